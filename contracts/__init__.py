@@ -1,0 +1,1 @@
+"""What services say to one another: identifiers, reasons, messages and the envelope around them."""

@@ -1,0 +1,45 @@
+"""Every message that is said on the bus, one frozen class per type and version."""
+
+from contracts.messages.base import Message, known_types, message_class
+from contracts.messages.v1 import (
+    ArtefactsStaged,
+    DeliveryAnnounced,
+    FetchProgressed,
+    ProductsReady,
+    ReleaseGranted,
+    ReleaseWithheld,
+    RequestAccepted,
+    RequestFailed,
+    RequestRefused,
+    RequestSubmitted,
+    RequestWaiting,
+    RestoreCompleted,
+    RestoreFailed,
+    RestoreOrdered,
+    RestoreProgressed,
+    RestoreStarted,
+    StructureResolved,
+)
+
+__all__ = [
+    "ArtefactsStaged",
+    "DeliveryAnnounced",
+    "FetchProgressed",
+    "Message",
+    "ProductsReady",
+    "ReleaseGranted",
+    "ReleaseWithheld",
+    "RequestAccepted",
+    "RequestFailed",
+    "RequestRefused",
+    "RequestSubmitted",
+    "RequestWaiting",
+    "RestoreCompleted",
+    "RestoreFailed",
+    "RestoreOrdered",
+    "RestoreProgressed",
+    "RestoreStarted",
+    "StructureResolved",
+    "known_types",
+    "message_class",
+]

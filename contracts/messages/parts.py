@@ -1,0 +1,217 @@
+"""What messages are made of: the request, the structure of a MOUS, references to artefacts."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts.identifiers import EntityUid, ExecBlockUid, MousUid, ProjectCode, SessionName
+from contracts.reasons import ReasonCode
+
+EmailText = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=254,
+        pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$",
+    ),
+]
+"""An e-mail address; only the shape is checked, since only a mail server knows."""
+
+LineText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$"),
+]
+"""One line of text that may stand in a mail's header."""
+
+FieldName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s,\x00-\x1f]+$")]
+"""A field's name as the data has it; case counts. No commas or spaces."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A SHA-256 digest in lower-case hexadecimal."""
+
+
+class Part(BaseModel):
+    """The base of values inside messages: frozen, unknown members ignored when read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Selection(Part):
+    """Which part of the data is asked for; empty is all of it."""
+
+    calibrator_fields: tuple[FieldName, ...] = Field(
+        default=(), max_length=100, description="Only these calibrator fields, by exact name"
+    )
+
+    @property
+    def calibrators_only(self) -> bool:
+        """Whether only calibrators are asked for, which anybody may have."""
+        return bool(self.calibrator_fields)
+
+
+class RestoreRequest(Part):
+    """What somebody asks for. It travels whole, so that no service needs another's memory."""
+
+    request_id: UUID = Field(description="Chosen by the sender; the same id is the same request")
+    project_code: ProjectCode
+    mous_uid: MousUid
+    user_name: LineText = Field(description="Official user name, as the helpdesk profile has it")
+    user_email: EmailText = Field(description="Official e-mail address of the user")
+    user_account: LineText | None = Field(default=None, description="ALMA account name, if known")
+    ticket: LineText = Field(description="Helpdesk ticket number")
+    selection: Selection = Selection()
+    contact_email: EmailText | None = Field(default=None, description="ARC contact who handed the request on")
+    cc: tuple[EmailText, ...] = Field(default=(), max_length=20)
+    force: bool = Field(default=False, description="Start although the same MOUS is being restored already")
+
+
+class Entitlement(StrEnum):
+    """Why a user may have the data."""
+
+    PUBLIC = "public"
+    PI = "pi"
+    DELEGEE = "delegee"
+    CALIBRATORS = "calibrators"
+
+
+class ObjectRef(Part):
+    """A reference to an object in the store: what a message carries instead of data."""
+
+    key: str = Field(min_length=1, max_length=1024)
+    size: int = Field(ge=0, description="Bytes")
+    sha256: Sha256
+
+
+class NamedRef(Part):
+    """A stored file together with the name that it must have on disk."""
+
+    name: str = Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")
+    ref: ObjectRef
+
+
+class Session(Part):
+    """A session and the QA0-passed execution blocks in it, which may be none."""
+
+    name: SessionName
+    execution_blocks: tuple[ExecBlockUid, ...] = ()
+
+
+class ProjectTree(Part):
+    """The entities around a MOUS that a processing request names."""
+
+    obs_project_uid: EntityUid
+    obs_unit_set_part_id: str = Field(pattern=r"^X[0-9]+$")
+    obs_unit_set_title: str = "Undefined"
+    project_status_uid: EntityUid
+    sgous_uid: EntityUid
+    gous_uid: EntityUid
+    sched_block_uid: EntityUid
+    sb_status_uid: EntityUid
+    sched_block_title: str = "Undefined"
+
+
+class ProductKind(StrEnum):
+    """What a product file of the pipeline is for."""
+
+    MANIFEST = "manifest"
+    CALTABLES = "caltables"
+    AUX_CALTABLES = "aux_caltables"
+    FLAGVERSIONS = "flagversions"
+    CALAPPLY = "calapply"
+    PPREQUEST = "pprequest"
+    RESTORE_SCRIPT = "restore_script"
+    PIPE_SCRIPT = "pipe_script"
+    CALIBRATION_SCRIPT = "calibration_script"
+    SCRIPT_FOR_PI = "script_for_pi"
+    AUX_PRODUCTS = "aux_products"
+
+
+class ProductFile(Part):
+    """A product file of a MOUS, as the archive's tables list it."""
+
+    file_id: str = Field(min_length=1, max_length=256, description="NGAS file id, which is the file's name")
+    kind: ProductKind
+    session: SessionName | None = None
+    eb_uid: ExecBlockUid | None = None
+    size: int | None = Field(default=None, ge=0, description="Bytes, as the archive's tables say")
+
+
+class CalibrationKind(StrEnum):
+    """How a MOUS was calibrated, which decides how it is restored."""
+
+    PIPELINE = "pipeline"
+    MANUAL = "manual"
+    COMBINED = "combined"
+
+
+class MousStructure(Part):
+    """A MOUS as the archive's tables tell it."""
+
+    mous_uid: MousUid
+    project_code: ProjectCode
+    tree: ProjectTree
+    sessions: tuple[Session, ...]
+    products: tuple[ProductFile, ...]
+    calibration: CalibrationKind = CalibrationKind.PIPELINE
+
+    @property
+    def execution_blocks(self) -> tuple[ExecBlockUid, ...]:
+        """All execution blocks in the order of their sessions."""
+        return tuple(block for session in self.sessions for block in session.execution_blocks)
+
+    def session_of(self, eb_uid: ExecBlockUid) -> SessionName:
+        """Name the session of an execution block.
+
+        Raises
+        ------
+        KeyError
+            If the MOUS has no such execution block.
+        """
+        for session in self.sessions:
+            if eb_uid in session.execution_blocks:
+                return session.name
+        raise KeyError(eb_uid)
+
+
+class RestoredBlock(Part):
+    """A restored execution block: its tar and where it came from."""
+
+    eb_uid: ExecBlockUid
+    file_name: str = Field(description="<EB>.ms.split.cal.tar")
+    tar: ObjectRef
+    rows: int = Field(ge=0, description="Rows of the delivered MeasurementSet")
+    fields: tuple[str, ...]
+    casa_version: str
+    pipeline_version: str | None = Field(default=None, description="Of the calibration, from the manifest")
+    method: str = Field(description="Way of restore, e.g. reference")
+    ppr: ObjectRef
+    reused: bool = Field(default=False, description="An existing result was used, nothing was computed")
+
+
+class Stage(StrEnum):
+    """Where on its way an execution block failed."""
+
+    FETCH = "fetch"
+    PREPARE = "prepare"
+    RESTORE = "restore"
+
+
+class BlockFailure(Part):
+    """Why an execution block could not be restored."""
+
+    eb_uid: ExecBlockUid
+    stage: Stage
+    reason: ReasonCode
+    detail: str
+    log: ObjectRef | None = Field(default=None, description="The whole log, if there is one")
+    working_directory: str | None = Field(default=None, description="host:path of what was kept")
+
+
+class DeliveredFile(Part):
+    """A file that waits for its user."""
+
+    name: str
+    size: int = Field(ge=0, description="Bytes")
+    sha256: Sha256

@@ -1,0 +1,174 @@
+"""Version 1 of the messages on the way of a request, in the order in which they are said."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.identifiers import ExecBlockUid, MousUid, SessionName
+from contracts.messages.base import Message
+from contracts.messages.parts import (
+    BlockFailure,
+    DeliveredFile,
+    Entitlement,
+    MousStructure,
+    NamedRef,
+    ObjectRef,
+    RestoredBlock,
+    RestoreRequest,
+)
+from contracts.reasons import ReasonCode
+
+
+class RequestSubmitted(Message, topic="request.submitted", version=1):
+    """Somebody asks for the calibrated data of a MOUS."""
+
+    request: RestoreRequest
+
+
+class RequestAccepted(Message, topic="request.accepted", version=1):
+    """The user may have the data, and it can be had."""
+
+    request: RestoreRequest
+    entitlement: Entitlement
+
+
+class RequestRefused(Message, topic="request.refused", version=1):
+    """The request ends here; the user is told why."""
+
+    request: RestoreRequest
+    reason: ReasonCode
+    detail: str = ""
+
+
+class RequestWaiting(Message, topic="request.waiting", version=1):
+    """A dependency is away: the request waits and is tried again. Nothing is refused or lost."""
+
+    request_id: UUID
+    mous_uid: MousUid
+    eb_uid: ExecBlockUid | None = None
+    service: str
+    cause: str
+    attempt: int = Field(ge=1)
+    next_attempt: datetime
+
+
+class StructureResolved(Message, topic="structure.resolved", version=1):
+    """What the MOUS consists of: sessions, execution blocks, products."""
+
+    request: RestoreRequest
+    structure: MousStructure
+
+
+class FetchProgressed(Message, topic="fetch.progressed", version=1):
+    """Bytes of an execution block arrive."""
+
+    request_id: UUID
+    mous_uid: MousUid
+    eb_uid: ExecBlockUid
+    files_done: int = Field(ge=0)
+    files_total: int = Field(ge=0)
+    bytes_done: int = Field(ge=0)
+    bytes_total: int = Field(ge=0)
+
+
+class ArtefactsStaged(Message, topic="artefacts.staged", version=1):
+    """The ASDM of an execution block and its calibration products are in the store, verified."""
+
+    request: RestoreRequest
+    structure: MousStructure
+    eb_uid: ExecBlockUid
+    asdm: ObjectRef = Field(description="Manifest of the staged ASDM: a JSON list of its files")
+    products: tuple[NamedRef, ...]
+    reused: bool = Field(default=False, description="All was staged before; nothing was fetched")
+
+
+class RestoreOrdered(Message, topic="restore.ordered", version=1):
+    """An execution block is to be restored from these inputs."""
+
+    request: RestoreRequest
+    structure: MousStructure
+    eb_uid: ExecBlockUid
+    session: SessionName
+    asdm: ObjectRef
+    products: tuple[NamedRef, ...]
+    ppr: NamedRef
+    casa_version: str = Field(description="CASA that made the calibration, from the manifest")
+    pipeline_version: str | None = None
+    restore_key: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="Made of all that the result depends on: same key, same result"
+    )
+
+
+class RestoreStarted(Message, topic="restore.started", version=1):
+    """A runner has taken up an execution block."""
+
+    request_id: UUID
+    mous_uid: MousUid
+    eb_uid: ExecBlockUid
+    runner: str
+    attempt: int = Field(ge=1)
+
+
+class RestoreProgressed(Message, topic="restore.progressed", version=1):
+    """A restore goes on."""
+
+    request_id: UUID
+    mous_uid: MousUid
+    eb_uid: ExecBlockUid
+    step: str
+    percent: float = Field(ge=0, le=100)
+
+
+class RestoreCompleted(Message, topic="restore.completed", version=1):
+    """An execution block is restored, verified and stored."""
+
+    request: RestoreRequest
+    block: RestoredBlock
+
+
+class RestoreFailed(Message, topic="restore.failed", version=1):
+    """An execution block cannot be restored, at whichever stage."""
+
+    request: RestoreRequest
+    failure: BlockFailure
+
+
+class ProductsReady(Message, topic="products.ready", version=1):
+    """All execution blocks of a request are restored."""
+
+    request: RestoreRequest
+    blocks: tuple[RestoredBlock, ...]
+
+
+class RequestFailed(Message, topic="request.failed", version=1):
+    """All execution blocks have ended and at least one failed; what was restored stays for the next request."""
+
+    request: RestoreRequest
+    failures: tuple[BlockFailure, ...]
+    restored: tuple[RestoredBlock, ...] = ()
+
+
+class ReleaseGranted(Message, topic="release.granted", version=1):
+    """Asked again just before delivery: the user may have the data."""
+
+    request: RestoreRequest
+    blocks: tuple[RestoredBlock, ...]
+
+
+class ReleaseWithheld(Message, topic="release.withheld", version=1):
+    """Asked again just before delivery: the user may not have the data any more."""
+
+    request: RestoreRequest
+    reason: ReasonCode
+    detail: str = ""
+
+
+class DeliveryAnnounced(Message, topic="delivery.announced", version=1):
+    """The data waits at its address and the user has been told."""
+
+    request: RestoreRequest
+    address: str
+    files: tuple[DeliveredFile, ...]
+    expires: datetime
+    reused: bool = Field(default=False, description="Every file existed before this request")

@@ -1,0 +1,67 @@
+"""Decide what becomes of an event whose handler raised an error."""
+
+from dataclasses import dataclass
+
+from shared.errors import RestoreError
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """When to try again.
+
+    Attributes
+    ----------
+    delays
+        Seconds to wait after the first, second, … failed attempt; the last one repeats.
+    deadline
+        Seconds from the first failure after which a transient error is a dead letter too.
+    unexpected_attempts
+        Attempts that an error nobody foresaw gets before it is a dead letter.
+    """
+
+    delays: tuple[float, ...] = (1.0, 5.0, 30.0, 120.0, 600.0)
+    deadline: float = 3 * 24 * 3600.0
+    unexpected_attempts: int = 3
+
+    def delay_after(self, attempt: int) -> float:
+        """Seconds to wait after this attempt, counted from 1."""
+        return self.delays[min(attempt, len(self.delays)) - 1]
+
+
+@dataclass(frozen=True)
+class RetryLater:
+    """Try again after ``delay`` seconds; say so to whoever waits."""
+
+    delay: float
+    cause: str
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """Keep the event aside for a person, with the stable ``code`` and the ``reason``."""
+
+    code: str
+    reason: str
+
+
+def decide(error: BaseException, *, attempt: int, failing_for: float, policy: RetryPolicy) -> RetryLater | DeadLetter:
+    """Decide between another try and the dead letters.
+
+    Parameters
+    ----------
+    error
+        What the handler raised.
+    attempt
+        Which attempt this was, counted from 1.
+    failing_for
+        Seconds since the first failure of this event in this queue.
+    policy
+        Delays and limits.
+    """
+    code = error.code if isinstance(error, RestoreError) else "unexpected"
+    cause = f"{type(error).__name__}: {error}"
+    if isinstance(error, RestoreError):
+        again = error.transient and failing_for < policy.deadline
+    else:
+        again = attempt < policy.unexpected_attempts
+    return RetryLater(policy.delay_after(attempt), cause) if again else DeadLetter(code, cause)

@@ -1,0 +1,114 @@
+"""What every object store promises, whatever holds the bytes.
+
+* An object is visible whole or not at all: nothing is named before its last byte
+  is stored and its digest is known.
+* The digest is our own SHA-256, computed while the bytes pass, kept with the
+  object and checked whenever they are read to the end.
+* ``create`` is conditional: of several who create a key one succeeds.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from contracts.messages.parts import ObjectRef
+from shared.errors import RestoreError
+
+
+class ObjectMissingError(RestoreError):
+    """There is no object under this key."""
+
+    code = "object_missing"
+
+
+class ObjectExistsError(RestoreError):
+    """There is an object under this key already; ``create`` never overwrites."""
+
+    code = "object_exists"
+
+
+class IntegrityError(RestoreError):
+    """Bytes are not those that were promised: size or SHA-256 differ."""
+
+    code: ClassVar[str] = "integrity"
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What the store knows of an object."""
+
+    key: str
+    size: int
+    sha256: str
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The reference that goes into a message."""
+        return ObjectRef(key=self.key, size=self.size, sha256=self.sha256)
+
+
+class ObjectStore(Protocol):
+    """Holds objects under keys such as ``asdm/uid___A002_X1_X2/manifest.json``.
+
+    Every method raises `DependencyAwayError` if the store cannot be reached.
+    """
+
+    def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
+        """Store a stream of bytes, replacing what was there, with bounded memory.
+
+        If ``chunks`` raises, nothing becomes visible and the error passes through.
+
+        Raises
+        ------
+        IntegrityError
+            If ``expected`` is given and size or digest differ; nothing becomes visible.
+        """
+
+    def put_bytes(self, key: str, data: bytes) -> ObjectRef:
+        """Store bytes that are in memory, replacing what was there."""
+
+    def create(self, key: str, data: bytes) -> ObjectRef:
+        """Store bytes unless the key exists; exactly one of several callers succeeds.
+
+        Raises
+        ------
+        ObjectExistsError
+            If the key exists.
+        """
+
+    def open(self, ref: ObjectRef) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream an object's bytes (chunks of about 1 MiB) and check them against the reference at the end.
+
+        Raises
+        ------
+        ObjectMissingError
+            If there is no such object.
+        IntegrityError
+            At the end of the stream, if size or digest are not those of ``ref``.
+        """
+
+    def read(self, ref: ObjectRef) -> bytes:
+        """Read a small object whole, checked against the reference."""
+
+    def get(self, key: str) -> bytes:
+        """Read a small object whole by its key, checked against the digest kept with it."""
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Tell an object's size and digest, or None if there is none."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """List the objects whose key begins with ``prefix``, in order of their keys."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; nothing happens if there is none."""
+
+    def fetch_to(self, ref: ObjectRef, path: Path) -> None:
+        """Write an object to a file that appears whole, verified, or not at all (a hard link where possible)."""
+
+    def is_ready(self) -> bool:
+        """Whether the store answers right now."""
+
+    def close(self) -> None:
+        """Release connections."""
