@@ -1,0 +1,50 @@
+"""Keys of the object store: each is made from what the object is, so a repeat finds it again."""
+
+from uuid import UUID
+
+from contracts.identifiers import ExecBlockUid, MousUid
+
+
+def asdm_folder(eb_uid: ExecBlockUid, content: str) -> str:
+    """Folder of a staged ASDM; ``content`` digests the versions and checksums of all its files."""
+    return f"asdm/{eb_uid.file_form}/{content}/"
+
+
+def calibration_file(mous_uid: MousUid, file_id: str, version: int, checksum: str) -> str:
+    """Key of a calibration product as it lies in the archive."""
+    return f"calibration/{mous_uid.file_form}/{version}-{checksum}/{file_id}"
+
+
+def ppr(eb_uid: ExecBlockUid, restore_key: str, name: str) -> str:
+    """Key of a processing request."""
+    return f"ppr/{eb_uid.file_form}/{restore_key}/{name}"
+
+
+def product_folder(eb_uid: ExecBlockUid, restore_key: str) -> str:
+    """Folder of a restored execution block."""
+    return f"products/{eb_uid.file_form}/{restore_key}/"
+
+
+def log(request_id: UUID, eb_uid: ExecBlockUid, name: str) -> str:
+    """Key of a log that is kept for a request."""
+    return f"logs/{request_id}/{eb_uid.file_form}/{name}"
+
+
+def outcome(request_id: UUID, eb_uid: ExecBlockUid) -> str:
+    """Key of what became of an execution block within a request."""
+    return f"{outcomes(request_id)}{eb_uid.file_form}.json"
+
+
+def outcomes(request_id: UUID) -> str:
+    """Folder of the outcomes of a request."""
+    return f"requests/{request_id}/blocks/"
+
+
+def delivery(request_id: UUID) -> str:
+    """Key of the record that holds a request's delivery address."""
+    return f"requests/{request_id}/delivery.json"
+
+
+def mail(event_id: UUID) -> str:
+    """Key of the record that a mail for this event has gone out."""
+    return f"mails/{event_id}.json"

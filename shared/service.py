@@ -1,0 +1,33 @@
+"""What a service is to the runtime that runs it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.bus import Subscription
+
+
+class Service(Protocol):
+    """One of the services: what it listens to, and whether it can work.
+
+    A service is built from its settings and the object store; the runtime gives
+    it the bus by subscribing what it names. It holds its adapters and no state
+    that a restart would lose.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the service and of its queue, e.g. ``casa-runner``."""
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Say what the service listens to; one queue, the service's own name."""
+
+    def is_ready(self) -> bool:
+        """Whether the service's own dependencies answer (bus and store are checked by the runtime)."""
+
+    def close(self) -> None:
+        """Release adapters; called after the bus was drained."""
+
+
+def source_of(service: str) -> str:
+    """Return the CloudEvents source of a service."""
+    return f"/alma-restore/{service}"
