@@ -1,0 +1,11 @@
+"""Who listens to what: the queue of each service and the topics it collects."""
+
+QUEUES: dict[str, tuple[str, ...]] = {
+    "entitlement-checker": ("request.submitted", "products.ready"),
+    "metadata-resolver": ("request.accepted",),
+    "ngas-fetcher": ("structure.resolved",),
+    "ppr-builder": ("artefacts.staged",),
+    "casa-runner": ("restore.ordered",),
+    "notifier": ("request.refused", "request.failed", "release.granted", "release.withheld"),
+}
+"""Queue by service. All replicas of a service share its queue, so each event is handled by one of them."""

@@ -1,0 +1,75 @@
+"""Liveness, readiness and metrics of a process over HTTP."""
+
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Self
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+
+class HealthServer:
+    """Answers ``/live``, ``/ready`` and ``/metrics``.
+
+    Parameters
+    ----------
+    host, port
+        Address to listen on; port 0 takes a free one.
+    is_live
+        Whether the process can still do its work at all; if not it should be started anew.
+    is_ready
+        Whether it can take work right now.
+    registry
+        The metrics to show.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        is_live: Callable[[], bool],
+        is_ready: Callable[[], bool],
+        registry: CollectorRegistry,
+    ) -> None:
+        checks = {"/live": is_live, "/ready": is_ready}
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path in checks:
+                    passed = checks[self.path]()
+                    self._reply(200 if passed else 503, "text/plain", b"ok\n" if passed else b"not ok\n")
+                elif self.path == "/metrics":
+                    encode, content_type = choose_encoder(self.headers.get("Accept", ""))
+                    self._reply(200, content_type, encode(registry))
+                else:
+                    self._reply(404, "text/plain", b"there are /live, /ready and /metrics\n")
+
+            def _reply(self, status: int, content_type: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", content_type)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
+                """Say nothing: probes come every few seconds."""
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,165 @@
+"""Run a service: bind its handlers to the bus, watch over it, end it in peace."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+
+import structlog
+from prometheus_client import CollectorRegistry
+from structlog.contextvars import bound_contextvars
+
+from contracts.envelope import Event
+from contracts.flow import QUEUES
+from contracts.messages import RequestWaiting
+from shared.bus import Bus, Delivery, Handler, RetryPolicy
+from shared.bus.rabbitmq import RabbitBus
+from shared.errors import RestoreError
+from shared.health import HealthServer
+from shared.logs import configure_logs
+from shared.metrics import ServiceMetrics
+from shared.objects import ObjectStore, open_store
+from shared.service import Service, source_of
+from shared.settings import RuntimeSettings
+
+log = structlog.get_logger()
+
+
+class Runtime:
+    """Binds services to a bus; the same for one process with all of them and for one each.
+
+    Parameters
+    ----------
+    bus
+        Carries the events.
+    metrics
+        Where handled messages are counted.
+    retry
+        The bus's own policy, to tell those who wait when the next attempt is.
+    """
+
+    def __init__(self, *, bus: Bus, metrics: ServiceMetrics, retry: RetryPolicy) -> None:
+        self._bus = bus
+        self._metrics = metrics
+        self._retry = retry
+
+    def add(self, service: Service) -> None:
+        """Begin to hand a service its events."""
+        for subscription in service.subscriptions():
+            handler = self._watched(service.name, subscription.handler)
+            self._bus.subscribe(replace(subscription, handler=handler))
+
+    def _watched(self, service: str, handler: Handler) -> Handler:
+        """Wrap a handler with context for its logs, its metrics and the word to those who wait."""
+
+        def handle(event: Event, delivery: Delivery) -> Sequence[Event]:
+            started = time.monotonic()
+            outcome = "failed"
+            with bound_contextvars(**_context(service, event, delivery)):
+                try:
+                    answers = handler(event, delivery)
+                    outcome = "done"
+                except RestoreError as error:
+                    if error.transient:
+                        outcome = "later"
+                        self._say_waiting(service, event, delivery, error)
+                    raise
+                finally:
+                    seconds = time.monotonic() - started
+                    self._metrics.messages.labels(service, event.topic, outcome).inc()
+                    self._metrics.seconds.labels(service, event.topic).observe(seconds)
+                    log.info("event_handled", outcome=outcome, seconds=round(seconds, 3))
+            return answers
+
+        return handle
+
+    def _say_waiting(self, service: str, event: Event, delivery: Delivery, error: RestoreError) -> None:
+        if delivery.lost.is_set():
+            return
+        delay = self._retry.delay_after(delivery.attempt)
+        request = getattr(event.data, "request", None)
+        if request is None:
+            return
+        waiting = RequestWaiting(
+            request_id=request.request_id,
+            mous_uid=request.mous_uid,
+            eb_uid=getattr(event.data, "eb_uid", None),
+            service=service,
+            cause=f"{error.code}: {error}",
+            attempt=delivery.attempt,
+            next_attempt=datetime.now(UTC) + timedelta(seconds=delay),
+        )
+        delivery.publish([event.derive(waiting, source=source_of(service), key=f"{service}/{delivery.attempt}")])
+
+
+def _context(service: str, event: Event, delivery: Delivery) -> dict[str, object]:
+    request = getattr(event.data, "request", event.data)
+    context = {
+        "service": service,
+        "topic": event.topic,
+        "message_id": str(event.id),
+        "request_id": str(event.correlationid),
+        "mous_uid": getattr(request, "mous_uid", None),
+        "eb_uid": getattr(event.data, "eb_uid", None),
+        "attempt": delivery.attempt,
+    }
+    return {name: value for name, value in context.items() if value is not None}
+
+
+def run_service(build: Callable[..., Service], *, settings: RuntimeSettings | None = None) -> None:
+    """Run a service in this process until SIGTERM or SIGINT; a second signal ends it at once.
+
+    Parameters
+    ----------
+    build
+        Makes the service; called with ``objects``.
+    settings
+        Where bus and store are; from the environment if None.
+    """
+    settings = settings or RuntimeSettings()
+    configure_logs(form=settings.log_format, level=settings.log_level)
+    stopping = _stop_on_signals()
+    objects = open_store(settings.store)
+    service = build(objects=objects)
+    retry = settings.retry_policy()
+    bus = RabbitBus(settings=settings.bus, retry=retry)
+    registry = CollectorRegistry()
+    try:
+        bus.declare(QUEUES)
+        Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=retry).add(service)
+        with HealthServer(
+            host=settings.http_host,
+            port=settings.http_port,
+            is_live=lambda: True,
+            is_ready=lambda: _is_ready(bus, objects, service),
+            registry=registry,
+        ) as health:
+            log.info("service_started", service=service.name, http_port=health.port)
+            stopping.wait()
+            log.info("service_draining", service=service.name, timeout=settings.drain_timeout)
+            finished = bus.drain(settings.drain_timeout)
+    finally:
+        bus.close()
+        service.close()
+        objects.close()
+    log.info("service_stopped", service=service.name, finished=finished)
+
+
+def _is_ready(bus: Bus, objects: ObjectStore, service: Service) -> bool:
+    return bus.is_ready() and objects.is_ready() and service.is_ready()
+
+
+def _stop_on_signals() -> Flag:
+    stopping = Flag()
+
+    def stop(number: int, _frame: object) -> None:
+        if stopping.is_set():
+            sys.exit(128 + number)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return stopping

@@ -1,0 +1,169 @@
+"""A sample of every message, with fixed ids and times, for goldens and round trips."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from contracts.identifiers import EntityUid, ExecBlockUid, MousUid, ProjectCode, SessionName
+from contracts.messages import (
+    ArtefactsStaged,
+    DeliveryAnnounced,
+    FetchProgressed,
+    Message,
+    ProductsReady,
+    ReleaseGranted,
+    ReleaseWithheld,
+    RequestAccepted,
+    RequestFailed,
+    RequestRefused,
+    RequestSubmitted,
+    RequestWaiting,
+    RestoreCompleted,
+    RestoreFailed,
+    RestoreOrdered,
+    RestoreProgressed,
+    RestoreStarted,
+    StructureResolved,
+)
+from contracts.messages.parts import (
+    BlockFailure,
+    DeliveredFile,
+    Entitlement,
+    MousStructure,
+    NamedRef,
+    ObjectRef,
+    ProductFile,
+    ProductKind,
+    ProjectTree,
+    RestoredBlock,
+    RestoreRequest,
+    Selection,
+    Session,
+    Stage,
+)
+from contracts.reasons import ReasonCode
+
+WHEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+REQUEST_ID = UUID("11111111-1111-4111-8111-111111111111")
+EVENT_ID = UUID("22222222-2222-4222-8222-222222222222")
+EB = ExecBlockUid("uid://A002/Xc7111c/X3979")
+MOUS = MousUid("uid://A001/X1284/X265f")
+
+REQUEST = RestoreRequest(
+    request_id=REQUEST_ID,
+    project_code=ProjectCode("2017.1.00886.L"),
+    mous_uid=MOUS,
+    user_name="Vera Rubin",
+    user_email="vera@example.org",
+    user_account="vrubin",
+    ticket="16140",
+    selection=Selection(calibrator_fields=("J0510+1800", "J0321+1234")),
+    contact_email="contact@example.org",
+    cc=("colleague@example.org",),
+)
+STRUCTURE = MousStructure(
+    mous_uid=MOUS,
+    project_code=ProjectCode("2017.1.00886.L"),
+    tree=ProjectTree(
+        obs_project_uid=EntityUid("uid://A001/X1220/Xabc"),
+        obs_unit_set_part_id="X644753181",
+        project_status_uid=EntityUid("uid://A001/X1284/X2600"),
+        sgous_uid=EntityUid("uid://A001/X1284/X265d"),
+        gous_uid=EntityUid("uid://A001/X1284/X265e"),
+        sched_block_uid=EntityUid("uid://A001/X1284/X2620"),
+        sb_status_uid=EntityUid("uid://A001/X1284/X2660"),
+    ),
+    sessions=(
+        Session(name=SessionName("session_1"), execution_blocks=(EB,)),
+        Session(name=SessionName("session_2")),
+    ),
+    products=(
+        ProductFile(
+            file_id="member.uid___A001_X1284_X265f.session_1.caltables.tgz",
+            kind=ProductKind.CALTABLES,
+            session=SessionName("session_1"),
+            size=4096,
+        ),
+    ),
+)
+
+
+def ref(key: str) -> ObjectRef:
+    """Refer to an object that need not exist."""
+    return ObjectRef(key=key, size=10, sha256="a" * 64)
+
+
+PPR = NamedRef(name="PPR_uid___A001_X1284_X2660.xml", ref=ref("ppr/x.xml"))
+CALTABLES = NamedRef(name=STRUCTURE.products[0].file_id, ref=ref("calibration/x.tgz"))
+BLOCK = RestoredBlock(
+    eb_uid=EB,
+    file_name="uid___A002_Xc7111c_X3979.ms.split.cal.tar",
+    tar=ref("products/x.tar"),
+    rows=1000,
+    fields=("J0510+1800", "J0321+1234"),
+    casa_version="6.7.0.31",
+    pipeline_version="2025.1.0.35",
+    method="reference",
+    ppr=PPR.ref,
+)
+FAILURE = BlockFailure(
+    eb_uid=EB,
+    stage=Stage.FETCH,
+    reason=ReasonCode.CHECKSUM_MISMATCH,
+    detail="uid___A002_Xc7111c_X1: expected crc32 1, got 2, from 127.0.0.1:7777",
+    log=ref("logs/x.log"),
+    working_directory="node1:/scratch/x",
+)
+
+SAMPLES: tuple[Message, ...] = (
+    RequestSubmitted(request=REQUEST),
+    RequestAccepted(request=REQUEST, entitlement=Entitlement.CALIBRATORS),
+    RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED, detail="proprietary until 2027-01-01"),
+    RequestWaiting(
+        request_id=REQUEST_ID,
+        mous_uid=MOUS,
+        eb_uid=EB,
+        service="ngas-fetcher",
+        cause="dependency_away: no answer",
+        attempt=2,
+        next_attempt=WHEN,
+    ),
+    StructureResolved(request=REQUEST, structure=STRUCTURE),
+    FetchProgressed(
+        request_id=REQUEST_ID,
+        mous_uid=MOUS,
+        eb_uid=EB,
+        files_done=3,
+        files_total=30,
+        bytes_done=1000,
+        bytes_total=7_000_000,
+    ),
+    ArtefactsStaged(
+        request=REQUEST, structure=STRUCTURE, eb_uid=EB, asdm=ref("asdm/x/manifest.json"), products=(CALTABLES,)
+    ),
+    RestoreOrdered(
+        request=REQUEST,
+        structure=STRUCTURE,
+        eb_uid=EB,
+        session=SessionName("session_1"),
+        asdm=ref("asdm/x/manifest.json"),
+        products=(CALTABLES,),
+        ppr=PPR,
+        casa_version="6.7.0.31",
+        pipeline_version="2025.1.0.35",
+        restore_key="0123456789abcdef" * 2,
+    ),
+    RestoreStarted(request_id=REQUEST_ID, mous_uid=MOUS, eb_uid=EB, runner="node1:4242", attempt=1),
+    RestoreProgressed(request_id=REQUEST_ID, mous_uid=MOUS, eb_uid=EB, step="applycal", percent=55.5),
+    RestoreCompleted(request=REQUEST, block=BLOCK),
+    RestoreFailed(request=REQUEST, failure=FAILURE),
+    ProductsReady(request=REQUEST, blocks=(BLOCK,)),
+    RequestFailed(request=REQUEST, failures=(FAILURE,), restored=(BLOCK,)),
+    ReleaseGranted(request=REQUEST, blocks=(BLOCK,)),
+    ReleaseWithheld(request=REQUEST, reason=ReasonCode.QA3_IN_PROGRESS, detail="state QA3InProgress"),
+    DeliveryAnnounced(
+        request=REQUEST,
+        address="https://data.example.org/deliveries/0123456789abcdef",
+        files=(DeliveredFile(name=BLOCK.file_name, size=10, sha256="a" * 64),),
+        expires=WHEN,
+    ),
+)
