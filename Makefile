@@ -1,0 +1,54 @@
+# The one door to everything that can be done here; `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test check unit contracts clean install
+
+help:  ## Show what can be done
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.demo  ## Run the main job on a miniature ALMA: requests in, calibrated MeasurementSets out
+	$(BIN)/alma-restore demo
+
+test: $(VENV)/.dev  ## Run every check and test, with real RabbitMQ, S3 and CASA
+	./tests/support/prerequisites
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest
+
+check: $(VENV)/.dev  ## Style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+unit: $(VENV)/.dev  ## Only the fast tests
+	$(BIN)/pytest tests/unit
+
+contracts: $(VENV)/.dev  ## Write the JSON Schemas and the AsyncAPI document anew
+	$(BIN)/python -m contracts.documents
+
+install: $(VENV)/.dev  ## Make the virtual environment for developing
+
+clean:  ## Remove the virtual environment and everything that was made
+	rm -rf $(VENV) .cache demo-out build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+	  || { echo "Python 3.11 is needed (CASA's wheels are made for it): make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "Installing what the services need, CASA among it (about a minute) …"
+	$(PIP) --editable '.[demo]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
+	@echo "Installing what the services and the tests need, CASA among it (about a minute) …"
+	$(PIP) --editable '.[dev]'
+	touch $@ $(VENV)/.demo
