@@ -1,0 +1,61 @@
+"""Restore one execution block the observatory's way: ``python -m observatory.casa_scripts.reference_restore ORDER``.
+
+The judge of every other way: it reads the ASDM and the packed products alone, in a clean
+working directory, and leaves the full MeasurementSet and the split product there.
+"""
+
+import json
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from casatasks import flagmanager
+
+from observatory.calibration import read_calapply
+from observatory.casa_scripts.layout import BlockLayout, announce
+from observatory.casa_scripts.restoring import FINAL_FLAGS, apply_line, import_block, split_corrected
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreOrder:
+    """What to restore, and where its ASDM and its products lie (absolute paths)."""
+
+    eb_uid: str
+    asdm: Path
+    caltables: Path
+    flagversions: Path
+    calapply: Path
+
+
+def restore(order: RestoreOrder) -> None:
+    """Import, restore the final flags, apply the calibration and split, in the working directory."""
+    layout = BlockLayout(root=Path(), eb_uid=order.eb_uid)
+    ms = Path(layout.ms_name)
+    announce("importing")
+    import_block(order.asdm, ms)
+    for archive in (order.flagversions, order.caltables):
+        _unpack(archive, layout.ms_name)
+    announce("calibrating")
+    flagmanager(vis=str(ms), mode="restore", versionname=FINAL_FLAGS)
+    for line in read_calapply(order.calapply.read_text()):
+        apply_line(line)
+    announce("splitting")
+    split_corrected(ms, layout.truth)
+
+
+def _unpack(archive: Path, ms_name: str) -> None:
+    """Unpack what belongs to this MeasurementSet; a session's caltables come in one archive."""
+    with tarfile.open(archive) as tar:
+        tar.extractall(members=[member for member in tar if member.name.startswith(ms_name)], filter="data")
+
+
+def read_order(path: Path) -> RestoreOrder:
+    """Read an order from its JSON file."""
+    fields = json.loads(path.read_text())
+    eb_uid: str = fields.pop("eb_uid")
+    return RestoreOrder(eb_uid=eb_uid, **{name: Path(path) for name, path in fields.items()})
+
+
+if __name__ == "__main__":
+    restore(read_order(Path(sys.argv[1])))
