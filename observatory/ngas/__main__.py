@@ -1,0 +1,26 @@
+"""Run the small NGAS server as a process of its own; its port is the first line on stdout."""
+
+import argparse
+import signal
+from pathlib import Path
+from threading import Thread
+
+from observatory.ngas.server import NgasServer
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m observatory.ngas", description=__doc__)
+    parser.add_argument("--root", type=Path, required=True, help="the archive's directory")
+    parser.add_argument("--port", type=int, default=0, help="port on the loopback interface (default: a free one)")
+    parser.add_argument("--max-requests", type=int, default=100, help="MaxSimReqs: more get a bare 503")
+    arguments = parser.parse_args()
+    server = NgasServer(arguments.root, port=arguments.port, max_requests=arguments.max_requests)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: Thread(target=server.stop).start())
+    print(server.port, flush=True)
+    server.serve()
+
+
+if __name__ == "__main__":
+    main()
