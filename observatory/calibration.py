@@ -1,6 +1,5 @@
 """The calapply file: which caltables correct which part of an execution block, as the pipeline writes it."""
 
-import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,6 +10,11 @@ _SCAN_INTENTS = {
     "PHASE": "CALIBRATE_PHASE#ON_SOURCE",
     "TARGET": "OBSERVE_TARGET#ON_SOURCE",
 }
+
+
+def casa_intent(pipeline_intent: str) -> str:
+    """Give the intent by which CASA selects, for the pipeline's word; empty selects all."""
+    return _SCAN_INTENTS[pipeline_intent] if pipeline_intent else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +39,6 @@ class CalApply:
     antenna: str
     tables: tuple[CalTable, ...]
 
-    @property
-    def casa_intent(self) -> str:
-        """The selection in the ASDM's words; empty selects all."""
-        return _SCAN_INTENTS[self.intent] if self.intent else ""
-
     def applycal_arguments(self) -> dict[str, object]:
         """Give the call's arguments; the five lists are of one length (a scalar would drop tables silently)."""
         return {
@@ -63,28 +62,3 @@ def calapply_text(vis: str, lines: Iterable[CalApply]) -> str:
         for line in lines
     )
     return "\n".join([f"# Apply file for {vis}", *calls]) + "\n"
-
-
-def read_calapply(text: str) -> list[CalApply]:
-    """Read a calapply file as data; nothing in it is ever run.
-
-    Raises
-    ------
-    ValueError
-        A statement is not a call of applycal with literal keyword arguments.
-    """
-    return [_read_call(statement) for statement in ast.parse(text).body]
-
-
-def _read_call(statement: ast.stmt) -> CalApply:
-    match statement:
-        case ast.Expr(value=ast.Call(func=ast.Name(id="applycal"), args=[], keywords=keywords)):
-            values = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in keywords}
-        case _:
-            raise ValueError(f"line {statement.lineno} of the calapply file is not a call of applycal")
-    columns = [values.pop(key) for key in ("gaintable", "gainfield", "spwmap", "interp", "calwt")]
-    tables = tuple(
-        CalTable(name=name, gainfield=gainfield, spwmap=tuple(spwmap), interp=interp, calwt=calwt)
-        for name, gainfield, spwmap, interp, calwt in zip(*columns, strict=True)
-    )
-    return CalApply(tables=tables, **values)

@@ -59,7 +59,7 @@ def calibrate(ms: Path, plan: ObservingPlan) -> list[CalApply]:
     _solve(ms, plan, tables)
     lines = _apply_lines(ms.name, plan, tables)
     for line in lines:
-        apply_line(line)
+        apply_line(line.applycal_arguments())
     flagmanager(vis=str(ms), mode="save", versionname=FINAL_FLAGS, comment="Final pipeline flags")
     return lines
 

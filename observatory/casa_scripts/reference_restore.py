@@ -12,9 +12,10 @@ from pathlib import Path
 
 from casatasks import flagmanager
 
-from observatory.calibration import read_calapply
+from contracts.identifiers import ExecBlockUid
 from observatory.casa_scripts.layout import BlockLayout, announce
 from observatory.casa_scripts.restoring import FINAL_FLAGS, apply_line, import_block, split_corrected
+from shared.pipeline_files import ApplyCall, read_calapply
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +39,22 @@ def restore(order: RestoreOrder) -> None:
         _unpack(archive, layout.ms_name)
     announce("calibrating")
     flagmanager(vis=str(ms), mode="restore", versionname=FINAL_FLAGS)
-    for line in read_calapply(order.calapply.read_text()):
-        apply_line(line)
+    for call in read_calapply(order.calapply.read_bytes(), eb_uid=ExecBlockUid(order.eb_uid)):
+        apply_line(_arguments(call))
     announce("splitting")
     split_corrected(ms, layout.truth)
+
+
+def _arguments(call: ApplyCall) -> dict[str, object]:
+    scalars = {"vis": call.vis, "field": call.field, "intent": call.intent, "spw": call.spw, "antenna": call.antenna}
+    per_table = {
+        "gaintable": list(call.gaintable),
+        "gainfield": list(call.gainfield),
+        "spwmap": [list(spws) for spws in call.spwmap],
+        "interp": list(call.interp),
+        "calwt": list(call.calwt),
+    }
+    return {**scalars, **per_table}
 
 
 def _unpack(archive: Path, ms_name: str) -> None:

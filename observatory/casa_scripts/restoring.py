@@ -1,10 +1,11 @@
 """The steps that the original calibration and the reference restore must do alike, bit for bit."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from casatasks import applycal, importasdm, split
 
-from observatory.calibration import CalApply
+from observatory.calibration import casa_intent
 
 FINAL_FLAGS = "Pipeline_Final"
 _TABLES_KEPT = "Antenna Station Receiver Source CalAtmosphere CalWVR CorrelatorMode SBSummary"
@@ -23,10 +24,10 @@ def import_block(asdm: Path, ms: Path) -> None:
     )
 
 
-def apply_line(line: CalApply) -> None:
-    """Apply one line of a calapply file to the MeasurementSet in the working directory."""
-    arguments = {**line.applycal_arguments(), "intent": line.casa_intent}
-    applycal(**arguments, parang=False, applymode="calflagstrict", flagbackup=False)
+def apply_line(arguments: Mapping[str, object]) -> None:
+    """Apply one line of a calapply file, given as its arguments, to the MeasurementSet in the working directory."""
+    selection = {**arguments, "intent": casa_intent(str(arguments["intent"]))}
+    applycal(**selection, parang=False, applymode="calflagstrict", flagbackup=False)
 
 
 def split_corrected(ms: Path, product: Path) -> None:
