@@ -1,6 +1,20 @@
 """The bus: how events get from service to service. One Protocol, two adapters."""
 
-from shared.bus.base import Bus, Delivery, Handler, Subscription
+from shared.bus.base import Bus, DeadEvent, Delivery, Handler, Reporter, Subscription
+from shared.bus.errors import UnpublishableError, UnroutableError
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
 
-__all__ = ["Bus", "DeadLetter", "Delivery", "Handler", "RetryLater", "RetryPolicy", "Subscription", "decide"]
+__all__ = [
+    "Bus",
+    "DeadEvent",
+    "DeadLetter",
+    "Delivery",
+    "Handler",
+    "Reporter",
+    "RetryLater",
+    "RetryPolicy",
+    "Subscription",
+    "UnpublishableError",
+    "UnroutableError",
+    "decide",
+]

@@ -1,19 +1,24 @@
 """What every bus promises, whatever carries the events.
 
-* An event that ``publish`` returned for is kept by every queue that is bound to its topic.
+* An event that ``publish`` returned for is kept by every declared queue that takes its
+  topic. An event that no queue takes is for onlookers only.
 * A delivery is acknowledged after the handler returned and what it returned was
   published and confirmed; so an event is handled at least once.
 * A handler that raises an error is asked again later or its event becomes a dead
   letter, as `shared.bus.retry.decide` says; no event is dropped.
+* What a handler returns after its delivery was lost is not published: whoever gets the
+  event next says it, with the same ids.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from threading import Event as Flag
 from typing import Protocol
 from uuid import UUID
 
 from contracts.envelope import Event
+from shared.bus.retry import DeadLetter, RetryLater
 
 
 class Delivery(Protocol):
@@ -34,11 +39,18 @@ class Delivery(Protocol):
         ------
         DependencyAwayError
             If the bus did not confirm in time.
+        UnroutableError
+            If no queue takes one of the events.
+        UnpublishableError
+            If one of the events cannot be written; none of them is published then.
         """
 
 
 Handler = Callable[[Event, Delivery], Sequence[Event]]
 """Handles an event and returns what is to be said about it. Runs in a worker thread."""
+
+Reporter = Callable[[Event, RetryLater | DeadLetter, int], Sequence[Event]]
+"""Says what is to be published about an event that is put off or given up, after this attempt."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,21 +62,71 @@ class Subscription:
     queue
         Name of the service's queue, the same for all its replicas: ``casa-runner``.
     topics
-        Topics that the queue collects, e.g. ``restore.ordered``.
+        Topics that the queue collects, e.g. ``restore.ordered``; exact, no wildcards.
     handler
         What handles an event.
     concurrency
         Events that one process handles at a time; also the prefetch.
+    report
+        What to say about an event that is put off or given up; published before it is settled.
     """
 
     queue: str
     topics: tuple[str, ...]
     handler: Handler
     concurrency: int = 1
+    report: Reporter | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadEvent:
+    """An event that waits in a queue's dead letters for a person.
+
+    Attributes
+    ----------
+    queue
+        Queue whose handler gave it up.
+    body
+        The message as it came, whole.
+    code
+        Stable code of the reason: of an error, ``undecodable``, ``unexpected`` or ``delivery_limit``.
+    reason
+        What happened, for a person.
+    attempt
+        How often it was tried.
+    first_failure
+        When it failed first, UTC; None if the broker itself gave it up.
+    """
+
+    queue: str
+    body: bytes
+    code: str
+    reason: str
+    attempt: int
+    first_failure: datetime | None
 
 
 class Bus(Protocol):
     """Carries events between services."""
+
+    def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
+        """Make queues that keep the events of their topics from now on, consumer or not.
+
+        Call it with all services' queues before the first event is published. It may be
+        repeated, and only ever adds.
+
+        Parameters
+        ----------
+        queues
+            Topics of each queue, by the queue's name.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the bus cannot be reached.
+        MisconfiguredError
+            If a queue exists with other properties, or the bus does not let us in.
+        """
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events in order; returns when the bus has confirmed all of them.
@@ -74,11 +136,19 @@ class Bus(Protocol):
         DependencyAwayError
             If the bus cannot be reached or did not confirm in time; say it again with the same ids.
         UnroutableError
-            If no queue takes one of the events: the topology is not declared.
+            If the topology is not declared, or a queue that should take one of the events is gone.
+        UnpublishableError
+            If one of the events cannot be written; none of them is published then.
         """
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Begin to hand events of a queue to a handler, in threads of the bus."""
+        """Declare the queue and begin to hand its events to a handler, in threads of the bus.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the bus cannot be reached.
+        """
 
     def listen(self, listener: Callable[[Event], None], *, request_id: UUID | None = None) -> Callable[[], None]:
         """Show every event from now on (or those of one request) to an onlooker, unacknowledged and unkept.
@@ -88,6 +158,9 @@ class Bus(Protocol):
         callable
             Ends the listening.
         """
+
+    def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
+        """List what a queue's handlers gave up, oldest first, and leave it there."""
 
     def is_ready(self) -> bool:
         """Whether events can be published and consumed right now."""
@@ -107,4 +180,7 @@ class Bus(Protocol):
         """
 
     def close(self) -> None:
-        """Release connections and threads. Call `drain` first to end in peace."""
+        """Release connections and threads; unfinished deliveries are lost here and come again.
+
+        Call `drain` first to end in peace.
+        """

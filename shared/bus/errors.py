@@ -1,0 +1,19 @@
+"""Errors that a bus raises besides `shared.errors.DependencyAwayError`."""
+
+from shared.errors import RestoreError
+
+
+class UnroutableError(RestoreError):
+    """No queue takes the event: the topology is not declared, or a queue was removed.
+
+    Transient, since the event's cause waits until somebody has declared the topology.
+    """
+
+    code = "unroutable"
+    transient = True
+
+
+class UnpublishableError(RestoreError):
+    """An event cannot be written as JSON; nothing of its batch was published."""
+
+    code = "unpublishable"

@@ -1,0 +1,169 @@
+"""What both adapters do with a delivery: decode, handle, publish what was said, decide."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from threading import Thread
+from time import monotonic
+
+import structlog
+from pydantic_core import PydanticSerializationError
+
+from contracts.envelope import Event, UndecodableEventError
+from shared.bus.base import Delivery, Subscription
+from shared.bus.errors import UnpublishableError
+from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
+from shared.errors import DependencyAwayError, MisconfiguredError
+
+log = structlog.get_logger(__name__)
+
+
+class Ending(Enum):
+    """How a delivery ends without an error."""
+
+    DONE = "done"
+    LOST = "lost"
+
+
+Outcome = Ending | RetryLater | DeadLetter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handled:
+    """What became of a delivery, and when its event failed first."""
+
+    outcome: Outcome
+    first_failure: datetime | None = None
+
+
+def encode_all(events: Sequence[Event]) -> list[bytes]:
+    """Write events as JSON, all or none.
+
+    Raises
+    ------
+    UnpublishableError
+        If one of them cannot be written.
+    """
+    return [_encode(event) for event in events]
+
+
+def _encode(event: Event) -> bytes:
+    try:
+        return event.encode()
+    except PydanticSerializationError as error:
+        raise UnpublishableError(f"{event.type} {event.id} cannot be written as JSON: {error}") from error
+
+
+def check_topics(topics: Sequence[str]) -> None:
+    """Refuse wildcards: a queue that takes everything would hide that another one is missing.
+
+    Raises
+    ------
+    MisconfiguredError
+        If a topic is a pattern.
+    """
+    for topic in topics:
+        if "*" in topic or "#" in topic:
+            raise MisconfiguredError(f"topic {topic!r} is a pattern: name each topic that the queue takes")
+
+
+def handle(
+    body: bytes,
+    delivery: Delivery,
+    *,
+    subscription: Subscription,
+    policy: RetryPolicy,
+    first_failure: datetime | None,
+) -> Handled:
+    """Give a delivery to its handler, publish what it says, and tell how to settle the delivery."""
+    try:
+        event = Event.decode(body)
+    except (UndecodableEventError, RecursionError, TypeError) as error:
+        log.warning("event_undecodable_kept_in_dead_letters", queue=subscription.queue, reason=str(error))
+        return Handled(outcome=DeadLetter("undecodable", str(error)), first_failure=datetime.now(UTC))
+    try:
+        return Handled(outcome=_say(subscription.handler(event, delivery), delivery))
+    except Exception as error:  # whatever a handler raises, the policy decides what becomes of its event
+        return _failed(error, event, delivery, subscription=subscription, policy=policy, first_failure=first_failure)
+
+
+def _failed(
+    error: Exception,
+    event: Event,
+    delivery: Delivery,
+    *,
+    subscription: Subscription,
+    policy: RetryPolicy,
+    first_failure: datetime | None,
+) -> Handled:
+    if delivery.lost.is_set():
+        return Handled(outcome=Ending.LOST)
+    now = datetime.now(UTC)
+    since = first_failure or now
+    decision = decide(error, attempt=delivery.attempt, failing_for=(now - since).total_seconds(), policy=policy)
+    log.warning(
+        "event_put_off" if isinstance(decision, RetryLater) else "event_given_up",
+        queue=subscription.queue,
+        message_id=str(event.id),
+        request_id=str(event.correlationid),
+        attempt=delivery.attempt,
+        decision=decision,
+        exc_info=error,
+    )
+    if _report(event, decision, delivery, subscription) is Ending.LOST:
+        return Handled(outcome=Ending.LOST)
+    return Handled(outcome=decision, first_failure=since)
+
+
+def _report(event: Event, decision: RetryLater | DeadLetter, delivery: Delivery, subscription: Subscription) -> Ending:
+    if subscription.report is None:
+        return Ending.DONE
+    try:
+        return _say(subscription.report(event, decision, delivery.attempt), delivery)
+    except Exception:  # a report that fails must not keep the event from being put off or given up
+        log.exception("report_not_published", queue=subscription.queue, message_id=str(event.id))
+        return Ending.DONE
+
+
+def _say(events: Sequence[Event], delivery: Delivery) -> Ending:
+    """Publish until it is confirmed: hours of work are not thrown away because the bus is away for a minute."""
+    while not delivery.lost.is_set():
+        try:
+            delivery.publish(events)
+        except DependencyAwayError as error:
+            log.warning("answer_not_confirmed_said_again", reason=str(error))
+        else:
+            return Ending.DONE
+    return Ending.LOST
+
+
+class Workers:
+    """Threads that work off jobs until there are no more.
+
+    Parameters
+    ----------
+    name
+        Prefix of the threads' names.
+    count
+        Number of threads.
+    take
+        Waits for the next job; None ends a thread.
+    """
+
+    def __init__(self, *, name: str, count: int, take: Callable[[], Callable[[], None] | None]) -> None:
+        self._take = take
+        self._threads = [Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def _work(self) -> None:
+        while (job := self._take()) is not None:
+            job()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the threads to end; tell whether all did."""
+        until = monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, until - monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)

@@ -1,0 +1,271 @@
+"""The bus in memory, for services that share one process."""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import count
+from threading import Condition, Lock
+from threading import Event as Flag
+from time import monotonic
+from uuid import UUID
+
+from contracts.envelope import Event
+from shared.bus.base import DeadEvent, Subscription
+from shared.bus.errors import UnroutableError
+from shared.bus.handling import Ending, Handled, Workers, check_topics, encode_all, handle
+from shared.bus.onlooker import Onlooker
+from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An event in a queue."""
+
+    body: bytes
+    attempt: int = 1
+    first_failure: datetime | None = None
+
+
+@dataclass(eq=False)
+class _Queue:
+    """A queue: what is ready, what waits for its time, what was given up."""
+
+    name: str
+    topics: set[str] = field(default_factory=set)
+    ready: deque[_Entry] = field(default_factory=deque)
+    waiting: list[tuple[float, int, _Entry]] = field(default_factory=list)
+    dead: list[DeadEvent] = field(default_factory=list)
+    changed: Condition = field(default_factory=Condition)
+    serial: "count[int]" = field(default_factory=count)
+
+    def put(self, bodies: Sequence[bytes]) -> None:
+        with self.changed:
+            self.ready.extend(map(_Entry, bodies))
+            self.changed.notify(len(bodies))
+
+    def put_back(self, entries: Sequence[_Entry]) -> None:
+        with self.changed:
+            self.ready.extendleft(reversed(entries))
+            self.changed.notify_all()
+
+    def put_off(self, entry: _Entry, delay: float) -> None:
+        with self.changed:
+            heapq.heappush(self.waiting, (monotonic() + delay, next(self.serial), entry))
+            self.changed.notify()
+
+    def take(self, stopping: Flag) -> _Entry | None:
+        """Wait for an event; None when ``stopping`` is set."""
+        with self.changed:
+            while not stopping.is_set():
+                self._wake()
+                if self.ready:
+                    return self.ready.popleft()
+                self.changed.wait(self.waiting[0][0] - monotonic() if self.waiting else None)
+        return None
+
+    def _wake(self) -> None:
+        while self.waiting and self.waiting[0][0] <= monotonic():
+            self.ready.append(heapq.heappop(self.waiting)[2])
+
+    def interrupt(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
+
+
+class MemoryBroker:
+    """Holds the queues; buses that share one see each other's events."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._queues: dict[str, _Queue] = {}
+        self._onlookers: list[Onlooker] = []
+
+    def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
+        """Make queues, or add topics to those that exist."""
+        with self._lock:
+            for name, topics in queues.items():
+                check_topics(topics)
+                self._queues.setdefault(name, _Queue(name)).topics.update(topics)
+
+    def queue(self, name: str) -> _Queue:
+        """Find a declared queue."""
+        with self._lock:
+            return self._queues[name]
+
+    def route(self, topics: Sequence[str], bodies: Sequence[bytes]) -> None:
+        """Give each body to the queues that take its topic, and to the onlookers."""
+        with self._lock:
+            if not self._queues:
+                raise UnroutableError(f"no queue is declared, so nobody would take {', '.join(sorted(set(topics)))}")
+            for queue in self._queues.values():
+                queue.put([body for topic, body in zip(topics, bodies, strict=True) if topic in queue.topics])
+            for onlooker in self._onlookers:
+                for body in bodies:
+                    onlooker.offer(body)
+
+    def add_onlooker(self, onlooker: Onlooker) -> None:
+        """Show an onlooker what is published from now on."""
+        with self._lock:
+            self._onlookers.append(onlooker)
+
+    def remove_onlooker(self, onlooker: Onlooker) -> None:
+        """Show an onlooker nothing more."""
+        with self._lock:
+            if onlooker in self._onlookers:
+                self._onlookers.remove(onlooker)
+                onlooker.close()
+
+
+class _MemoryDelivery:
+    """A delivery of an event from a queue in memory."""
+
+    def __init__(self, *, entry: _Entry, bus: "MemoryBus") -> None:
+        self.entry = entry
+        self.lost = Flag()
+        self._bus = bus
+
+    @property
+    def attempt(self) -> int:
+        return self.entry.attempt
+
+    def publish(self, events: Sequence[Event]) -> None:
+        self._bus.publish(events)
+
+
+class _Consumer:
+    """Works off a queue for one subscription."""
+
+    def __init__(self, *, queue: _Queue, subscription: Subscription, bus: "MemoryBus", policy: RetryPolicy) -> None:
+        self._queue = queue
+        self._subscription = subscription
+        self._bus = bus
+        self._policy = policy
+        self._stopping = Flag()
+        self._lock = Lock()
+        self._at_work: dict[int, _MemoryDelivery] = {}
+        self._workers = Workers(name=subscription.queue, count=subscription.concurrency, take=self._take)
+
+    def _take(self) -> Callable[[], None] | None:
+        entry = self._queue.take(self._stopping)
+        if entry is None:
+            return None
+        delivery = _MemoryDelivery(entry=entry, bus=self._bus)
+        with self._lock:
+            self._at_work[id(delivery)] = delivery
+        return lambda: self._work(delivery)
+
+    def _work(self, delivery: _MemoryDelivery) -> None:
+        entry = delivery.entry
+        handled = handle(
+            entry.body,
+            delivery,
+            subscription=self._subscription,
+            policy=self._policy,
+            first_failure=entry.first_failure,
+        )
+        with self._lock:
+            if self._at_work.pop(id(delivery), None) is not None:
+                self._settle(entry, handled)
+
+    def _settle(self, entry: _Entry, handled: Handled) -> None:
+        match handled.outcome:
+            case RetryLater(delay=delay):
+                later = replace(entry, attempt=entry.attempt + 1, first_failure=handled.first_failure)
+                self._queue.put_off(later, delay)
+            case DeadLetter(code=code, reason=reason):
+                self._queue.dead.append(
+                    DeadEvent(
+                        queue=self._queue.name,
+                        body=entry.body,
+                        code=code,
+                        reason=reason,
+                        attempt=entry.attempt,
+                        first_failure=handled.first_failure,
+                    )
+                )
+            case Ending():
+                pass
+
+    def drain(self, timeout: float) -> bool:
+        self._stopping.set()
+        self._queue.interrupt()
+        return self._workers.join(timeout)
+
+    def close(self) -> None:
+        """Give back what is at work: the next consumer gets it, as after the death of a process."""
+        self._stopping.set()
+        self._queue.interrupt()
+        with self._lock:
+            deliveries = list(self._at_work.values())
+            self._at_work.clear()
+        for delivery in deliveries:
+            delivery.lost.set()
+        self._queue.put_back([replace(each.entry, attempt=each.attempt + 1) for each in deliveries])
+
+
+class MemoryBus:
+    """Carries events between services in one process.
+
+    Parameters
+    ----------
+    retry
+        When a failed event is tried again.
+    broker
+        Holds the queues; one of its own if None. Buses that share a broker see each other's events.
+    """
+
+    def __init__(self, *, retry: RetryPolicy | None = None, broker: MemoryBroker | None = None) -> None:
+        self._retry = retry or RetryPolicy()
+        self._broker = broker or MemoryBroker()
+        self._consumers: list[_Consumer] = []
+        self._onlookers: list[Onlooker] = []
+        self._closed = False
+
+    def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
+        """Make queues that keep the events of their topics."""
+        self._broker.declare(queues)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish events in order."""
+        bodies = encode_all(events)
+        if bodies:
+            self._broker.route([event.topic for event in events], bodies)
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Begin to hand events of a queue to a handler."""
+        self.declare({subscription.queue: subscription.topics})
+        queue = self._broker.queue(subscription.queue)
+        self._consumers.append(
+            _Consumer(queue=queue, subscription=subscription, bus=self, policy=self._retry),
+        )
+
+    def listen(self, listener: Callable[[Event], None], *, request_id: UUID | None = None) -> Callable[[], None]:
+        """Show every event from now on to an onlooker; returns what ends it."""
+        onlooker = Onlooker(listener=listener, request_id=request_id)
+        self._onlookers.append(onlooker)
+        self._broker.add_onlooker(onlooker)
+        return lambda: self._broker.remove_onlooker(onlooker)
+
+    def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
+        """List what a queue's handlers gave up."""
+        return tuple(self._broker.queue(queue).dead)
+
+    def is_ready(self) -> bool:
+        """Whether the bus is open."""
+        return not self._closed
+
+    def drain(self, timeout: float) -> bool:
+        """Stop taking events and wait for handlers at work."""
+        until = monotonic() + timeout
+        finished = [consumer.drain(max(0.0, until - monotonic())) for consumer in self._consumers]
+        return all(finished)
+
+    def close(self) -> None:
+        """Give back what is unfinished and end the threads."""
+        self._closed = True
+        for consumer in self._consumers:
+            consumer.close()
+        for onlooker in self._onlookers:
+            self._broker.remove_onlooker(onlooker)

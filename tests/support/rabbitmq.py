@@ -1,0 +1,183 @@
+"""A private RabbitMQ broker for tests: start, stop, kill and start it again."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from random import SystemRandom
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+import pika
+from pika.exceptions import AMQPError
+
+_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_DOWN = 20.0
+
+
+class RabbitServer:
+    """Runs a RabbitMQ server with its own folder, node name, port mapper and ports, all on loopback.
+
+    Use it as a context manager. The data outlives `stop` and `kill`, and ends with the context.
+
+    Parameters
+    ----------
+    folder
+        Where the broker keeps its data and logs; a temporary folder if None.
+    config
+        Lines to add to ``rabbitmq.conf``.
+    """
+
+    def __init__(self, *, folder: Path | None = None, config: str = "") -> None:
+        if not _SERVER.exists():
+            raise FileNotFoundError(f"{_SERVER} is missing: install it by `apt-get install rabbitmq-server`")
+        self._own_folder = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="rabbitmq-"))
+        self.port, self._epmd_port, self._dist_port = free_ports(3)
+        self._node = f"test-{uuid4().hex[:8]}@localhost"
+        self._config = config
+        self._server: subprocess.Popen[bytes] | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the broker listens."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def start(self, *, timeout: float = 60.0) -> None:
+        """Start the broker on its data and wait until it lets clients in."""
+        self._start_epmd()
+        self._write_config()
+        with (self.folder / "console.log").open("ab") as console:
+            self._server = subprocess.Popen(
+                [_SERVER], env=self._environment(), stdout=console, stderr=console, start_new_session=True
+            )
+        until = monotonic() + timeout
+        while not self._lets_in():
+            if self._server.poll() is not None or monotonic() > until:
+                raise RuntimeError(f"RabbitMQ did not start: {self._console()}")
+            sleep(0.05)
+
+    def stop(self) -> None:
+        """End the broker in peace."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill -9 the broker, as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Kill -9 the broker and start it again."""
+        self.kill()
+        self.start()
+
+    def close(self) -> None:
+        """End the broker and its port mapper, and remove its data."""
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait()
+            self._epmd = None
+        if self._own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._server is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._server.pid, how)
+        try:
+            self._server.wait(_DOWN)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._server.pid, signal.SIGKILL)
+            self._server.wait()
+        self._server = None
+
+    def _start_epmd(self) -> None:
+        if self._epmd is None:
+            command = ["epmd", "-address", "127.0.0.1", "-port", str(self._epmd_port)]
+            self._epmd = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _wait_for_port(self._epmd_port)
+
+    def _write_config(self) -> None:
+        lines = (
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}",
+            "vm_memory_high_watermark.absolute = 1GB",
+            "disk_free_limit.absolute = 50MB",
+            self._config,
+        )
+        (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+        (self.folder / "enabled_plugins").write_text("[].\n")
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(self.folder),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none",
+        }
+
+    def _lets_in(self) -> bool:
+        try:
+            pika.BlockingConnection(pika.URLParameters(self.url)).close()
+        except (AMQPError, OSError):
+            return False
+        return True
+
+    def _console(self) -> str:
+        return (self.folder / "console.log").read_text(errors="replace")[-2000:]
+
+
+def free_ports(number: int) -> list[int]:
+    """Find free ports below the ephemeral range, in which a restart could find its port taken."""
+    random, found = SystemRandom(), set[int]()
+    while len(found) < number:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            found.add(port)
+    return list(found)
+
+
+def _wait_for_port(port: int, timeout: float = 10.0) -> None:
+    until = monotonic() + timeout
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1.0).close()
+        except OSError:
+            if monotonic() > until:
+                raise
+            sleep(0.02)
+        else:
+            return
