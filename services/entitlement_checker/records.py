@@ -1,0 +1,95 @@
+"""Where the facts of a decision come from: the archive's database."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+from sqlalchemy import Connection
+
+from contracts.identifiers import MousUid
+from contracts.messages.parts import RestoreRequest
+from services.entitlement_checker import statements
+from services.entitlement_checker.decide import MousFacts, PersonFacts
+from shared.archive_db import ArchiveDatabase
+
+
+class EntitlementRecords(Protocol):
+    """Knows MOUSs and people. Every method raises `DependencyAwayError` if its source does not answer."""
+
+    def mous(self, mous_uid: MousUid) -> MousFacts | None:
+        """Return what is known of a MOUS, or None if there is none with this UID."""
+
+    def person(self, request: RestoreRequest) -> PersonFacts:
+        """Return what is known of who asks and of who has rights in the project: the entitlement query."""
+
+    def is_ready(self) -> bool:
+        """Whether the source answers right now."""
+
+    def close(self) -> None:
+        """Release connections."""
+
+
+class ArchiveRecords:
+    """Reads the facts from the archive's tables."""
+
+    def __init__(
+        self,
+        *,
+        database: ArchiveDatabase,
+        delivery_column: Literal["DELIVERY_NAME", "DELIVERY_ID"] = "DELIVERY_NAME",
+        delegee_query: str | None = None,
+    ) -> None:
+        self._database = database
+        self._delivery_column = delivery_column
+        self._delegee_query = delegee_query
+
+    def mous(self, mous_uid: MousUid) -> MousFacts | None:
+        """Return state, project and release dates of a MOUS, or None if no row has this UID."""
+        with self._database.reading() as connection:
+            row = connection.execute(statements.mous(mous_uid)).first()
+            if row is None:
+                return None
+            return MousFacts(
+                project_code=row.CODE,
+                state=row.DOMAIN_ENTITY_STATE,
+                has_member_units=row.MEMBERS > 0,
+                passed_blocks=row.PASSED,
+                release_dates=self._release_dates(connection, row.CODE, mous_uid),
+            )
+
+    def person(self, request: RestoreRequest) -> PersonFacts:
+        """Return the accounts of who asks, and those of the project's PI and delegees."""
+        code, name, email = request.project_code, request.user_account, request.user_email
+        with self._database.reading() as connection:
+            rows = connection.execute(statements.accounts(name, email)).all()
+            pis = connection.execute(statements.principal_investigators(code)).scalars().all()
+            delegees = connection.execute(statements.delegees(code, query=self._delegee_query)).all()
+        return PersonFacts(
+            by_account=_lowered(row.ACCOUNT_ID for row in rows if _same(row.ACCOUNT_ID, name)),
+            by_email=_lowered(row.ACCOUNT_ID for row in rows if _same(row.EMAIL, email)),
+            pis=_lowered(pis),
+            delegees=_lowered(row[0] for row in delegees),
+        )
+
+    def is_ready(self) -> bool:
+        """Whether the database answers right now."""
+        return self._database.is_ready()
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._database.close()
+
+    def _release_dates(
+        self, connection: Connection, project_code: str | None, mous_uid: MousUid
+    ) -> tuple[datetime | None, ...]:
+        delivery = f"{project_code}_{mous_uid.file_form}"
+        found = connection.execute(statements.release_dates(delivery, column=self._delivery_column)).scalars()
+        return tuple(date and date.replace(tzinfo=UTC) for date in found)
+
+
+def _same(found: str | None, given: str | None) -> bool:
+    return found is not None and given is not None and found.lower() == given.lower()
+
+
+def _lowered(names: Iterable[Any]) -> frozenset[str]:
+    return frozenset(str(name).lower() for name in names if name is not None)

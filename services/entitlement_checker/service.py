@@ -1,0 +1,134 @@
+"""Accepts or refuses requests, and asks again just before the release of what was restored."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from contracts.envelope import Event
+from contracts.messages import (
+    Message,
+    ProductsReady,
+    ReleaseGranted,
+    ReleaseWithheld,
+    RequestAccepted,
+    RequestRefused,
+    RequestSubmitted,
+)
+from contracts.messages.parts import RestoreRequest
+from services.entitlement_checker.decide import Accept, Facts, Refuse, Verdict, decide, refuse_unasked
+from services.entitlement_checker.records import ArchiveRecords, EntitlementRecords
+from services.entitlement_checker.settings import EntitlementCheckerSettings
+from shared.archive_db import ArchiveDatabase
+from shared.bus import Delivery, Subscription
+from shared.objects import ObjectStore
+from shared.service import source_of
+
+log = structlog.get_logger()
+
+
+class EntitlementChecker:
+    """Decides on requests by what the archive's tables say at the moment.
+
+    Parameters
+    ----------
+    settings
+        How many requests are decided at a time.
+    records
+        Knows MOUSs and people.
+    clock
+        Tells the time, UTC: data is public from its release date on.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: EntitlementCheckerSettings,
+        records: EntitlementRecords,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._records = records
+        self._clock = clock
+
+    @property
+    def name(self) -> str:
+        """Name of the service and of its queue."""
+        return "entitlement-checker"
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Listen to requests, and to results that wait for their release."""
+        topics = (RequestSubmitted.topic, ProductsReady.topic)
+        return [
+            Subscription(queue=self.name, topics=topics, handler=self.handle, concurrency=self._settings.concurrency)
+        ]
+
+    def handle(self, event: Event, _delivery: Delivery) -> list[Event]:
+        """Decide on a request or on the release of its result.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the archive's database does not answer: that is never a refusal.
+        """
+        match event.data:
+            case RequestSubmitted(request=request):
+                answer = _answer(request, self.judge(request))
+            case ProductsReady(request=request):
+                answer = _release(event.data, self.judge(request))
+            case other:
+                raise TypeError(f"{self.name} does not handle {other.type_name()}")
+        return [event.derive(answer, source=source_of(self.name))]
+
+    def judge(self, request: RestoreRequest) -> Verdict:
+        """Ask the archive and decide; a request that needs no asking bothers nobody."""
+        verdict = refuse_unasked(request) or decide(self._facts(request))
+        match verdict:
+            case Accept(entitlement=entitlement):
+                log.info("entitlement_found", entitlement=entitlement)
+            case Refuse(reason=reason, detail=detail):
+                log.info("entitlement_denied", reason=reason, detail=detail)
+        return verdict
+
+    def is_ready(self) -> bool:
+        """Whether the archive's database answers."""
+        return self._records.is_ready()
+
+    def close(self) -> None:
+        """Release the database."""
+        self._records.close()
+
+    def _facts(self, request: RestoreRequest) -> Facts:
+        return Facts(
+            request=request,
+            now=self._clock(),
+            mous=self._records.mous(request.mous_uid),
+            person=None if request.selection.calibrators_only else self._records.person(request),
+        )
+
+
+def _answer(request: RestoreRequest, verdict: Verdict) -> Message:
+    match verdict:
+        case Accept(entitlement=entitlement):
+            return RequestAccepted(request=request, entitlement=entitlement)
+        case Refuse(reason=reason, detail=detail):
+            return RequestRefused(request=request, reason=reason, detail=detail)
+
+
+def _release(ready: ProductsReady, verdict: Verdict) -> Message:
+    match verdict:
+        case Accept():
+            return ReleaseGranted(request=ready.request, blocks=ready.blocks)
+        case Refuse(reason=reason, detail=detail):
+            return ReleaseWithheld(request=ready.request, reason=reason, detail=detail)
+
+
+def build(*, objects: ObjectStore, settings: EntitlementCheckerSettings | None = None) -> EntitlementChecker:  # noqa: ARG001 - every service is built alike; this one stores nothing
+    """Make the service and its adapters from settings, or from the environment."""
+    settings = settings or EntitlementCheckerSettings()
+    records = ArchiveRecords(
+        database=ArchiveDatabase(settings=settings.database),
+        delivery_column=settings.delivery_column,
+        delegee_query=settings.delegee_query,
+    )
+    return EntitlementChecker(settings=settings, records=records)

@@ -1,0 +1,59 @@
+"""Read the archive's tables, with every failure told in our own errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, literal, select
+
+from shared.archive_db.engine import open_engine
+from shared.archive_db.faults import meaning_of
+from shared.archive_db.settings import ArchiveDbSettings
+from shared.errors import RestoreError
+
+
+class ArchiveDatabase:
+    """A bounded pool of read-only connections to the archive's metadata database."""
+
+    def __init__(self, *, settings: ArchiveDbSettings) -> None:
+        with _told_in_our_errors():
+            self._engine = open_engine(settings)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection for a few statements that see one state of the database.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the database cannot be reached or does not answer in time.
+        MisconfiguredError
+            If it refuses our account, or lacks a table or column that we read.
+        """
+        with _told_in_our_errors(), self._engine.connect() as connection:
+            yield connection
+
+    def is_ready(self) -> bool:
+        """Whether the database answers right now."""
+        try:
+            with self.reading() as connection:
+                connection.execute(select(literal(1)))
+        except RestoreError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Release the connections."""
+        self._engine.dispose()
+
+
+@contextmanager
+def _told_in_our_errors() -> Iterator[None]:
+    try:
+        yield
+    except RestoreError:
+        raise
+    except Exception as error:  # drivers raise what they like: a raw socket.gaierror among others
+        meaning = meaning_of(error)
+        if meaning is None:
+            raise
+        raise meaning from error

@@ -1,0 +1,91 @@
+"""Open an engine for the archive's tables: read-only, bounded, with a time limit on connects and statements."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from shared.archive_db.settings import ArchiveDbSettings
+from shared.archive_db.watchdog import ConnectWatchdog
+from shared.errors import MisconfiguredError
+
+
+def open_engine(settings: ArchiveDbSettings) -> Engine:
+    """Make an engine; no connection is opened yet.
+
+    Raises
+    ------
+    MisconfiguredError
+        If the database is none that the statements are written for.
+    """
+    url = _with_password(make_url(settings.url.get_secret_value()), settings)
+    backend = url.get_backend_name()
+    if backend not in _CONNECT_ARGS:
+        raise MisconfiguredError(f"database {backend!r} is not supported: use {', '.join(sorted(_CONNECT_ARGS))}")
+    engine = create_engine(
+        _read_only_file(url) if backend == "sqlite" else url,
+        connect_args=_CONNECT_ARGS[backend](settings),
+        pool_size=settings.pool_size,
+        max_overflow=0,
+        pool_timeout=settings.connect_timeout,
+        pool_pre_ping=backend != "sqlite",
+        pool_recycle=1800,
+    )
+    _watch_connects(engine, settings)
+    if backend == "oracle":
+        _limit_calls(engine, settings)
+    if backend != "sqlite":
+        event.listen(engine, "begin", _begin_read_only)
+    return engine.execution_options(schema_translate_map={None: settings.schema_owner})
+
+
+def _with_password(url: URL, settings: ArchiveDbSettings) -> URL:
+    return url if settings.password is None else url.set(password=settings.password.get_secret_value())
+
+
+def _read_only_file(url: URL) -> URL:
+    if not url.database or url.database == ":memory:":
+        raise MisconfiguredError("the archive database must be a file: write sqlite:////path/to/archive.db")
+    path = quote(str(Path(url.database).absolute()))
+    return url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+
+
+def _sqlite_args(settings: ArchiveDbSettings) -> dict[str, Any]:
+    return {"timeout": settings.statement_timeout}
+
+
+def _oracle_args(settings: ArchiveDbSettings) -> dict[str, Any]:
+    return {"tcp_connect_timeout": settings.connect_timeout, "retry_count": 0}
+
+
+def _postgresql_args(settings: ArchiveDbSettings) -> dict[str, Any]:
+    return {
+        "connect_timeout": max(1, round(settings.connect_timeout)),
+        "options": f"-c statement_timeout={round(settings.statement_timeout * 1000)}",
+    }
+
+
+_CONNECT_ARGS = {"sqlite": _sqlite_args, "oracle": _oracle_args, "postgresql": _postgresql_args}
+
+
+def _watch_connects(engine: Engine, settings: ArchiveDbSettings) -> None:
+    watchdog = ConnectWatchdog(timeout=settings.connect_timeout)
+
+    def connect(dialect: Dialect, _entry: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        return watchdog.connect(lambda: dialect.connect(*args, **kwargs))
+
+    event.listen(engine, "do_connect", connect)
+
+
+def _limit_calls(engine: Engine, settings: ArchiveDbSettings) -> None:
+    def limit(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        connection.call_timeout = round(settings.statement_timeout * 1000)
+
+    event.listen(engine, "connect", limit)
+
+
+def _begin_read_only(connection: Connection) -> None:
+    connection.exec_driver_sql("SET TRANSACTION READ ONLY")
