@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, select
 
 from contracts.identifiers import MousUid
 from shared.archive_db.tables import AQUA_V_EXECBLOCK, SCHED_BLOCK_STATUS
 
-QA0_PASSED: ColumnElement[bool] = func.lower(AQUA_V_EXECBLOCK.c.QA0STATUS) == "pass"
-"""Quality level 0 passed: ``Pass`` alone; ``SemiPass`` is not."""
+QA0_PASS = "Pass"
+"""Value of ``QA0STATUS`` for observations that passed quality level 0; ``SemiPass`` did not."""
+
+QA0_PASSED: ColumnElement[bool] = AQUA_V_EXECBLOCK.c.QA0STATUS == QA0_PASS
 
 
 def execution_blocks_of(mous_uid: MousUid) -> Select[Any]:

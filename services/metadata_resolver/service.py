@@ -1,0 +1,119 @@
+"""Finds out what an accepted MOUS consists of: tree, sessions, execution blocks, products."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from contracts.envelope import Event
+from contracts.messages import RequestAccepted, RequestRefused, StructureResolved
+from contracts.messages.parts import BlockFailure, MousStructure, RestoreRequest, Stage
+from contracts.reasons import ReasonCode
+from services.metadata_resolver.records import ArchiveRecords, StructureRecords
+from services.metadata_resolver.resolve import NotRestorable, SessionsDisagree, resolve
+from services.metadata_resolver.settings import MetadataResolverSettings
+from shared.archive_db import ArchiveDatabase
+from shared.bus import Delivery, Subscription
+from shared.objects import ObjectStore
+from shared.outcomes import Outcomes
+from shared.service import source_of
+
+log = structlog.get_logger()
+
+
+class MetadataResolver:
+    """Resolves the structure of MOUSs by what the archive's tables say.
+
+    Parameters
+    ----------
+    settings
+        How many requests are resolved at a time.
+    objects
+        Where the failure of a request's execution blocks is recorded.
+    records
+        Knows what MOUSs consist of.
+    """
+
+    def __init__(self, *, settings: MetadataResolverSettings, objects: ObjectStore, records: StructureRecords) -> None:
+        self._settings = settings
+        self._records = records
+        self._outcomes = Outcomes(objects=objects, source=source_of(self.name))
+
+    @property
+    def name(self) -> str:
+        """Name of the service and of its queue."""
+        return "metadata-resolver"
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Listen to accepted requests."""
+        topics = (RequestAccepted.topic,)
+        return [
+            Subscription(queue=self.name, topics=topics, handler=self.handle, concurrency=self._settings.concurrency)
+        ]
+
+    def handle(self, event: Event, _delivery: Delivery) -> list[Event]:
+        """Resolve the structure of an accepted request's MOUS.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the archive's database does not answer.
+        ArchiveInconsistentError, OusStatusError
+            If an operator has to look at the tables' content.
+        """
+        if not isinstance(event.data, RequestAccepted):
+            raise TypeError(f"{self.name} does not handle {event.data.type_name()}")
+        request = event.data.request
+        records = self._records.read(request.mous_uid)
+        if not records.status_document:
+            log.warning("ous_status_document_missing", consequence="sessions are those of AQUA_V_EXECBLOCK")
+        match resolve(request, records):
+            case MousStructure() as structure:
+                log.info("structure_resolved", **_figures(structure))
+                answer = StructureResolved(request=request, structure=structure)
+                return [event.derive(answer, source=source_of(self.name))]
+            case NotRestorable(reason=reason, detail=detail):
+                log.info("mous_not_restorable", reason=reason, detail=detail)
+                refusal = RequestRefused(request=request, reason=reason, detail=detail)
+                return [event.derive(refusal, source=source_of(self.name))]
+            case SessionsDisagree() as fault:
+                log.error("sessions_disagree", detail=fault.detail)
+                return self._fail(event, request, fault)
+
+    def is_ready(self) -> bool:
+        """Whether the archive's database answers."""
+        return self._records.is_ready()
+
+    def close(self) -> None:
+        """Release the database."""
+        self._records.close()
+
+    def _fail(self, event: Event, request: RestoreRequest, fault: SessionsDisagree) -> list[Event]:
+        """End the request for all its blocks: none can be placed with certainty."""
+        return [
+            answer
+            for block in fault.blocks
+            for answer in self._outcomes.record(
+                event,
+                request,
+                fault.blocks,
+                BlockFailure(
+                    eb_uid=block, stage=Stage.PREPARE, reason=ReasonCode.SESSIONS_DISAGREE, detail=fault.detail
+                ),
+            )
+        ]
+
+
+def _figures(structure: MousStructure) -> dict[str, object]:
+    return {
+        "sessions": len(structure.sessions),
+        "execution_blocks": len(structure.execution_blocks),
+        "products": len(structure.products),
+        "calibration": structure.calibration,
+    }
+
+
+def build(*, objects: ObjectStore, settings: MetadataResolverSettings | None = None) -> MetadataResolver:
+    """Make the service and its adapters from settings, or from the environment."""
+    settings = settings or MetadataResolverSettings()
+    records = ArchiveRecords(database=ArchiveDatabase(settings=settings.database))
+    return MetadataResolver(settings=settings, objects=objects, records=records)
