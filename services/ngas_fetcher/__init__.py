@@ -1,0 +1,1 @@
+"""ngas-fetcher: brings execution blocks and calibration products from NGAS into the object store, verified."""
