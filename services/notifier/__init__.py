@@ -1,0 +1,1 @@
+"""Lays results out for download and writes the mails of a request's end."""

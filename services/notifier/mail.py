@@ -1,0 +1,170 @@
+"""A mail: its headers and text, and the envelope that says who gets it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Self
+from uuid import UUID
+
+from shared.errors import RestoreError
+
+_LONGEST_LINE = 998
+"""Octets that RFC 5322 allows in a line, without its end."""
+
+
+class UnwritableMailError(RestoreError):
+    """A mail's address cannot stand in a header; the event has to be corrected by a person."""
+
+    code = "unwritable_mail"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """A file in a mail: plain text, or compressed by gzip."""
+
+    name: str
+    data: bytes
+    compressed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a mail is to say, to whom; addresses may repeat, the first place counts.
+
+    Attributes
+    ----------
+    to, cc, bcc
+        Addresses; those in ``bcc`` stand in the envelope only.
+    headers
+        Further headers, one line each.
+    """
+
+    to: Sequence[str]
+    subject: str
+    body: str
+    cc: Sequence[str] = ()
+    bcc: Sequence[str] = ()
+    reply_to: str
+    headers: Mapping[str, str]
+    attachments: Sequence[Attachment] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """A mail that can be handed over.
+
+    Attributes
+    ----------
+    mail_id
+        Identifies what is said: the same thing said twice has the same id, and so the same Message-ID.
+    message
+        Headers, among them ``Bcc``, and content. A transport to the outside removes ``Bcc``.
+    sender
+        Envelope sender.
+    recipients
+        Envelope recipients, each once.
+    """
+
+    mail_id: UUID
+    message: EmailMessage
+    sender: str
+    recipients: tuple[str, ...]
+
+    def only_to(self, recipients: Iterable[str]) -> Self:
+        """Return the same mail for some of its recipients."""
+        wanted = set(recipients)
+        return replace(self, recipients=tuple(one for one in self.recipients if one in wanted))
+
+
+def one_line(text: str) -> str:
+    """Make one line of a text, whatever kind of line ends it has, so that it can stand in a header."""
+    return " ".join(text.split())
+
+
+def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: datetime) -> Mail:
+    """Make a mail of a draft.
+
+    Parameters
+    ----------
+    draft
+        What it says.
+    mail_id
+        Identifies what is said; left side of the Message-ID.
+    sender
+        Address in ``From`` and in the envelope.
+    domain
+        Right side of the Message-ID.
+    date
+        When it is written.
+
+    Raises
+    ------
+    UnwritableMailError
+        If an address cannot stand in a header.
+    """
+    to, cc, bcc = _each_once(draft.to, draft.cc, draft.bcc)
+    recipients = (*to, *cc, *bcc)
+    message = EmailMessage(policy=SMTP.clone(utf8=not all(one.isascii() for one in (sender, *recipients))))
+    message["From"] = _addresses([sender])
+    message["Reply-To"] = _addresses([draft.reply_to])
+    for name, found in (("To", to), ("Cc", cc), ("Bcc", bcc)):
+        if found:
+            message[name] = _addresses(found)
+    message["Subject"] = one_line(draft.subject)
+    message["Date"] = date
+    message["Message-ID"] = f"<{mail_id}@{domain}>"
+    message["Auto-Submitted"] = "auto-generated"
+    for name, value in draft.headers.items():
+        message[name] = one_line(value)
+    message.set_content(draft.body, cte=_encoding(draft.body))
+    for attachment in draft.attachments:
+        _attach(message, attachment)
+    if draft.attachments:
+        message.set_boundary(f"=_{mail_id.hex}")
+    return Mail(mail_id=mail_id, message=message, sender=sender, recipients=recipients)
+
+
+def _each_once(*groups: Sequence[str]) -> list[list[str]]:
+    """Drop addresses that stood before, in whatever case."""
+    seen: set[str] = set()
+    kept: list[list[str]] = []
+    for group in groups:
+        kept.append([])
+        for one in group:
+            if one.casefold() not in seen:
+                seen.add(one.casefold())
+                kept[-1].append(one)
+    return kept
+
+
+def _addresses(texts: Iterable[str]) -> list[Address]:
+    """Read each text as one address, so that none can smuggle in another or a header."""
+    try:
+        return [Address(addr_spec=text) for text in texts]
+    except (ValueError, IndexError) as error:  # IndexError: how the standard library says "nothing there"
+        raise UnwritableMailError(f"one of {list(texts)} is not an e-mail address: {error}") from error
+
+
+def _encoding(body: str) -> str:
+    """Choose the encoding that leaves links unbroken in the raw text wherever that is allowed."""
+    plain = body.isascii() and all(len(line) <= _LONGEST_LINE for line in body.splitlines())
+    return "7bit" if plain else "quoted-printable"
+
+
+def _attach(message: EmailMessage, attachment: Attachment) -> None:
+    if attachment.compressed:
+        message.add_attachment(
+            attachment.data, maintype="application", subtype="gzip", filename=f"{attachment.name}.gz"
+        )
+    else:
+        message.add_attachment(
+            attachment.data,
+            maintype="text",
+            subtype="plain",
+            cte="base64",
+            filename=attachment.name,
+            params={"charset": "utf-8"},
+        )

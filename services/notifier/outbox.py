@@ -1,0 +1,122 @@
+"""One mail per thing said, however often an event is delivered."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from pydantic import BaseModel, ConfigDict
+
+from services.notifier.mail import Mail
+from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError, MailTransport
+from shared import keys
+from shared.objects import ObjectStore
+
+log = structlog.get_logger()
+
+
+class MailRecord(BaseModel):
+    """What the store remembers of a mail that went out.
+
+    Attributes
+    ----------
+    sent_to
+        Recipients that the mail was taken for.
+    refused
+        Recipients that will never be taken, with the server's words.
+    deferred
+        Recipients that are still to be tried.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    message_id: str
+    sent_at: datetime
+    sent_to: tuple[str, ...]
+    refused: dict[str, str] = {}
+    deferred: dict[str, str] = {}
+
+
+class Outbox:
+    """Looks whether a mail went out, sends it, and records that it did.
+
+    One window remains: a process that is killed after the other side took a mail
+    and before the record is stored sends it once more when its event comes again;
+    so do two processes that hold the same event at the same moment. Such a mail
+    has the same Message-ID, by which mail programs and helpdesks know it again.
+    The directory transport has no such window.
+
+    Parameters
+    ----------
+    objects
+        Holds the records.
+    transport
+        Sends.
+    clock
+        Tells the time, UTC.
+    """
+
+    def __init__(self, *, objects: ObjectStore, transport: MailTransport, clock: Callable[[], datetime]) -> None:
+        self._objects = objects
+        self._transport = transport
+        self._clock = clock
+
+    def post(self, mail_id: UUID, write: Callable[[], Mail]) -> MailRecord:
+        """Send a mail unless it went out before; who was deferred then is tried again.
+
+        Parameters
+        ----------
+        mail_id
+            Identifies what is said.
+        write
+            Writes the mail; only called if it is needed.
+
+        Raises
+        ------
+        MailServerAwayError
+            If a recipient has to be tried later.
+        MailRefusedError
+            If no recipient will ever be taken.
+        """
+        before = self._record(mail_id)
+        if before is not None and not before.deferred:
+            log.info("mail_already_sent", message_id_header=before.message_id)
+            return before
+        mail = write()
+        if before is None:
+            return self._remember(mail, self._transport.send(mail), None)
+        rest = mail.only_to(before.deferred)
+        return self._remember(rest, self._send_to_the_rest(rest), before)
+
+    def _send_to_the_rest(self, mail: Mail) -> Handover:
+        """Send to those who were deferred; if none is ever taken, the others still have the mail."""
+        try:
+            return self._transport.send(mail)
+        except MailRefusedError as error:
+            return Handover(refused=dict.fromkeys(mail.recipients, str(error)))
+
+    def _record(self, mail_id: UUID) -> MailRecord | None:
+        key = keys.mail(mail_id)
+        if self._objects.info(key) is None:
+            return None
+        return MailRecord.model_validate_json(self._objects.get(key))
+
+    def _remember(self, mail: Mail, handover: Handover, before: MailRecord | None) -> MailRecord:
+        record = MailRecord(
+            message_id=str(mail.message["Message-ID"]),
+            sent_at=self._clock(),
+            sent_to=(*(before.sent_to if before else ()), *_taken(mail, handover)),
+            refused={**(before.refused if before else {}), **handover.refused},
+            deferred=dict(handover.deferred),
+        )
+        self._objects.put_bytes(keys.mail(mail.mail_id), record.model_dump_json().encode())
+        log.info("mail_sent", message_id_header=record.message_id, recipients=len(record.sent_to))
+        for one, words in handover.refused.items():
+            log.warning("mail_recipient_refused", recipient=one, answer=words)
+        if record.deferred:
+            raise MailServerAwayError(f"recipients to be tried again: {record.deferred}")
+        return record
+
+
+def _taken(mail: Mail, handover: Handover) -> Iterable[str]:
+    return (one for one in mail.recipients if one not in handover.refused and one not in handover.deferred)

@@ -1,0 +1,190 @@
+"""The notifier: lays out what may be delivered and tells each request's end by mail."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from contracts.envelope import Event
+from contracts.flow import QUEUES
+from contracts.messages import DeliveryAnnounced, ReleaseGranted, ReleaseWithheld, RequestFailed, RequestRefused
+from contracts.messages.parts import DeliveredFile, RestoreRequest
+from services.notifier.addresses import Addresses, DeliveryRecord
+from services.notifier.area import DeliveryArea, DirectoryArea
+from services.notifier.attachments import LogLimits, attach_logs
+from services.notifier.mail import Mail
+from services.notifier.mail_directory import DirectoryTransport
+from services.notifier.outbox import Outbox
+from services.notifier.provenance import README, SUMS, files_of, trace_blocks, write_readme, write_sums
+from services.notifier.settings import DirectoryMailSettings, NotifierSettings
+from services.notifier.smtp import SmtpTransport
+from services.notifier.transport import MailRefusedError, MailTransport
+from services.notifier.writer import Correspondents, MailWriter, undelivered_id
+from shared.bus import Delivery, Subscription
+from shared.objects import ObjectStore
+from shared.service import source_of
+
+log = structlog.get_logger()
+
+Clock = Callable[[], datetime]
+
+
+class Notifier:
+    """Ends requests: delivers, or says why not.
+
+    Parameters
+    ----------
+    settings
+        Settings of the service.
+    objects
+        Results, logs, and the records of what was done.
+    area
+        Where users find their data.
+    transport
+        How mails travel.
+    addresses
+        Chooses addresses of deliveries.
+    clock
+        Tells the time, UTC.
+    """
+
+    name = "notifier"
+
+    def __init__(
+        self,
+        *,
+        settings: NotifierSettings,
+        objects: ObjectStore,
+        area: DeliveryArea,
+        transport: MailTransport,
+        addresses: Addresses,
+        clock: Clock,
+    ) -> None:
+        self._concurrency = settings.concurrency
+        self._limits = _log_limits(settings)
+        self._objects = objects
+        self._area = area
+        self._transport = transport
+        self._addresses = addresses
+        self._outbox = Outbox(objects=objects, transport=transport, clock=clock)
+        self._writer = MailWriter(people=_people(settings), clock=clock)
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Listen to the ends of requests."""
+        return [
+            Subscription(queue=self.name, topics=QUEUES[self.name], handler=self.handle, concurrency=self._concurrency)
+        ]
+
+    def handle(self, event: Event, _delivery: Delivery) -> list[Event]:
+        """Deliver or refuse, by one mail per event however often it comes."""
+        match event.data:
+            case ReleaseGranted() as granted:
+                return [self._deliver(event, granted)]
+            case RequestRefused() as refused:
+                self._tell(event, refused.request, lambda: self._writer.refused(event, refused))
+            case ReleaseWithheld() as withheld:
+                self._tell(event, withheld.request, lambda: self._writer.withheld(event, withheld))
+            case RequestFailed() as failed:
+                self._tell(event, failed.request, lambda: self._failure_mail(event, failed))
+            case other:
+                raise TypeError(f"the notifier does not handle {other.type_name()}")
+        return []
+
+    def _deliver(self, event: Event, granted: ReleaseGranted) -> Event:
+        request, blocks = granted.request, granted.blocks
+        record = self._addresses.of(request.request_id)
+        self._lay_out(record, granted)
+        self._tell(event, request, lambda: self._writer.delivered(event, request, record, blocks))
+        announced = DeliveryAnnounced(
+            request=request,
+            address=record.address,
+            files=tuple(
+                DeliveredFile(name=file.name, size=file.ref.size, sha256=file.ref.sha256) for file in files_of(blocks)
+            ),
+            expires=record.expires,
+            reused=all(block.reused for block in blocks),
+        )
+        return event.derive(announced, source=source_of(self.name))
+
+    def _lay_out(self, record: DeliveryRecord, granted: ReleaseGranted) -> None:
+        files = files_of(granted.blocks)
+        readme = write_readme(granted.request, record, trace_blocks(granted.blocks, self._objects))
+        self._area.lay_out(record.token, files, {SUMS: write_sums(files), README: readme})
+
+    def _failure_mail(self, event: Event, failed: RequestFailed) -> Mail:
+        notes = attach_logs(failed.failures, objects=self._objects, limits=self._limits)
+        return self._writer.failed(event, failed, notes)
+
+    def _tell(self, event: Event, request: RestoreRequest, write: Callable[[], Mail]) -> None:
+        """Send the mail; if some recipients are refused for good, tell support."""
+        record = self._outbox.post(event.id, write)
+        if not record.refused:
+            return
+        notice: UUID = undelivered_id(event)
+        try:
+            self._outbox.post(notice, lambda: self._writer.undelivered(event, request, record))
+        except MailRefusedError as error:
+            log.error("support_cannot_be_told", refused=record.refused, cause=str(error))  # noqa: TRY400  no trace needed
+
+    def is_ready(self) -> bool:
+        """Whether deliveries can be laid out and mails handed over."""
+        return self._area.is_ready() and self._transport.is_ready()
+
+    def close(self) -> None:
+        """Do nothing: no connection is held."""
+
+
+def _log_limits(settings: NotifierSettings) -> LogLimits:
+    return LogLimits(
+        plain=settings.plain_log_bytes, compressed=settings.attached_log_bytes, total=settings.attached_total_bytes
+    )
+
+
+def _people(settings: NotifierSettings) -> Correspondents:
+    return Correspondents(
+        sender=settings.sender,
+        no_reply=settings.no_reply,
+        support=settings.support,
+        operations=settings.operations,
+        message_id_domain=settings.message_id_domain,
+        signature=settings.signature,
+    )
+
+
+def _transport(settings: NotifierSettings) -> MailTransport:
+    if isinstance(settings.mail, DirectoryMailSettings):
+        return DirectoryTransport(folder=settings.mail.folder)
+    return SmtpTransport(settings=settings.mail)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build(*, objects: ObjectStore, settings: NotifierSettings | None = None, clock: Clock = _now) -> Notifier:
+    """Make the service with the adapters that its settings name.
+
+    Parameters
+    ----------
+    objects
+        The object store.
+    settings
+        From the environment if None.
+    clock
+        Tells the time, UTC.
+    """
+    settings = settings or NotifierSettings()
+    return Notifier(
+        settings=settings,
+        objects=objects,
+        area=DirectoryArea(root=settings.deliveries, objects=objects),
+        transport=_transport(settings),
+        addresses=Addresses(
+            objects=objects,
+            public_url=settings.public_url,
+            retention=timedelta(days=settings.retention_days),
+            clock=clock,
+        ),
+        clock=clock,
+    )

@@ -1,0 +1,170 @@
+"""The mails of a request's end, worded as the procedure for calibrated data words them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+from contracts.envelope import Event
+from contracts.messages import ReleaseWithheld, RequestFailed, RequestRefused
+from contracts.messages.parts import RestoredBlock, RestoreRequest
+from contracts.reasons import REASONS, ReasonCode
+from services.notifier.addresses import DeliveryRecord
+from services.notifier.attachments import LogNote
+from services.notifier.mail import Draft, Mail, one_line, write_mail
+from services.notifier.outbox import MailRecord
+from services.notifier.texts import render
+
+_TO_BE_CORRECTED = {ReasonCode.INVALID_MOUS_UID, ReasonCode.MOUS_OF_OTHER_PROJECT, ReasonCode.UNKNOWN_USER}
+"""After these the procedure asks for a new request without the history of mails."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correspondents:
+    """Who writes, who is written to, and how mails are signed; all from the settings."""
+
+    sender: str
+    no_reply: str
+    support: str
+    operations: str
+    message_id_domain: str
+    signature: str
+
+
+def undelivered_id(event: Event) -> UUID:
+    """Return the id of the mail which says that another one did not reach everybody."""
+    return uuid5(event.id, "undelivered")
+
+
+class MailWriter:
+    """Writes each kind of mail.
+
+    Parameters
+    ----------
+    people
+        Addresses and signature.
+    clock
+        Tells the time, UTC.
+    """
+
+    def __init__(self, *, people: Correspondents, clock: Callable[[], datetime]) -> None:
+        self._people = people
+        self._clock = clock
+
+    def delivered(
+        self, event: Event, request: RestoreRequest, record: DeliveryRecord, blocks: Sequence[RestoredBlock]
+    ) -> Mail:
+        """Tell the user where the data is; contact, support and operations get blind copies."""
+        people = self._people
+        contact = [request.contact_email] if request.contact_email else []
+        return self._write(
+            event.id,
+            request,
+            "delivered.txt.j2",
+            to=[request.user_email],
+            bcc=[*contact, *request.cc, people.support, people.operations],
+            reply_to=people.no_reply,
+            record=record,
+            blocks=blocks,
+            reused=[block for block in blocks if block.reused],
+            total=sum(block.tar.size for block in blocks),
+            days=max(0, round((record.expires - self._clock()) / timedelta(days=1))),
+            signature=people.signature,
+        )
+
+    def refused(self, event: Event, refusal: RequestRefused) -> Mail:
+        """Reply to the contact with the reason above the quoted request."""
+        return self._reply(event, refusal, "refused.txt.j2")
+
+    def withheld(self, event: Event, withheld: ReleaseWithheld) -> Mail:
+        """Reply to the contact that the data was made but may not be delivered any more."""
+        return self._reply(event, withheld, "withheld.txt.j2")
+
+    def failed(self, event: Event, failed: RequestFailed, notes: Sequence[LogNote]) -> Mail:
+        """Tell support what failed, with the logs; ``notes`` are in the order of the failures."""
+        people, request = self._people, failed.request
+        reasons = list(dict.fromkeys(failure.reason for failure in failed.failures))
+        asked_wrongly = ReasonCode.FIELD_NOT_FOUND in reasons and request.contact_email is not None
+        return self._write(
+            event.id,
+            request,
+            "failed.txt.j2",
+            to=[people.support],
+            cc=[people.operations, *([request.contact_email] if asked_wrongly and request.contact_email else [])],
+            reply_to=people.operations,
+            subject=f"FAILED: {_subject(request)}",
+            reasons=reasons,
+            attachments=[note.attachment for note in notes if note.attachment is not None],
+            failures=list(zip(failed.failures, notes, strict=True)),
+            restored=failed.restored,
+            meaning=REASONS,
+            users=list(dict.fromkeys(REASONS[reason].user for reason in reasons)),
+        )
+
+    def undelivered(self, event: Event, request: RestoreRequest, record: MailRecord) -> Mail:
+        """Tell support that a mail went out but that some recipients were refused for good."""
+        return self._write(
+            undelivered_id(event),
+            request,
+            "undelivered.txt.j2",
+            to=[self._people.support],
+            reply_to=self._people.operations,
+            subject=f"UNDELIVERED: {_subject(request)}",
+            record=record,
+        )
+
+    def _reply(self, event: Event, refusal: RequestRefused | ReleaseWithheld, template: str) -> Mail:
+        people, request = self._people, refusal.request
+        to = [request.contact_email] if request.contact_email else [people.support, people.operations]
+        return self._write(
+            event.id,
+            request,
+            template,
+            to=to,
+            cc=request.cc,
+            reply_to=people.operations,
+            reasons=[refusal.reason],
+            reason=REASONS[refusal.reason],
+            code=refusal.reason,
+            detail=refusal.detail,
+            to_be_corrected=refusal.reason in _TO_BE_CORRECTED,
+        )
+
+    def _write(
+        self,
+        mail_id: UUID,
+        request: RestoreRequest,
+        template: str,
+        *,
+        to: Sequence[str],
+        reply_to: str,
+        cc: Sequence[str] = (),
+        bcc: Sequence[str] = (),
+        subject: str = "",
+        reasons: Sequence[ReasonCode] = (),
+        attachments: Sequence[Any] = (),
+        **values: Any,
+    ) -> Mail:
+        headers = {"X-ALMA-Restore-Request": str(request.request_id)}
+        if reasons:
+            headers["X-ALMA-Restore-Reason"] = ", ".join(reasons)
+        draft = Draft(
+            to=to,
+            cc=cc,
+            bcc=bcc,
+            reply_to=reply_to,
+            subject=subject or f"Re: {_subject(request)}",
+            body=render(template, request=request, quoted=render("request.txt.j2", request=request), **values),
+            headers=headers,
+            attachments=attachments,
+        )
+        people = self._people
+        return write_mail(
+            draft, mail_id=mail_id, sender=people.sender, domain=people.message_id_domain, date=self._clock()
+        )
+
+
+def _subject(request: RestoreRequest) -> str:
+    ticket = one_line(request.ticket)
+    return f"ALMA: REQUEST FOR CALIBRATED DATA MOUS {request.mous_uid.file_form}, helpdesk ticket {ticket}"

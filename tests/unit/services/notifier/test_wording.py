@@ -1,0 +1,164 @@
+"""Every kind of mail, and the README, against its golden file.
+
+``UPDATE_GOLDENS=1 pytest tests/unit/services/notifier`` writes them anew; read the difference.
+"""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from contracts.identifiers import SessionName
+from contracts.manifests import ProductManifest
+from contracts.messages import Message, ReleaseGranted, ReleaseWithheld, RequestFailed, RequestRefused
+from contracts.messages.parts import NamedRef, RestoredBlock
+from contracts.reasons import ReasonCode
+from services.notifier.addresses import Addresses
+from services.notifier.area import DirectoryArea
+from services.notifier.mail_directory import DirectoryTransport
+from services.notifier.outbox import MailRecord
+from services.notifier.service import Notifier
+from services.notifier.writer import Correspondents, MailWriter
+from shared.objects import ObjectStore
+from tests.support.delivery import RecordingDelivery
+from tests.unit.services.notifier.samples import (
+    CALIBRATORS,
+    EBS,
+    EVENT_ID,
+    NOW,
+    REQUEST,
+    TOKEN,
+    event_of,
+    failure,
+    now,
+    restored,
+    settings,
+)
+
+GOLDENS = Path(__file__).parents[3] / "golden" / "mails"
+
+
+def agree_with_golden(name: str, found: str) -> None:
+    path = GOLDENS / name
+    if os.environ.get("UPDATE_GOLDENS"):
+        path.write_text(found)
+    assert found == path.read_text()
+
+
+def handled(message: Message, folder: Path, objects: ObjectStore) -> Path:
+    """Let the service handle a message and return the folder of its mails."""
+    site = settings(folder)
+    notifier = Notifier(
+        settings=site,
+        objects=objects,
+        area=DirectoryArea(root=site.deliveries, objects=objects),
+        transport=DirectoryTransport(folder=folder / "mails"),
+        addresses=Addresses(
+            objects=objects,
+            public_url=site.public_url,
+            retention=timedelta(days=site.retention_days),
+            clock=now,
+            new_token=lambda: TOKEN,
+        ),
+        clock=now,
+    )
+    notifier.handle(event_of(message), RecordingDelivery())
+    return folder / "mails"
+
+
+def mail_text(folder: Path) -> str:
+    (path,) = folder.glob("*.eml")
+    assert path.name == f"{EVENT_ID}@restore.example.org.eml"
+    return path.read_bytes().replace(b"\r\n", b"\n").decode()
+
+
+MESSAGES: dict[str, Callable[[ObjectStore], Message]] = {
+    "delivered": lambda objects: ReleaseGranted(request=REQUEST, blocks=restored(objects)),
+    "delivered_calibrators": lambda objects: ReleaseGranted(request=CALIBRATORS, blocks=restored(objects)),
+    "delivered_all_reused": lambda objects: ReleaseGranted(request=REQUEST, blocks=restored(objects, reused=4)),
+    "delivered_some_reused": lambda objects: ReleaseGranted(request=REQUEST, blocks=restored(objects, reused=2)),
+    "failed": lambda objects: RequestFailed(
+        request=CALIBRATORS,
+        failures=(failure(objects), failure(objects, log=None, eb_uid=EBS[1])),
+        restored=restored(objects, ebs=EBS[2:]),
+    ),
+    "withheld": lambda _: ReleaseWithheld(
+        request=REQUEST, reason=ReasonCode.QA3_IN_PROGRESS, detail="state QA3InProgress since 2026-01-01"
+    ),
+    "refused_without_contact": lambda _: RequestRefused(
+        request=REQUEST.model_copy(update={"contact_email": None, "cc": ()}), reason=ReasonCode.NOT_ENTITLED
+    ),
+    "refused_calibrators": lambda _: RequestRefused(request=CALIBRATORS, reason=ReasonCode.MOUS_NOT_DELIVERED),
+}
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_a_mail_is_worded_as_its_golden_file(kind: str, tmp_path: Path, objects: ObjectStore) -> None:
+    agree_with_golden(f"{kind}.eml", mail_text(handled(MESSAGES[kind](objects), tmp_path, objects)))
+
+
+@pytest.mark.parametrize("reason", list(ReasonCode)[:9], ids=str)
+def test_each_refusal_is_worded_as_its_golden_file(reason: ReasonCode, tmp_path: Path, objects: ObjectStore) -> None:
+    refusal = RequestRefused(request=REQUEST, reason=reason, detail="what was found in the archive's tables")
+    agree_with_golden(f"refused_{reason}.eml", mail_text(handled(refusal, tmp_path, objects)))
+
+
+@pytest.mark.parametrize("reason", ReasonCode, ids=str)
+def test_there_is_a_refusal_and_a_failure_mail_for_every_reason(
+    reason: ReasonCode, tmp_path: Path, objects: ObjectStore
+) -> None:
+    failed = failure(objects).model_copy(update={"reason": reason})
+    refusal = handled(RequestRefused(request=REQUEST, reason=reason), tmp_path / "refused", objects)
+    assert f"X-ALMA-Restore-Reason: {reason}" in mail_text(refusal)
+    (record,) = list(objects.list("mails/"))
+    objects.delete(record.key)
+    failures = handled(RequestFailed(request=REQUEST, failures=(failed,)), tmp_path / "failed", objects)
+    assert f"X-ALMA-Restore-Reason: {reason}" in mail_text(failures)
+
+
+def test_the_notice_to_support_is_worded_as_its_golden_file() -> None:
+    writer = MailWriter(
+        people=Correspondents(
+            sender="alma-restore@example.org",
+            no_reply="no-reply@example.org",
+            support="support@example.org",
+            operations="operations@example.org",
+            message_id_domain="restore.example.org",
+            signature="The ESO ALMA Team",
+        ),
+        clock=now,
+    )
+    record = MailRecord(
+        message_id=f"<{EVENT_ID}@restore.example.org>",
+        sent_at=NOW,
+        sent_to=("support@example.org",),
+        refused={"vera@example.org": "550 5.1.1 no such user here"},
+    )
+    mail = writer.undelivered(
+        event_of(ReleaseWithheld(request=REQUEST, reason=ReasonCode.NOT_ENTITLED)), REQUEST, record
+    )
+    agree_with_golden("undelivered.eml", mail.message.as_bytes().replace(b"\r\n", b"\n").decode())
+
+
+def with_manifest(block: RestoredBlock, session: str, objects: ObjectStore) -> RestoredBlock:
+    name = f"member.uid___A001_X1284_X265f.{SessionName(session)}.caltables.tgz"
+    manifest = ProductManifest(
+        mous_uid=REQUEST.mous_uid,
+        restore_key=block.tar.key.split("/")[-2],
+        block=block,
+        asdm=block.ppr,
+        products=(NamedRef(name=name, ref=block.ppr),),
+    )
+    folder = block.tar.key.rpartition("/")[0]
+    objects.put_bytes(f"{folder}/manifest.json", manifest.model_dump_json().encode())
+    return block
+
+
+def test_the_readme_tells_provenance_and_ways_to_download(tmp_path: Path, objects: ObjectStore) -> None:
+    first, second, *_ = restored(objects, reused=1)
+    blocks = (with_manifest(first, "session_1", objects), second)
+    handled(ReleaseGranted(request=CALIBRATORS, blocks=blocks), tmp_path, objects)
+    agree_with_golden("README.txt", (tmp_path / "deliveries" / TOKEN / "README.txt").read_text())
+    agree_with_golden("SHA256SUMS", (tmp_path / "deliveries" / TOKEN / "SHA256SUMS").read_text())
