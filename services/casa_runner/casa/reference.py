@@ -1,0 +1,244 @@
+"""Restore an execution block with CASA tasks: ``python reference.py JOB``, inside CASA and nowhere else.
+
+The steps are those of the pipeline's ``hifa_restoredata``: import the ASDM, restore the
+final flags, apply every line of the calapply file, split the corrected data. The script
+stands alone (standard library and CASA), so that any CASA's Python can run it. It tells
+each step in the progress file and writes the result file last, whatever happened.
+"""
+
+import ctypes
+import importlib
+import importlib.util
+import json
+import os
+import re
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+ASIS = "Antenna Station Receiver Source CalAtmosphere CalWVR CorrelatorMode SBSummary"
+FINAL_FLAGS = "Pipeline_Final"
+# Seen in the pipeline's own log of a restore; its calapply lines do not say it.
+DEFAULT_APPLYMODE = "calflagstrict"
+
+# The pipeline's words for intents, and the ASDM's (pipeline/infrastructure, domain of observing modes).
+_OBSERVING_MODES = {
+    "AMPLITUDE": ("CALIBRATE_AMPLI", "CALIBRATE_FLUX"),
+    "ATMOSPHERE": ("CALIBRATE_ATMOSPHERE",),
+    "BANDPASS": ("CALIBRATE_BANDPASS",),
+    "CHECK": ("OBSERVE_CHECK_SOURCE",),
+    "DELAY": ("CALIBRATE_DELAY",),
+    "DIFFGAINREF": ("CALIBRATE_DIFFGAIN",),
+    "DIFFGAINSRC": ("CALIBRATE_DIFFGAIN",),
+    "PHASE": ("CALIBRATE_PHASE",),
+    "POINTING": ("CALIBRATE_POINTING",),
+    "POLANGLE": ("CALIBRATE_POL_ANGLE",),
+    "POLARIZATION": ("CALIBRATE_POLARIZATION",),
+    "POLLEAKAGE": ("CALIBRATE_POL_LEAKAGE",),
+    "SIDEBAND": ("CALIBRATE_SIDEBAND_RATIO",),
+    "TARGET": ("OBSERVE_TARGET",),
+    "WVR": ("CALIBRATE_WVR",),
+}
+
+
+class CasaVersionError(Exception):
+    """The job is for another version of CASA."""
+
+
+class Progress:
+    """Tells where the work is: one JSON object a line, read while it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.step = "starting"
+
+    def say(self, step: str, percent: float) -> None:
+        """Say that a step begins, and how much of the whole is behind it."""
+        self.step = step
+        with self._path.open("a") as stream:
+            stream.write(json.dumps({"step": step, "percent": percent}) + "\n")
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when the runner dies, even by kill -9."""
+    set_parent_death_signal = 1
+    ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL)
+    if parent and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def load_tasks() -> Any:
+    """Import ``casatasks``, each task only when it is asked for.
+
+    The package imports some 120 tasks with scipy and all, which takes longer than a
+    small restore. Here its module is filled as its own first lines do and finds tasks
+    on demand; where a release does not allow that, the whole package is imported.
+    """
+    try:
+        tasks = _tasks_on_demand()
+        for name in ("importasdm", "flagmanager", "applycal", "split"):
+            getattr(tasks, name)
+    except (AttributeError, ImportError):
+        for name in [name for name in sys.modules if name.split(".")[0] == "casatasks"]:
+            del sys.modules[name]
+        tasks = importlib.import_module("casatasks")
+    return tasks
+
+
+def _tasks_on_demand() -> Any:
+    spec = importlib.util.find_spec("casatasks")
+    if spec is None:
+        raise ImportError("there is no casatasks")
+    tasks: Any = importlib.util.module_from_spec(spec)
+    sys.modules["casatasks"] = tasks
+    config = importlib.import_module("casaconfig").config
+    tasks.casalog = importlib.import_module("casatools").logsink(config.logfile)
+    tasks.casalog.setglobal(True)
+
+    def find(name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        task = getattr(importlib.import_module("casatasks." + name), name)
+        setattr(tasks, name, task)
+        return task
+
+    tasks.__getattr__ = find
+    return tasks
+
+
+def intent_expression(intents: str, observing_modes: "list[str]") -> str:
+    """Translate a calapply line's intents to a CASA selection; empty selects all.
+
+    Parameters
+    ----------
+    intents
+        Comma-separated, the pipeline's words (``PHASE``) or the ASDM's (``CALIBRATE_PHASE#ON_SOURCE``).
+    observing_modes
+        ``OBS_MODE`` of every state in the MeasurementSet.
+
+    Raises
+    ------
+    ValueError
+        If none of the intents was observed.
+    """
+    if not intents:
+        return ""
+    wanted = [mode for word in intents.split(",") for mode in _OBSERVING_MODES.get(word.strip(), (word.strip(),))]
+    wanted = [mode if "#" in mode else mode + "#ON_SOURCE" for mode in wanted]
+    present = [mode for mode in wanted if any(mode in modes.split(",") for modes in observing_modes)]
+    if not present:
+        raise ValueError(f"no data was taken with intent {intents!r}")
+    # A state lists several modes with commas, which CASA's selection takes for its own: match inside.
+    return ",".join("*" + mode + "*" for mode in dict.fromkeys(present))
+
+
+class Tables:
+    """Reads columns of CASA tables."""
+
+    def __init__(self, casatools: Any) -> None:
+        self._casatools = casatools
+
+    def column(self, path: str, name: str) -> Any:
+        """Read a column."""
+        table = self._casatools.table()
+        table.open(path)
+        try:
+            return table.getcol(name)
+        finally:
+            table.close()
+
+    def describe(self, ms: str) -> "dict[str, Any]":
+        """Reopen a MeasurementSet and its subtables, and tell rows, columns and rows by field."""
+        table = self._casatools.table()
+        table.open(ms)
+        try:
+            keywords = [value for value in table.getkeywords().values() if isinstance(value, str)]
+            description = {"rows": int(table.nrows()), "columns": [str(name) for name in table.colnames()]}
+        finally:
+            table.close()
+        subtables = [value[len("Table: ") :] for value in keywords if value.startswith("Table: ")]
+        for path in subtables:
+            table.open(path)
+            table.close()
+        description["subtables"] = sorted(os.path.basename(path) for path in subtables)  # noqa: PTH119 (keyword text)
+        description["rows_by_field"] = self.rows_by_field(ms)
+        return description
+
+    def rows_by_field(self, ms: str) -> "dict[str, int]":
+        """Count rows by the name of their field."""
+        names = [str(name) for name in self.column(ms + "/FIELD", "NAME")]
+        counts: dict[str, int] = {}
+        for field in self.column(ms, "FIELD_ID").tolist():
+            counts[names[field]] = counts.get(names[field], 0) + 1
+        return counts
+
+
+def restore(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]") -> None:
+    """Do all steps in the working directory and describe what came out."""
+    progress.say("loading CASA", 1)
+    casatools = importlib.import_module("casatools")
+    result["casa_version"] = casatools.version_string()
+    _check_version(casatools.version_string(), job["only_version"])
+    tasks, tables = load_tasks(), Tables(casatools)
+    vis, output = job["vis"], job["output"]
+    progress.say("importasdm", 10)
+    tasks.importasdm(
+        asdm=job["asdm"],
+        vis=vis,
+        asis=ASIS,
+        bdfflags=True,
+        lazy=False,
+        process_caldevice=False,
+        with_pointing_correction=True,
+        # The version it would save is not among those that are restored or delivered.
+        flagbackup=False,
+    )
+    imported = result["imported_rows_by_field"] = tables.rows_by_field(vis)
+    if any(imported.get(name, 0) < rows for name, rows in job["rows_by_field"].items()):
+        raise ValueError("the imported MeasurementSet has fewer rows than the ASDM promises")
+    progress.say("flagmanager", 45)
+    tasks.flagmanager(vis=vis, mode="restore", versionname=FINAL_FLAGS)
+    _apply(job["calls"], vis, tasks, tables, progress)
+    progress.say("split", 80)
+    names = [str(name) for name in tables.column(vis + "/FIELD", "NAME")]
+    # By number, since CASA reads a name as a pattern.
+    selection = ",".join(str(number) for number, name in enumerate(names) if name in job["fields"])
+    tasks.split(vis=vis, outputvis=output, datacolumn="corrected", keepflags=True, field=selection)
+    progress.say("verify", 92)
+    result["output"] = tables.describe(output)
+
+
+def _check_version(here: str, wanted: "str | None") -> None:
+    """Refuse to work if another version is called for; 6.7.0-31 and 6.7.0.31 are one."""
+    if wanted is not None and re.split("[.-]", here) != re.split("[.-]", wanted):
+        raise CasaVersionError(f"this is CASA {here}, and the calibration is to be applied by {wanted}")
+
+
+def _apply(calls: "list[dict[str, Any]]", vis: str, tasks: Any, tables: Tables, progress: Progress) -> None:
+    observing_modes = [str(mode) for mode in tables.column(vis + "/STATE", "OBS_MODE")]
+    for number, call in enumerate(calls):
+        progress.say("applycal", 50 + 30 * number // len(calls))
+        arguments = {"parang": False, "applymode": DEFAULT_APPLYMODE, **call, "flagbackup": False}
+        arguments["intent"] = intent_expression(arguments["intent"], observing_modes)
+        tasks.applycal(vis=vis, **arguments)
+
+
+def main(path: Path) -> int:
+    """Run the job that a JSON file describes; the exit status says whether it went well."""
+    job = json.loads(path.read_text())
+    die_with_parent(job["parent"])
+    progress, result = Progress(Path(job["progress"])), {}  # type: Progress, dict[str, Any]
+    try:
+        restore(job, progress, result)
+    except BaseException as error:  # whatever it is, the runner has to be told
+        traceback.print_exc()
+        result["error"] = f"{type(error).__name__}: {error}"
+    result["step"] = progress.step
+    Path(job["result"]).write_text(json.dumps(result))
+    return 1 if "error" in result else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,150 @@
+"""What a CASA process is told, and what it tells when it ends."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.identifiers import ExecBlockUid
+from services.casa_runner.workspace import Attempt
+from shared.pipeline_files import ApplyCall
+
+REFERENCE_SCRIPT = Path(__file__).parent / "casa" / "reference.py"
+
+# Evaluated by the Python that runs CASA, so that its own measures data is found wherever it lies.
+_SITE_CONFIG = """\
+import os
+import casadata
+_data = os.path.join(os.path.dirname(casadata.__file__), "__data__")
+measurespath = _data
+datapath = [_data]
+measures_auto_update = False
+data_auto_update = False
+nologger = True
+nogui = True
+agg = True
+logfile = {log!r}
+cachedir = {cache!r}
+"""
+
+
+class Described(BaseModel):
+    """A MeasurementSet as CASA found it when it opened it again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int
+    columns: tuple[str, ...]
+    subtables: tuple[str, ...]
+    rows_by_field: dict[str, int]
+
+
+class CasaResult(BaseModel):
+    """The last word of a CASA process; what is missing did not happen.
+
+    Attributes
+    ----------
+    step
+        The step that it was at when it ended.
+    casa_version
+        The CASA that did it.
+    error
+        The exception that ended it, with its class.
+    imported_rows_by_field
+        Rows of the imported MeasurementSet.
+    output
+        The MeasurementSet that it made.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    step: str = "starting"
+    casa_version: str | None = None
+    error: str | None = None
+    imported_rows_by_field: dict[str, int] | None = None
+    output: Described | None = None
+
+
+class CasaFiles:
+    """The files by which the runner and a CASA process speak, in an attempt's directory."""
+
+    def __init__(self, attempt: Attempt, eb_uid: ExecBlockUid) -> None:
+        self.attempt = attempt
+        self.vis = f"{eb_uid.file_form}.ms"
+        self.output = attempt.working / f"{self.vis}.split.cal"
+        self.job = attempt.logs / "job.json"
+        self.log = attempt.logs / "casa.log"
+        self.printed = attempt.logs / "output.txt"
+        self.progress = attempt.logs / "progress.jsonl"
+        self.result = attempt.logs / "result.json"
+        self.site_config = attempt.home / "casasiteconfig.py"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The whole environment of the process: nothing of the runner's, which may hold secrets."""
+        return {
+            "CASASITECONFIG": str(self.site_config),
+            "HOME": str(self.attempt.home),
+            "LANG": "C.UTF-8",
+            "MPLCONFIGDIR": str(self.attempt.home / "matplotlib"),
+            "OMP_NUM_THREADS": "1",
+            "PATH": os.defpath,
+        }
+
+    def write(
+        self,
+        *,
+        calls: Sequence[ApplyCall],
+        selected: Sequence[str],
+        rows_by_field: Mapping[str, int],
+        only_version: str | None = None,
+    ) -> None:
+        """Write CASA's configuration and the job.
+
+        Parameters
+        ----------
+        calls
+            The applycal calls in order.
+        selected
+            Names of the fields that are delivered; empty is all.
+        rows_by_field
+            What a complete import has; with less the job ends at once.
+        only_version
+            The one CASA version that may do it; None if any may.
+        """
+        self.site_config.write_text(_SITE_CONFIG.format(log=str(self.log), cache=str(self.attempt.home / "cache")))
+        job = {
+            "asdm": self.vis.removesuffix(".ms"),
+            "vis": self.vis,
+            "output": self.output.name,
+            "calls": [_keywords(call) for call in calls],
+            "fields": list(selected),
+            "rows_by_field": dict(rows_by_field),
+            "only_version": only_version,
+            "progress": str(self.progress),
+            "result": str(self.result),
+            "parent": os.getpid(),
+        }
+        self.progress.touch()
+        self.job.write_text(json.dumps(job, indent=1))
+
+    def read_result(self) -> CasaResult:
+        """Read the process's last word; if it came to none, only the step that it was at."""
+        try:
+            return CasaResult.model_validate_json(self.result.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return CasaResult(step=self._last_step())
+
+    def _last_step(self) -> str:
+        steps = self.progress.read_text().splitlines()
+        return str(json.loads(steps[-1])["step"]) if steps else "starting"
+
+
+def _keywords(call: ApplyCall) -> dict[str, Any]:
+    """Write a call as applycal's keywords, which want lists."""
+    per_table = {name: list(getattr(call, name)) for name in ("gaintable", "gainfield", "interp", "calwt")}
+    selection = {name: getattr(call, name) for name in ("field", "intent", "spw", "antenna")}
+    return {**selection, **per_table, "spwmap": [list(spwmap) for spwmap in call.spwmap], **dict(call.options)}

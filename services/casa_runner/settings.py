@@ -1,0 +1,39 @@
+"""Settings of the casa-runner."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class CasaRunnerSettings(BaseSettings):
+    """Where the runner works, and which CASA it has."""
+
+    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_CASA_RUNNER_", frozen=True)
+
+    concurrency: int = Field(default=1, ge=1, description="Restores at a time; each takes a core and up to 1 GB")
+    scratch: Path = Field(
+        default=Path("/var/tmp/alma-restore"),  # noqa: S108 (files are made in a directory of our own, by exclusive names)
+        description="Directory for working directories; local disk (file locks), created if missing",
+    )
+    python: Path = Field(default=Path(sys.executable), description="Python that can import casatools and casatasks")
+    version_policy: Literal["any", "listed", "same"] = Field(
+        default="listed",
+        description="Which calibrations this CASA may apply: of any version, of those listed, or of its own only",
+    )
+    versions: tuple[str, ...] = Field(
+        default=("4.[67].*", "5.*", "6.*"),
+        description="Versions of CASA whose calibrations this one may apply; shell patterns (policy 'listed')",
+    )
+    disk_factor: float = Field(
+        default=4.0, ge=0, description="Free scratch needed to start, in sizes of the ASDM (measured: 2.6 to 3.1)"
+    )
+    disk_reserve: int = Field(default=200_000_000, ge=0, description="Free scratch needed beyond that, bytes")
+    time_limit: float = Field(default=172_800.0, gt=0, description="Longest a restore may take, seconds")
+    keep_failed: int = Field(default=20, ge=0, description="Working directories of failed restores that are kept")
+    unpacked_limit: int = Field(
+        default=50_000_000_000, gt=0, description="Most bytes that an archive of tables may unpack to"
+    )
+    progress_interval: float = Field(default=1.0, ge=0, description="Seconds between two words of progress, at least")

@@ -1,0 +1,68 @@
+"""Unpacks archives of tables without trusting them."""
+
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from contracts.reasons import ReasonCode
+from shared.errors import BlockFailedError
+
+
+def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int) -> None:
+    """Unpack some of an archive's top-level directories.
+
+    Nothing is written outside ``into``: absolute paths, ``..``, links that lead out
+    and devices are refused, as are archives that unpack to more than ``limit`` bytes.
+
+    Parameters
+    ----------
+    archive
+        A ``.tgz`` of the pipeline.
+    into
+        Where the directories go.
+    wanted
+        Names of the top-level directories; all others are left in the archive.
+
+    Raises
+    ------
+    BlockFailedError
+        If the archive cannot be read or lacks one of them (``caltable_damaged``).
+    """
+    names = set(wanted)
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(into, members=_selected(tar, names, limit), filter="data")
+    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+        raise damaged(f"{archive.name} cannot be unpacked: {type(error).__name__}: {error}") from error
+    check_tables(into, names, f"{archive.name} does not contain it, or only part of it")
+
+
+def check_tables(folder: Path, names: Iterable[str], otherwise: str) -> None:
+    """Make sure that directories are there with something in them.
+
+    Raises
+    ------
+    BlockFailedError
+        If one is missing or empty (``caltable_damaged``); ``otherwise`` says why it matters.
+    """
+    missing = sorted(name for name in names if not (folder / name).is_dir() or not any((folder / name).iterdir()))
+    if missing:
+        raise damaged(f"missing: {', '.join(missing)}; {otherwise}")
+
+
+def damaged(detail: str) -> BlockFailedError:
+    """Make the error that says that a calibration table is missing or unreadable."""
+    return BlockFailedError(ReasonCode.CALTABLE_DAMAGED, detail)
+
+
+def _selected(tar: tarfile.TarFile, names: set[str], limit: int) -> Iterator[tarfile.TarInfo]:
+    total = 0
+    for member in tar:
+        parts = [part for part in PurePosixPath(member.name).parts if part != "."]
+        if not parts or parts[0] not in names:
+            continue
+        total += member.size
+        if total > limit:
+            raise ValueError(f"it unpacks to more than {limit} bytes")
+        yield member

@@ -1,0 +1,202 @@
+"""Judges what CASA left: success is what has been proven, everything else has a reason."""
+
+import re
+import signal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from contracts.reasons import ReasonCode
+from services.casa_runner.asdm import AsdmPromise
+from services.casa_runner.errors import ScratchFullError
+from services.casa_runner.job import CasaResult, Described
+from shared.errors import BlockFailedError
+
+COLUMNS = frozenset(
+    {
+        "ANTENNA1",
+        "ANTENNA2",
+        "DATA",
+        "DATA_DESC_ID",
+        "EXPOSURE",
+        "FIELD_ID",
+        "FLAG",
+        "FLAG_ROW",
+        "INTERVAL",
+        "SCAN_NUMBER",
+        "SIGMA",
+        "STATE_ID",
+        "TIME",
+        "UVW",
+        "WEIGHT",
+    }
+)
+SUBTABLES = frozenset(
+    {
+        "ANTENNA",
+        "DATA_DESCRIPTION",
+        "FEED",
+        "FIELD",
+        "HISTORY",
+        "OBSERVATION",
+        "POLARIZATION",
+        "PROCESSOR",
+        "SPECTRAL_WINDOW",
+        "STATE",
+    }
+)
+_TABLE_FILES = ("table.dat", "table.info", "table.lock")
+
+# What CASA calls SEVERE although nothing is wrong with the data.
+_HARMLESS = (
+    re.compile(r"MeasTable::"),  # tables of leap seconds and earth rotation that are not of this week
+    re.compile(r"is missing the following fields: scan scanmap"),  # a calibration library's optional keys
+)
+_NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
+_CALTABLE_TROUBLE = re.compile(r"\.tbl\b|Calibrater::setapply|does not exist", re.IGNORECASE)
+_SIGNAL_BASE = 128
+
+
+def judge(
+    status: int,
+    result: CasaResult,
+    *,
+    promise: AsdmPromise,
+    selected: Sequence[str],
+    printed: str,
+    severe: Sequence[str],
+    disk_is_full: bool,
+) -> Described:
+    """Decide whether CASA did what it was asked to.
+
+    Parameters
+    ----------
+    status
+        Exit status, -N if signal N ended it (or 128 + N, as a shell says it).
+    result
+        Its last word.
+    promise
+        What the ASDM promises.
+    selected
+        Fields that are delivered; empty is all.
+    printed
+        The end of what it printed.
+    severe
+        Log lines that may not be.
+    disk_is_full
+        Whether the scratch disk is, now.
+
+    Returns
+    -------
+    Described
+        The MeasurementSet that it made.
+
+    Raises
+    ------
+    ScratchFullError
+        If it failed for want of room.
+    BlockFailedError
+        With the reason, if it failed otherwise.
+    """
+    if status != 0 and (disk_is_full or _NO_SPACE.search(f"{printed} {result.error}")):
+        raise ScratchFullError(f"the scratch disk became full in step {result.step}: make room there")
+    if result.imported_rows_by_field is not None:
+        check_rows("the imported MeasurementSet", promise.rows_by_field, result.imported_rows_by_field)
+    if status != 0:
+        raise _failure(status, result, printed)
+    if result.output is None:
+        raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA ended in step {result.step} without a result")
+    check_output(result.output, promise, selected)
+    if severe:
+        raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA's log has SEVERE lines: {' | '.join(severe[:5])}")
+    return result.output
+
+
+def _failure(status: int, result: CasaResult, printed: str) -> BlockFailedError:
+    number = -status if status < 0 else status - _SIGNAL_BASE
+    if number > 0:
+        return BlockFailedError(
+            ReasonCode.CASA_CRASHED, f"CASA was ended by {_signal_name(number)} in step {result.step}"
+        )
+    what = result.error or (printed.strip().splitlines() or ["nothing was printed"])[-1]
+    detail = f"exit status {status} in step {result.step}: {what}"
+    if what.startswith("CasaVersionError"):
+        return BlockFailedError(ReasonCode.CASA_VERSION_UNAVAILABLE, what)
+    if result.step == "applycal" and _CALTABLE_TROUBLE.search(what):
+        return BlockFailedError(ReasonCode.CALTABLE_DAMAGED, detail)
+    return BlockFailedError(ReasonCode.CASA_FAILED, detail)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def check_output(output: Described, promise: AsdmPromise, selected: Sequence[str]) -> None:
+    """Make sure that a delivered MeasurementSet has its rows, its columns and its subtables.
+
+    Raises
+    ------
+    BlockFailedError
+        If it has not (``output_incomplete``).
+    """
+    fields = selected or promise.fields
+    expected = {name: rows for name, rows in promise.rows_by_field.items() if name in fields}
+    check_rows("the calibrated MeasurementSet", expected, output.rows_by_field)
+    foreign = sorted(set(output.rows_by_field) - set(fields))
+    missing = sorted((COLUMNS - set(output.columns)) | (SUBTABLES - set(output.subtables)))
+    if foreign:
+        raise _incomplete(f"the calibrated MeasurementSet has fields that were not asked for: {', '.join(foreign)}")
+    if missing:
+        raise _incomplete(f"the calibrated MeasurementSet lacks {', '.join(missing)}")
+
+
+def check_rows(what: str, expected: Mapping[str, int], found: Mapping[str, int]) -> None:
+    """Make sure that no field has fewer rows than the ASDM promises.
+
+    Raises
+    ------
+    BlockFailedError
+        If one has (``output_incomplete``), naming each with both numbers.
+    """
+    short = {name: rows for name, rows in expected.items() if found.get(name, 0) < rows}
+    if short:
+        told = "; ".join(f"{name}: {found.get(name, 0)} of {rows}" for name, rows in short.items())
+        raise _incomplete(f"{what} lacks rows that the ASDM's Main table promises: {told}")
+
+
+def check_files(table: Path) -> None:
+    """Make sure that a table and those in it are whole on disk.
+
+    Raises
+    ------
+    BlockFailedError
+        If a file of a table is missing or empty (``output_incomplete``).
+    """
+    folders = [table, *(path for path in table.iterdir() if path.is_dir())] if table.is_dir() else [table]
+    for folder in folders:
+        for name in _TABLE_FILES:
+            file = folder / name
+            if not file.is_file() or file.stat().st_size == 0:
+                raise _incomplete(f"{file.relative_to(table.parent)} is missing or empty")
+
+
+def severe_lines(log: Iterable[str]) -> Iterator[str]:
+    """Yield the SEVERE lines of a CASA log that a good restore does not have.
+
+    Parameters
+    ----------
+    log
+        Lines of ``time<TAB>priority<TAB>origin<TAB>message``.
+    """
+    for line in log:
+        parts = line.rstrip("\n").split("\t")
+        if len(parts) > 1 and parts[1].strip() in ("SEVERE", "ERROR"):
+            text = " ".join(part.strip() for part in parts[2:])
+            if not any(pattern.search(text) for pattern in _HARMLESS):
+                yield text
+
+
+def _incomplete(detail: str) -> BlockFailedError:
+    return BlockFailedError(ReasonCode.OUTPUT_INCOMPLETE, detail)

@@ -1,0 +1,165 @@
+"""Working directories: a fresh one per attempt, kept at failure, removed when its runner is dead."""
+
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+
+from services.casa_runner.errors import ScratchFullError
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The working directory of one attempt, laid out as the pipeline does."""
+
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """A name that no other attempt has."""
+        return self.root.name
+
+    @property
+    def rawdata(self) -> Path:
+        """The ASDM and the calibration's archives."""
+        return self.root / "rawdata"
+
+    @property
+    def working(self) -> Path:
+        """CASA's working directory."""
+        return self.root / "working"
+
+    @property
+    def products(self) -> Path:
+        """Where the pipeline would export to."""
+        return self.root / "products"
+
+    @property
+    def home(self) -> Path:
+        """CASA's home, with its site configuration and caches."""
+        return self.root / "home"
+
+    @property
+    def logs(self) -> Path:
+        """CASA's log, what it printed, its progress and its result."""
+        return self.root / "logs"
+
+    def create(self) -> None:
+        """Make the directories."""
+        for folder in (self.rawdata, self.working, self.products, self.home, self.logs):
+            folder.mkdir(parents=True)
+
+
+class Workspace:
+    """The scratch directory of the runners of one host.
+
+    An attempt's lock lies beside it and is held while its runner lives; the kernel lets
+    go of it when the runner dies, however it dies. So what nobody holds is abandoned.
+
+    Parameters
+    ----------
+    scratch
+        On a local disk; created if missing.
+    keep_failed
+        How many working directories of failed attempts are kept, the newest.
+    """
+
+    def __init__(self, *, scratch: Path, keep_failed: int) -> None:
+        self._attempts = scratch.absolute() / "attempts"
+        self._failed = scratch.absolute() / "failed"
+        self._keep_failed = keep_failed
+        for folder in (self._attempts, self._failed):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def attempt(self, label: str) -> Iterator[Attempt]:
+        """Give a fresh working directory, and remove it unless it was moved to the failed ones."""
+        name = f"{label}-{uuid4().hex[:12]}"
+        with self._locked(name):
+            attempt = Attempt(self._attempts / name)
+            attempt.create()
+            try:
+                yield attempt
+            finally:
+                shutil.rmtree(attempt.root, ignore_errors=True)
+
+    def keep(self, attempt: Attempt) -> str:
+        """Move an attempt to the failed ones, the oldest of which make room, and say where: ``host:path``."""
+        kept = self._failed / attempt.name
+        attempt.root.rename(kept)
+        by_age = sorted(self._failed.iterdir(), key=lambda path: path.stat().st_ctime_ns, reverse=True)
+        for path in by_age[self._keep_failed :]:
+            shutil.rmtree(path, ignore_errors=True)
+        return f"{socket.gethostname()}:{kept}"
+
+    def remove_abandoned(self) -> int:
+        """Remove what killed runners of this host left behind; those that live are not touched."""
+        removed = 0
+        for lock in sorted(self._attempts.glob("*.lock")):
+            descriptor = _try_lock(lock)
+            if descriptor is None:
+                continue
+            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
+            lock.unlink(missing_ok=True)
+            os.close(descriptor)
+            removed += 1
+        if removed:
+            log.warning("abandoned_attempts_removed", count=removed, scratch=str(self._attempts))
+        return removed
+
+    def require_space(self, needed: int) -> None:
+        """Make sure that there is room on the disk.
+
+        Raises
+        ------
+        ScratchFullError
+            If fewer than ``needed`` bytes are free.
+        """
+        free = self.free
+        if free < needed:
+            raise ScratchFullError(f"{self._attempts} has {free} bytes free and {needed} are needed: make room there")
+
+    @property
+    def free(self) -> int:
+        """Bytes free on the scratch disk."""
+        return shutil.disk_usage(self._attempts).free
+
+    def is_ready(self) -> bool:
+        """Whether attempts can be made."""
+        return os.access(self._attempts, os.W_OK | os.X_OK)
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        path = self._attempts / f"{name}.lock"
+        while (descriptor := _try_lock(path, create=True)) is None:
+            pass  # somebody cleaning up has it for a moment, and unlinks it
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+
+
+def _try_lock(path: Path, *, create: bool = False) -> int | None:
+    """Open and lock a file; None if it is held by somebody else or was removed meanwhile."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.stat().st_ino == os.fstat(descriptor).st_ino:
+            return descriptor
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(descriptor)
+    return None
