@@ -15,8 +15,8 @@ def read_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DE
 
     Entities are not resolved and a document type is refused altogether, since
     none of ALMA's files has one and it is the way to have a parser fetch or
-    expand things. Processing instructions are dropped; comments stay, since
-    whether there is one can matter to the pipeline.
+    expand things. Comments, CDATA sections and processing instructions stay as
+    they are, since whether there is one matters to the pipeline.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def read_xml(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DE
         raise UnsafeXmlError(f"the document has {len(data)} bytes, more than the {max_bytes} that are read")
     # remove_blank_text stays off: a blank text node is content to the pipeline's parser.
     parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, remove_pis=True, strip_cdata=False
+        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False, strip_cdata=False
     )
     try:
         root = etree.fromstring(data, parser)

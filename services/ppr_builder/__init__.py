@@ -1,0 +1,1 @@
+"""Writes a processing request per execution block, once its inputs are known to fit together."""

@@ -1,0 +1,161 @@
+"""The ppr-builder: when an execution block's inputs are staged, checks them and orders its restore."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from contracts.envelope import Event
+from contracts.flow import QUEUES
+from contracts.messages import ArtefactsStaged, RestoreOrdered
+from contracts.messages.parts import BlockFailure, NamedRef, ObjectRef, Stage
+from contracts.reasons import ReasonCode
+from services.ppr_builder.build import file_name, restore_request, usable_title
+from services.ppr_builder.preflight import check_sessions, find_manifest, select_products
+from services.ppr_builder.restore_key import restore_key
+from services.ppr_builder.settings import PprBuilderSettings
+from shared import keys
+from shared.bus import Delivery, Subscription
+from shared.errors import BlockFailedError, DependencyAwayError
+from shared.objects import IntegrityError, ObjectExistsError, ObjectMissingError, ObjectStore
+from shared.outcomes import Outcomes
+from shared.pipeline_files import PipelineManifest, read_calapply, read_manifest
+from shared.pipeline_files.ppr import write_ppr
+from shared.service import source_of
+
+log = structlog.get_logger()
+
+MAX_TEXT_BYTES = 16 * 2**20
+
+
+class PprBuilder:
+    """Answers ``artefacts.staged`` with ``restore.ordered``, or with the reason why the block cannot be restored."""
+
+    def __init__(self, *, objects: ObjectStore, settings: PprBuilderSettings) -> None:
+        self._objects = objects
+        self._settings = settings
+        self._source = source_of(self.name)
+        self._outcomes = Outcomes(objects=objects, source=self._source)
+
+    @property
+    def name(self) -> str:
+        """Name of the service and of its queue."""
+        return "ppr-builder"
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        """Say what the service listens to."""
+        return (
+            Subscription(
+                queue=self.name,
+                topics=QUEUES[self.name],
+                handler=self.handle,
+                concurrency=self._settings.concurrency,
+            ),
+        )
+
+    def handle(self, event: Event, delivery: Delivery) -> list[Event]:  # noqa: ARG002  # as every handler is called
+        """Order the restore of a staged execution block.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the object store does not answer.
+        """
+        staged = event.data
+        if not isinstance(staged, ArtefactsStaged):
+            raise TypeError(f"the ppr-builder does not handle {event.type}")
+        try:
+            order = self._order(event, staged)
+        except BlockFailedError as failure:
+            return self._refuse(event, staged, failure)
+        return [event.derive(order, source=self._source, key=staged.eb_uid)]
+
+    def is_ready(self) -> bool:
+        """Whether the service can work: it depends on nothing but bus and store."""
+        return True
+
+    def close(self) -> None:
+        """Release nothing; the store is the runtime's."""
+
+    def _order(self, event: Event, staged: ArtefactsStaged) -> RestoreOrdered:
+        manifest, products = self._checked(staged)
+        session = staged.structure.session_of(staged.eb_uid)
+        key = restore_key(
+            eb_uid=staged.eb_uid,
+            session=session,
+            asdm=staged.asdm,
+            products=products,
+            selection=staged.request.selection,
+            casa_version=manifest.casa_version,
+        )
+        ppr = self._written(event, staged, key)
+        log.info("restore_ordered", restore_key=key, session=session, casa_version=manifest.casa_version)
+        return RestoreOrdered(
+            request=staged.request,
+            structure=staged.structure,
+            eb_uid=staged.eb_uid,
+            session=session,
+            asdm=staged.asdm,
+            products=products,
+            ppr=ppr,
+            casa_version=manifest.casa_version,
+            pipeline_version=manifest.pipeline_version,
+            restore_key=key,
+        )
+
+    def _checked(self, staged: ArtefactsStaged) -> tuple[PipelineManifest, tuple[NamedRef, ...]]:
+        """Return the manifest and the products that the block needs, all of which fit together."""
+        manifest_file = find_manifest(staged.products)
+        manifest = read_manifest(self._read(manifest_file, ReasonCode.MANIFEST_UNREADABLE))
+        check_sessions(staged.structure, manifest)
+        products = select_products(staged.products, manifest_file, manifest, staged.eb_uid)
+        self._check_stored(products)
+        _, asdm = manifest.find(staged.eb_uid)
+        calapply = next(product for product in products if product.name == asdm.calapply)
+        read_calapply(self._read(calapply, ReasonCode.CALAPPLY_INVALID), eb_uid=staged.eb_uid)
+        return manifest, products
+
+    def _read(self, product: NamedRef, reason: ReasonCode) -> bytes:
+        if product.ref.size > MAX_TEXT_BYTES:
+            raise BlockFailedError(reason, f"{product.name} has {product.ref.size} bytes, which no such file has")
+        try:
+            return self._objects.read(product.ref)
+        except (ObjectMissingError, IntegrityError) as error:
+            raise BlockFailedError(reason, f"{product.name} cannot be read: {error}") from error
+
+    def _check_stored(self, products: Sequence[NamedRef]) -> None:
+        lost = [product.name for product in products if not self._is_stored(product.ref)]
+        if lost:
+            raise BlockFailedError(
+                ReasonCode.PRODUCTS_INCOMPLETE, f"not in the object store as they were staged: {', '.join(lost)}"
+            )
+
+    def _is_stored(self, ref: ObjectRef) -> bool:
+        info = self._objects.info(ref.key)
+        return info is not None and info.ref == ref
+
+    def _written(self, event: Event, staged: ArtefactsStaged, key: str) -> NamedRef:
+        """Store the processing request, or find the one of an earlier request for the same thing."""
+        structure = staged.structure
+        name = file_name(structure)
+        for title in (structure.tree.obs_unit_set_title, structure.tree.sched_block_title):
+            if usable_title(title) != title:
+                log.warning("title_replaced", title=title, consequence="the pipeline would misread it as a title")
+        data = write_ppr(restore_request(structure, staged.eb_uid, created=event.time))
+        address = keys.ppr(staged.eb_uid, key, name)
+        try:
+            return NamedRef(name=name, ref=self._objects.create(address, data))
+        except ObjectExistsError:
+            info = self._objects.info(address)
+            if info is None:
+                raise DependencyAwayError(f"{address} was removed while it was looked at; trying again") from None
+            return NamedRef(name=name, ref=info.ref)
+
+    def _refuse(self, event: Event, staged: ArtefactsStaged, failure: BlockFailedError) -> list[Event]:
+        log.warning("restore_not_ordered", reason=failure.reason.value, detail=failure.detail)
+        outcome = BlockFailure(eb_uid=staged.eb_uid, stage=Stage.PREPARE, reason=failure.reason, detail=failure.detail)
+        return self._outcomes.record(event, staged.request, staged.structure.execution_blocks, outcome)
+
+
+def build(*, objects: ObjectStore, settings: PprBuilderSettings | None = None) -> PprBuilder:
+    """Make the service, with settings from the environment if none are given."""
+    return PprBuilder(objects=objects, settings=settings or PprBuilderSettings())

@@ -1,0 +1,147 @@
+"""Reads a processing request by the pipeline's own rules, but refuses what the pipeline would only misread."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from lxml import etree
+
+from shared.pipeline_files.ppr.dataset import AsdmIdentifier, SchedBlock
+from shared.pipeline_files.ppr.model import ProcessingRequest
+from shared.pipeline_files.ppr.names import TIME_FORMAT
+from shared.pipeline_files.ppr.procedure import Command, Parameter, Procedure
+from shared.pipeline_files.ppr.project import ProjectStructure, ProjectSummary
+from shared.pipeline_files.ppr.rules import PprError, cast
+from shared.pipeline_files.ppr.sessions import Intent
+from shared.pipeline_files.untrusted_xml import UnsafeXmlError, read_xml
+
+MAX_BYTES = 4 * 2**20
+
+
+def read_ppr(data: bytes) -> ProcessingRequest:
+    """Read a request, ours or another's.
+
+    Namespaces and prefixes are not looked at, as in the pipeline. The layout
+    before 2013, without ``<AlmaStructure>``, is read too.
+
+    Raises
+    ------
+    PprError
+        With rule ``xml`` if it is not XML within the limits, ``count`` if an
+        element is missing or stands there more often than it may, ``content``
+        if a text has comments, CDATA or elements in it, or with the rule of the
+        model that it breaks.
+    """
+    try:
+        root = read_xml(data, max_bytes=MAX_BYTES, max_depth=32)
+    except UnsafeXmlError as error:
+        raise PprError("xml", str(error)) from error
+    if _local(root) != "SciPipeRequest":
+        raise PprError("xml", f"the root element is <{_local(root)}>, not <SciPipeRequest>: this is no PPR")
+    request = _only(_only(root, "ProcessingRequests"), "ProcessingRequest")
+    return ProcessingRequest(
+        summary=_summary(_only(root, "ProjectSummary")),
+        structure=_structure(_only(root, "ProjectStructure")),
+        intents=tuple(_intents(_only(request, "ProcessingIntents"))),
+        procedure=_procedure(_only(request, "ProcessingProcedure")),
+        sched_block=_sched_block(_only(_only(_only(request, "DataSet"), "SchedBlockSet"), "SchedBlockIdentifier")),
+    )
+
+
+def _summary(element: etree._Element) -> ProjectSummary:
+    return ProjectSummary(
+        proposal_code=_text(element, "ProposalCode"),
+        observatory=_text(element, "Observatory"),
+        telescope=_text(element, "Telescope"),
+        processing_site=_text(element, "ProcessingSite"),
+        operator=_text(element, "Operator"),
+        mode=_text(element, "Mode"),
+        version=_text(element, "Version"),
+        creation_time=_time(_text(element, "CreationTime")),
+    )
+
+
+def _time(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise PprError("creation_time", f"CreationTime {text!r} is not like 2018-10-01T12:00:00.000") from error
+
+
+def _structure(element: etree._Element) -> ProjectStructure:
+    holder = element if _children(element, "OUSStatusRef") else _only(element, "AlmaStructure")
+    return ProjectStructure(
+        obs_project_uid=_attribute(holder, "ObsUnitSetRef", "entityId"),
+        obs_unit_set_part_id=_attribute(holder, "ObsUnitSetRef", "partId"),
+        obs_unit_set_title=_text(holder, "ObsUnitSetTitle"),
+        obs_unit_set_type=_text(holder, "ObsUnitSetType"),
+        project_status_uid=_attribute(holder, "ProjectStatusRef", "entityId"),
+        mous_uid=_attribute(holder, "OUSStatusRef", "entityId"),
+    )
+
+
+def _intents(element: etree._Element) -> Iterator[Intent]:
+    for intent in _children(element, "Intents"):
+        yield Intent(keyword=_text(intent, "Keyword"), value=cast(_text(intent, "Value")))
+
+
+def _procedure(element: etree._Element) -> Procedure:
+    return Procedure(
+        title=_text(element, "ProcedureTitle"),
+        commands=tuple(_command(command) for command in _children(element, "ProcessingCommand")),
+    )
+
+
+def _command(element: etree._Element) -> Command:
+    parameters = _children(_only(element, "ParameterSet"), "Parameter")
+    return Command(
+        task=_text(element, "Command"),
+        parameters=tuple(
+            Parameter(keyword=_text(parameter, "Keyword"), value=cast(_text(parameter, "Value")))
+            for parameter in parameters
+        ),
+    )
+
+
+def _sched_block(element: etree._Element) -> SchedBlock:
+    return SchedBlock(
+        relative_path=_text(element, "RelativePath"),
+        sched_block_uid=_attribute(element, "SchedBlockRef", "entityId"),
+        sb_status_uid=_attribute(element, "SBStatusRef", "entityId"),
+        title=_text(element, "SBTitle"),
+        asdms=tuple(
+            AsdmIdentifier.read(_text(_only(asdm, "AsdmRef"), "ExecBlockId"), _text(asdm, "AsdmDiskName"))
+            for asdm in _children(element, "AsdmIdentifier")
+        ),
+    )
+
+
+def _children(parent: etree._Element, tag: str) -> list[etree._Element]:
+    return [child for child in parent if isinstance(child.tag, str) and _local(child) == tag]
+
+
+def _only(parent: etree._Element, tag: str) -> etree._Element:
+    found = _children(parent, tag)
+    if len(found) != 1:
+        raise PprError("count", f"{_where(parent)} has {len(found)} <{tag}> elements, and needs exactly one")
+    return found[0]
+
+
+def _text(parent: etree._Element, tag: str) -> str:
+    element = _only(parent, tag)
+    if len(element) or b"<![CDATA[" in etree.tostring(element, with_tail=False):
+        raise PprError(
+            "content", f"{_where(element)} has more than plain text in it (a comment, CDATA …) and would count as empty"
+        )
+    return element.text or ""
+
+
+def _attribute(parent: etree._Element, tag: str, name: str) -> str:
+    return str(_only(parent, tag).get(name, ""))
+
+
+def _local(element: etree._Element) -> str:
+    return etree.QName(element).localname
+
+
+def _where(element: etree._Element) -> str:
+    return f"<{_local(element)}> in line {element.sourceline}"

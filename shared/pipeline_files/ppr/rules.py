@@ -1,0 +1,137 @@
+"""How the pipeline reads the texts of a PPR, and the refusals that follow from it.
+
+The pipeline turns every text that looks like a number, a truth value or a
+collection into one, strips nothing, and mostly keeps quiet about what it could
+not use. Source: ``pipeline/infrastructure/executeppr.py`` and
+``pipeline/extern/XmlObjectifier.py`` of the public ALMA pipeline.
+"""
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+
+from contracts.identifiers import EntityUid, InvalidIdentifierError
+from contracts.reasons import ReasonCode
+from shared.errors import BlockFailedError
+
+Value = str | bool | int | float | list[object] | tuple[object, ...] | dict[object, object]
+"""What the value of a parameter or an intent is to the pipeline after it was read."""
+
+
+class PprError(BlockFailedError):
+    """A processing request that the pipeline would refuse or, worse, misread.
+
+    Parameters
+    ----------
+    rule
+        Which rule it breaks, a stable word such as ``session_gap``.
+    detail
+        What was found, and what the pipeline would make of it.
+    """
+
+    code = "ppr_invalid"
+
+    def __init__(self, rule: str, detail: str) -> None:
+        super().__init__(ReasonCode.PPR_INVALID, f"{detail} [{rule}]")
+        self.rule = rule
+
+
+def cast(text: str) -> Value:
+    """Return what the pipeline makes of a text.
+
+    Raises
+    ------
+    PprError
+        With rule ``collection`` if it begins like a list, tuple or dict and is none.
+    """
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    return _collection(text) if text.startswith(("[", "(", "{")) else text
+
+
+def _collection(text: str) -> Value:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
+        raise PprError("collection", f"{text!r:.80} begins like a list, tuple or dict and is none") from error
+    if not isinstance(value, list | tuple | dict):
+        raise PprError("collection", f"{text!r:.80} would be read as the {type(value).__name__} {value!r:.40}")
+    return value
+
+
+def written(value: Value) -> str:
+    """Return the text that the pipeline reads as this value, as Python writes it."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def check_value(value: Value, *, where: str) -> None:
+    """Refuse a value that would be another one, or of another type, once it was read.
+
+    Raises
+    ------
+    PprError
+        With rule ``cast``, ``characters`` or ``padding``.
+    """
+    if not isinstance(value, str | bool | int | float | list | tuple | dict):
+        raise PprError("cast", f"{where} is {value!r}, and a PPR cannot say a {type(value).__name__}")
+    text = written(value)
+    check_characters(text, where=where)
+    read = cast(text)
+    if type(read) is not type(value) or read != value:
+        raise PprError(
+            "cast",
+            f"{where}: {value!r:.80} ({type(value).__name__}) would be read as {read!r:.80} ({type(read).__name__})",
+        )
+
+
+def check_text(text: str, *, where: str) -> None:
+    """Refuse a text that the pipeline needs and would not read as this very text.
+
+    Raises
+    ------
+    PprError
+        With rule ``empty``, ``cast``, ``characters`` or ``padding``.
+    """
+    if not text:
+        raise PprError("empty", f"{where} is empty: the pipeline would end at once and say that all is well")
+    check_value(text, where=where)
+
+
+def check_characters(text: str, *, where: str) -> None:
+    """Refuse characters that XML cannot carry unchanged or that nobody can see.
+
+    Raises
+    ------
+    PprError
+        With rule ``characters`` or ``padding``.
+    """
+    if not text.isprintable():
+        raise PprError("characters", f"{where}: {text!r:.80} has line ends or characters that do not print")
+    if text != text.strip():
+        raise PprError("padding", f"{where}: {text!r:.80} has spaces around it, which the pipeline does not strip")
+
+
+def check_uid(text: str, *, where: str) -> None:
+    """Refuse what is not a UID in the spelling ``uid://A001/X1284/X265f``.
+
+    Raises
+    ------
+    PprError
+        With rule ``uid``.
+    """
+    try:
+        canonical = EntityUid(text)
+    except InvalidIdentifierError as error:
+        raise PprError("uid", f"{where}: {error}") from error
+    if canonical != text:
+        raise PprError("uid", f"{where}: {text!r} has to be written {str(canonical)!r}")
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that occur more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
