@@ -6,8 +6,10 @@ ASDM, the caltables, the final flags, the calapply file, the truth and, written 
 """
 
 import json
+import multiprocessing
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from observatory.calibration import CalApply, calapply_text
 from observatory.casa_scripts import asdm_tables, asdm_uids
 from observatory.casa_scripts.calibrate import calibrate, flag_commands
 from observatory.casa_scripts.layout import BLOCK_FACTS, BlockLayout, announce
+from observatory.casa_scripts.lifeline import die_with_parent
 from observatory.casa_scripts.plan import SUBSCAN_S, BlockSize, Intent, ObservingPlan, observing_plan
 from observatory.casa_scripts.restoring import FINAL_FLAGS, import_block, split_corrected
 from observatory.casa_scripts.simulate import simulate
@@ -38,7 +41,7 @@ def make_block(order: Order) -> None:
     """Simulate, export, re-import and calibrate, all below the working directory."""
     layout = BlockLayout(root=Path(), eb_uid=order.eb_uid)
     plan = observing_plan(order.size)
-    _observe(order, plan, layout)
+    _in_child(_observe, order, plan, layout)
     announce("importing")
     ms = Path(layout.ms_name)
     import_block(layout.asdm, ms)
@@ -54,7 +57,21 @@ def make_block(order: Order) -> None:
     _write_facts(order, plan, layout)
 
 
+def _in_child(step: Callable[..., None], *arguments: object) -> None:
+    """Run a step in a fork of this process.
+
+    CASA keeps what it last computed of nutation and precession, so that UVW would come out
+    different by 1e-9 after a simulation from what a restore gets in a process of its own.
+    """
+    child = multiprocessing.get_context("fork").Process(target=step, args=arguments)
+    child.start()
+    child.join()
+    if child.exitcode != 0:
+        sys.exit(f"{step.__name__} ended with code {child.exitcode}")
+
+
 def _observe(order: Order, plan: ObservingPlan, layout: BlockLayout) -> None:
+    die_with_parent()
     announce("simulating")
     random = random_source(order.eb_uid, order.seed)
     instrument = Instrument.draw(plan, random)
@@ -124,4 +141,5 @@ def read_order(path: Path) -> Order:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     make_block(read_order(Path(sys.argv[1])))

@@ -14,6 +14,7 @@ from casatasks import flagmanager
 
 from contracts.identifiers import ExecBlockUid
 from observatory.casa_scripts.layout import BlockLayout, announce
+from observatory.casa_scripts.lifeline import die_with_parent
 from observatory.casa_scripts.restoring import FINAL_FLAGS, apply_line, import_block, split_corrected
 from shared.pipeline_files import ApplyCall, read_calapply
 
@@ -71,4 +72,5 @@ def read_order(path: Path) -> RestoreOrder:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     restore(read_order(Path(sys.argv[1])))
