@@ -1,9 +1,12 @@
 """What all tests share: the cache of synthetic execution blocks, and the rule that CI skips nothing."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.rabbitmq import RabbitServer
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +15,13 @@ def observatory_cache() -> Path:
     folder = Path(__file__).parents[1] / ".cache" / "observatory"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def rabbit_server() -> Iterator[RabbitServer]:
+    """A RabbitMQ broker for all tests; each uses exchanges and queues under a prefix of its own."""
+    with RabbitServer() as server:
+        yield server
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,0 +1,212 @@
+"""Takes a queue's events from RabbitMQ and gives them to a handler in worker threads."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+import structlog
+from pika import BasicProperties
+from pika.channel import Channel
+from pika.spec import Basic
+
+from contracts.envelope import Event
+from shared.bus import wire
+from shared.bus.base import Subscription
+from shared.bus.errors import UnroutableError
+from shared.bus.handling import Ending, Handled, Workers, handle
+from shared.bus.link import Link
+from shared.bus.publisher import Outgoing, Publisher
+from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Names
+from shared.errors import DependencyAwayError
+
+log = structlog.get_logger(__name__)
+
+
+class RabbitDelivery:
+    """A delivery of an event from RabbitMQ."""
+
+    def __init__(
+        self,
+        *,
+        channel: Channel,
+        tag: int,
+        properties: BasicProperties,
+        body: bytes,
+        publish: Callable[[Sequence[Event]], None],
+    ) -> None:
+        self.channel = channel
+        self.tag = tag
+        self.properties = properties
+        self.body = body
+        self.lost = Flag()
+        self.attempt = wire.attempt_of(properties)
+        self._publish = publish
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish while the handler still works."""
+        self._publish(events)
+
+
+class Consumer:
+    """Consumes one queue over a connection of its own, so that its trouble is no other's.
+
+    Parameters
+    ----------
+    subscription
+        The queue and its handler.
+    settings
+        Where the broker is.
+    retry
+        When a failed event is tried again.
+    publisher
+        Publishes what is put off or given up.
+    publish
+        Publishes what handlers say.
+    prepare
+        Redeclares the topology before each connection.
+    """
+
+    def __init__(
+        self,
+        *,
+        subscription: Subscription,
+        settings: RabbitSettings,
+        retry: RetryPolicy,
+        publisher: Publisher,
+        publish: Callable[[Sequence[Event]], None],
+        prepare: Callable[[], None],
+    ) -> None:
+        self._subscription = subscription
+        self._retry = retry
+        self._publisher = publisher
+        self._publish = publish
+        self._names = Names(settings.prefix)
+        self._queue = self._names.queue(subscription.queue)
+        self._lock = Lock()
+        self._held: dict[int, RabbitDelivery] = {}
+        self._channel: Channel | None = None
+        self._tag = ""
+        self._stopping = Flag()
+        self._cancelled = Flag()
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._workers = Workers(name=subscription.queue, count=subscription.concurrency, take=self._jobs.get)
+        self._link = Link(name=subscription.queue, settings=settings, owner=self, prepare=prepare)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether events are coming."""
+        return self._link.is_ready
+
+    def drain(self, timeout: float) -> bool:
+        """Take no more events, let handlers finish and their acknowledgements reach the broker."""
+        until = monotonic() + timeout
+        self._stopping.set()
+        self._link.call(self._stop_consuming)
+        self._cancelled.wait(timeout if self._link.is_ready else 0.0)
+        for _ in range(self._subscription.concurrency):
+            self._jobs.put(None)
+        finished = self._workers.join(max(0.0, until - monotonic()))
+        if finished:
+            self._link.close()
+        return finished
+
+    def close(self) -> None:
+        """End the connection; what is unfinished goes back to the queue."""
+        self._stopping.set()
+        self._give_up_held()
+        self._link.close()
+        for _ in range(self._subscription.concurrency):
+            self._jobs.put(None)
+
+    def on_channel(self, channel: Channel) -> None:
+        """Begin to consume."""
+        self._channel = channel
+        if self._stopping.is_set():
+            return
+        channel.add_on_cancel_callback(lambda _frame: self._link.restart("the broker cancelled the consumer"))
+        channel.basic_qos(prefetch_count=self._subscription.concurrency)
+        self._tag = channel.basic_consume(self._queue, self._on_message, callback=lambda _ok: self._link.mark_ready())
+
+    def on_lost(self, _reason: BaseException | None) -> None:
+        """Tell handlers that the broker took their deliveries back."""
+        self._channel = None
+        self._cancelled.set() if self._stopping.is_set() else None
+        self._give_up_held()
+
+    def _give_up_held(self) -> None:
+        with self._lock:
+            lost = list(self._held.values())
+            self._held.clear()
+        for delivery in lost:
+            delivery.lost.set()
+        if lost:
+            log.warning("deliveries_lost_others_get_them", queue=self._subscription.queue, number=len(lost))
+
+    def _stop_consuming(self) -> None:
+        if self._channel is not None and self._channel.is_open:
+            self._channel.basic_cancel(self._tag, callback=lambda _ok: self._cancelled.set())
+        else:
+            self._cancelled.set()
+
+    def _on_message(self, channel: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+        delivery = RabbitDelivery(
+            channel=channel, tag=method.delivery_tag or 0, properties=properties, body=body, publish=self._publish
+        )
+        with self._lock:
+            self._held[delivery.tag] = delivery
+        self._jobs.put(partial(self._work, delivery))
+
+    def _work(self, delivery: RabbitDelivery) -> None:
+        if self._stopping.is_set() or delivery.lost.is_set():
+            return
+        first_failure = wire.first_failure_of(delivery.properties)
+        handled = handle(
+            delivery.body,
+            delivery,
+            subscription=self._subscription,
+            policy=self._retry,
+            first_failure=first_failure,
+        )
+        outgoing = self._outgoing(delivery, handled)
+        if handled.outcome is not Ending.LOST and self._put_aside(outgoing, delivery):
+            self._link.call(partial(self._acknowledge, delivery))
+
+    def _outgoing(self, delivery: RabbitDelivery, handled: Handled) -> list[Outgoing]:
+        """Tell where a message goes that is not done."""
+        about: dict[str, Any] = {
+            "queue": self._subscription.queue,
+            "first_failure": handled.first_failure or datetime.now(UTC),
+            "names": self._names,
+        }
+        match handled.outcome:
+            case RetryLater(delay=delay):
+                return [wire.put_off(delivery.body, delivery.properties, delay=delay, **about)]
+            case DeadLetter() as decision:
+                return [wire.given_up(delivery.body, delivery.properties, decision=decision, **about)]
+            case Ending():
+                return []
+
+    def _put_aside(self, outgoing: Sequence[Outgoing], delivery: RabbitDelivery) -> bool:
+        """Publish until it is confirmed; the delivery is held meanwhile."""
+        while not delivery.lost.is_set():
+            try:
+                self._publisher.publish(outgoing)
+            except (DependencyAwayError, UnroutableError) as error:
+                log.warning("message_not_put_aside_said_again", queue=self._subscription.queue, reason=str(error))
+                delivery.lost.wait(1.0)
+            else:
+                return True
+        return False
+
+    def _acknowledge(self, delivery: RabbitDelivery) -> None:
+        with self._lock:
+            held = self._held.pop(delivery.tag, None) if self._held.get(delivery.tag) is delivery else None
+        if held is not None and delivery.channel.is_open:
+            delivery.channel.basic_ack(delivery.tag)

@@ -1,0 +1,99 @@
+"""The bus over RabbitMQ, for services in processes of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from uuid import UUID
+
+from contracts.envelope import Event
+from shared.bus import wire
+from shared.bus.base import DeadEvent, Subscription
+from shared.bus.consumer import Consumer
+from shared.bus.declaring import Declarer
+from shared.bus.handling import encode_all
+from shared.bus.listening import Listening
+from shared.bus.publisher import Publisher
+from shared.bus.retry import RetryPolicy
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Names
+
+
+class RabbitBus:
+    """Carries events between services by RabbitMQ 3.10 or later.
+
+    Parameters
+    ----------
+    settings
+        Where the broker is and how it is used.
+    retry
+        When a failed event is tried again; each of its delays is a queue in the broker.
+    """
+
+    def __init__(self, *, settings: RabbitSettings, retry: RetryPolicy | None = None) -> None:
+        self._settings = settings
+        self._retry = retry or RetryPolicy()
+        self._names = Names(settings.prefix)
+        self._declarer = Declarer(settings=settings, retry=self._retry)
+        self._publisher = Publisher(settings=settings, prepare=self._declarer.redeclare)
+        self._consumers: list[Consumer] = []
+        self._listenings: list[Listening] = []
+
+    def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
+        """Make queues that keep the events of their topics from now on; see `shared.bus.base.Bus`."""
+        self._declarer.declare(queues)
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish events in order; returns when the broker has confirmed all of them."""
+        bodies = encode_all(events)
+        self._publisher.publish(
+            [wire.of_event(event, body, names=self._names) for event, body in zip(events, bodies, strict=True)]
+        )
+
+    def subscribe(self, subscription: Subscription) -> None:
+        """Declare the queue and begin to hand its events to a handler."""
+        self.declare({subscription.queue: subscription.topics})
+        self._consumers.append(
+            Consumer(
+                subscription=subscription,
+                settings=self._settings,
+                retry=self._retry,
+                publisher=self._publisher,
+                publish=self.publish,
+                prepare=self._declarer.redeclare,
+            )
+        )
+
+    def listen(self, listener: Callable[[Event], None], *, request_id: UUID | None = None) -> Callable[[], None]:
+        """Show every event from now on to an onlooker; returns what ends it.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the broker cannot be reached or nothing was ever declared there.
+        """
+        listening = Listening(
+            listener=listener, request_id=request_id, settings=self._settings, prepare=self._declarer.redeclare
+        )
+        self._listenings.append(listening)
+        return listening.close
+
+    def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
+        """List what a queue's handlers gave up, oldest first, and leave it there."""
+        return self._declarer.dead_letters(queue)
+
+    def is_ready(self) -> bool:
+        """Whether events can be published and every subscription gets its events."""
+        return self._publisher.is_ready and all(consumer.is_ready for consumer in self._consumers)
+
+    def drain(self, timeout: float) -> bool:
+        """Stop taking events and let handlers that are at work finish."""
+        until = monotonic() + timeout
+        finished = [consumer.drain(max(0.0, until - monotonic())) for consumer in self._consumers]
+        return all(finished)
+
+    def close(self) -> None:
+        """Release connections and threads; unfinished deliveries go back to their queues."""
+        for consumer in self._consumers:
+            consumer.close()
+        for listening in self._listenings:
+            listening.close()
+        self._publisher.close()

@@ -1,0 +1,211 @@
+"""Which exchanges and queues there are in RabbitMQ, and how they are made.
+
+::
+
+    publish ──► <p>.events ──#──► <p>.journal            (stream: every event, for onlookers and the ledger)
+                    │
+                    └──#──► <p>.services ──topic──► <p>.<queue> ──► <p>.<queue>.dead
+                                 │                     ▲   │
+                                 │ no queue took it    │   ▼
+                                 ▼                     └─ <p>.<queue>.wait.<ms>
+                            <p>.unclaimed ──declared topics──► <p>.refused
+
+The journal makes every event routable, so the broker would not say when the queue
+of a service is gone. Therefore what no service's queue takes falls through to the
+alternate exchange; there a queue without room takes every topic that was ever
+declared, and refuses it: the publisher gets a negative confirmation. A topic that
+no service takes matches nothing there and lives in the journal alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pika.exceptions import ChannelClosedByBroker
+
+from shared.bus.retry import RetryPolicy
+from shared.bus.settings import RabbitSettings
+
+if TYPE_CHECKING:
+    from pika.adapters.blocking_connection import BlockingConnection
+
+_NO_LIMIT = 1_000_000
+"""Returns without limit: a browsed dead letter goes back and counts; from 4.0 on the default limit is 20."""
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A durable topic exchange."""
+
+    name: str
+    alternate: str | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What it is declared with."""
+        return {"alternate-exchange": self.alternate} if self.alternate else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """A durable queue."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """A way from an exchange to a queue, or to another exchange."""
+
+    exchange: str
+    topic: str
+    queue: str | None = None
+    to_exchange: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """All that is to be there."""
+
+    exchanges: tuple[Exchange, ...]
+    queues: tuple[Queue, ...]
+    bindings: tuple[Binding, ...]
+
+
+class Names:
+    """Names of exchanges and queues in the broker.
+
+    Parameters
+    ----------
+    prefix
+        Begins them all.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.events = f"{prefix}.events"
+        self.services = f"{prefix}.services"
+        self.unclaimed = f"{prefix}.unclaimed"
+        self.journal = f"{prefix}.journal"
+        self.refused = f"{prefix}.refused"
+        self._prefix = prefix
+
+    def queue(self, service: str) -> str:
+        """Name a service's queue."""
+        return f"{self._prefix}.{service}"
+
+    def dead(self, service: str) -> str:
+        """Name a service's dead letters."""
+        return f"{self._prefix}.{service}.dead"
+
+    def wait(self, service: str, delay: float) -> str:
+        """Name the queue in which a service's events wait for so many seconds."""
+        return f"{self._prefix}.{service}.wait.{milliseconds(delay)}"
+
+
+def milliseconds(delay: float) -> int:
+    """Turn seconds into the broker's unit, at least 1."""
+    return max(1, round(delay * 1000))
+
+
+def topology(queues: Mapping[str, tuple[str, ...]], *, settings: RabbitSettings, retry: RetryPolicy) -> Topology:
+    """Tell what has to be there for these queues and their topics."""
+    names = Names(settings.prefix)
+    topics = sorted({topic for taken in queues.values() for topic in taken})
+    return Topology(
+        exchanges=(
+            Exchange(name=names.events),
+            Exchange(name=names.unclaimed),
+            Exchange(name=names.services, alternate=names.unclaimed),
+        ),
+        queues=(
+            _journal(names, settings),
+            Queue(name=names.refused, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}),
+            *(queue for service in queues for queue in _of_service(service, names, settings, retry)),
+        ),
+        bindings=(
+            *(
+                Binding(exchange=names.services, topic=topic, queue=names.queue(service))
+                for service, taken in queues.items()
+                for topic in taken
+            ),
+            *(Binding(exchange=names.unclaimed, topic=topic, queue=names.refused) for topic in topics),
+            Binding(exchange=names.events, topic="#", queue=names.journal),
+            Binding(exchange=names.events, topic="#", to_exchange=names.services),
+        ),
+    )
+
+
+def _journal(names: Names, settings: RabbitSettings) -> Queue:
+    arguments = {
+        "x-queue-type": "stream",
+        "x-max-length-bytes": settings.journal_bytes,
+        "x-max-age": settings.journal_age,
+        "x-stream-max-segment-size-bytes": 100_000_000,
+    }
+    return Queue(name=names.journal, arguments=arguments)
+
+
+def _of_service(service: str, names: Names, settings: RabbitSettings, retry: RetryPolicy) -> Iterator[Queue]:
+    yield Queue(name=names.dead(service), arguments={"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT})
+    yield Queue(
+        name=names.queue(service),
+        arguments=_leading_to(names.dead(service)) | {"x-delivery-limit": settings.delivery_limit},
+    )
+    for delay in sorted(set(retry.delays)):
+        yield Queue(
+            name=names.wait(service, delay),
+            arguments=_leading_to(names.queue(service)) | {"x-message-ttl": milliseconds(delay)},
+        )
+
+
+def _leading_to(queue: str) -> dict[str, Any]:
+    """Arguments of a quorum queue whose expired or given-up messages get to another one without loss."""
+    return {
+        "x-queue-type": "quorum",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": queue,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",  # without it the strategy silently falls back to at-most-once
+    }
+
+
+def apply(wanted: Topology, connection: "BlockingConnection") -> bool:
+    """Make what is missing and check that the rest is as it should be.
+
+    Returns
+    -------
+    bool
+        Whether a queue was made.
+
+    Raises
+    ------
+    ChannelClosedByBroker
+        406 if something exists with other properties.
+    """
+    missing = [queue for queue in wanted.queues if not _exists(queue, connection)]
+    channel = connection.channel()
+    for exchange in wanted.exchanges:
+        channel.exchange_declare(exchange.name, "topic", durable=True, arguments=exchange.arguments)
+    for queue in wanted.queues:
+        channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+    for binding in wanted.bindings:
+        if binding.queue is not None:
+            channel.queue_bind(binding.queue, binding.exchange, binding.topic)
+        if binding.to_exchange is not None:
+            channel.exchange_bind(binding.to_exchange, binding.exchange, binding.topic)
+    channel.close()
+    return bool(missing)
+
+
+def _exists(queue: Queue, connection: "BlockingConnection") -> bool:
+    channel = connection.channel()
+    try:
+        channel.queue_declare(queue.name, passive=True)
+    except ChannelClosedByBroker as closed:
+        if closed.reply_code != _NOT_FOUND:
+            raise
+        return False
+    channel.close()
+    return True

@@ -1,0 +1,122 @@
+"""How an event, its attempts and its end are written into a message of RabbitMQ."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pika import BasicProperties, DeliveryMode
+
+from contracts.envelope import CONTENT_TYPE, Event
+from shared.bus.base import DeadEvent
+from shared.bus.publisher import Outgoing
+from shared.bus.retry import DeadLetter
+from shared.bus.topology import Names
+
+ATTEMPT = "x-attempt"
+FIRST_FAILURE = "x-first-failure"
+SERVICE = "x-service"
+CODE = "x-code"
+REASON = "x-reason"
+DIED = "x-died"
+_DELIVERY_COUNT = "x-delivery-count"
+_BROKERS_OWN = ("x-death", "x-delivery-count", "x-first-death-", "x-last-death-")
+_PERSISTENT = DeliveryMode.Persistent
+_LONGEST_REASON = 8000
+"""Characters; all headers have to fit into one frame of 128 KB."""
+
+
+def of_event(event: Event, body: bytes, *, names: Names) -> Outgoing:
+    """Write an event that is published."""
+    properties = BasicProperties(
+        content_type=CONTENT_TYPE,
+        delivery_mode=_PERSISTENT,
+        message_id=str(event.id),
+        correlation_id=str(event.correlationid),
+        type=event.type,
+    )
+    return Outgoing(exchange=names.events, routing_key=event.topic, body=body, properties=properties)
+
+
+def attempt_of(properties: BasicProperties) -> int:
+    """Count the attempts: those that failed before, and those that the broker took back."""
+    headers = properties.headers or {}
+    return _integer(headers.get(ATTEMPT), 1) + _integer(headers.get(_DELIVERY_COUNT), 0)
+
+
+def first_failure_of(properties: BasicProperties) -> datetime | None:
+    """Tell when the event failed first, if it did."""
+    return _time((properties.headers or {}).get(FIRST_FAILURE))
+
+
+def put_off(
+    body: bytes, properties: BasicProperties, *, queue: str, delay: float, first_failure: datetime, names: Names
+) -> Outgoing:
+    """Write an event that comes again after a while."""
+    headers = {ATTEMPT: attempt_of(properties) + 1, FIRST_FAILURE: first_failure.isoformat()}
+    return Outgoing(
+        exchange="", routing_key=names.wait(queue, delay), body=body, properties=_carried_on(properties, headers)
+    )
+
+
+def given_up(
+    body: bytes,
+    properties: BasicProperties,
+    *,
+    queue: str,
+    decision: DeadLetter,
+    first_failure: datetime,
+    names: Names,
+) -> Outgoing:
+    """Write an event that waits for a person."""
+    headers = {
+        ATTEMPT: attempt_of(properties),
+        FIRST_FAILURE: first_failure.isoformat(),
+        SERVICE: queue,
+        CODE: decision.code,
+        REASON: decision.reason[:_LONGEST_REASON],
+        DIED: datetime.now(UTC).isoformat(),
+    }
+    return Outgoing(exchange="", routing_key=names.dead(queue), body=body, properties=_carried_on(properties, headers))
+
+
+def dead_event(queue: str, body: bytes, properties: BasicProperties) -> DeadEvent:
+    """Read a dead letter, of our own or of the broker's making."""
+    headers: Mapping[str, Any] = properties.headers or {}
+    brokers_reason = str(headers.get("x-first-death-reason", "unknown"))
+    return DeadEvent(
+        queue=queue,
+        body=body,
+        code=str(headers.get(CODE, brokers_reason)),
+        reason=str(headers.get(REASON, f"given up by the broker: {brokers_reason}")),
+        attempt=_integer(headers.get(ATTEMPT), 1),
+        first_failure=_time(headers.get(FIRST_FAILURE)),
+    )
+
+
+def _carried_on(properties: BasicProperties, headers: Mapping[str, Any]) -> BasicProperties:
+    """Copy the properties with new headers; what the broker counted for its own ends is left out."""
+    kept = {name: value for name, value in (properties.headers or {}).items() if not name.startswith(_BROKERS_OWN)}
+    return BasicProperties(
+        content_type=properties.content_type,
+        content_encoding=properties.content_encoding,
+        delivery_mode=_PERSISTENT,
+        message_id=properties.message_id,
+        correlation_id=properties.correlation_id,
+        type=properties.type,
+        timestamp=properties.timestamp,
+        headers={**kept, **headers},
+    )
+
+
+def _integer(value: object, default: int) -> int:
+    """Read a number that a stranger may have written."""
+    return value if isinstance(value, int) else default
+
+
+def _time(value: object) -> datetime | None:
+    """Read a time that a stranger may have written."""
+    try:
+        time = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
