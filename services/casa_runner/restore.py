@@ -1,5 +1,6 @@
 """Restores one execution block: inputs, CASA, proof, tar. Everything but the messages."""
 
+import re
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -143,7 +144,7 @@ class Restorer:
             disk_is_full=self._workspace.free < self._settings.disk_reserve // 10,
         )
         check_files(files.output)
-        if result.casa_version != order.casa_version:
+        if _numbers(result.casa_version or "") != _numbers(order.casa_version):
             log.info("casa_version_differs", here=result.casa_version, calibrated_with=order.casa_version)
         return result, output
 
@@ -171,6 +172,11 @@ class Restorer:
         return _failure(order, error).model_copy(
             update={"log": log_ref, "working_directory": self._workspace.keep(files.attempt)}
         )
+
+
+def _numbers(version: str) -> list[str]:
+    """Take a version apart; 6.7.0-31 and 6.7.0.31 are one."""
+    return re.split("[.-]", version)
 
 
 def _failure(order: RestoreOrdered, error: BlockFailedError) -> BlockFailure:

@@ -15,6 +15,7 @@ import re
 import signal
 import sys
 import traceback
+import types
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def load_tasks() -> Any:
         for name in ("importasdm", "flagmanager", "applycal", "split"):
             getattr(tasks, name)
     except (AttributeError, ImportError):
-        for name in [name for name in sys.modules if name.split(".")[0] == "casatasks"]:
+        for name in [name for name in sys.modules if name.split(".")[0] in ("casatasks", "matplotlib")]:
             del sys.modules[name]
         tasks = importlib.import_module("casatasks")
     return tasks
@@ -93,9 +94,11 @@ def _tasks_on_demand() -> Any:
         raise ImportError("there is no casatasks")
     tasks: Any = importlib.util.module_from_spec(spec)
     sys.modules["casatasks"] = tasks
-    config = importlib.import_module("casaconfig").config
+    config = importlib.import_module("casaconfig.config")
     tasks.casalog = importlib.import_module("casatools").logsink(config.logfile)
     tasks.casalog.setglobal(True)
+    for name in ("matplotlib", "matplotlib.pyplot"):  # imported on the way, but nothing is plotted
+        sys.modules.setdefault(name, types.ModuleType(name))
 
     def find(name: str) -> Any:
         if name.startswith("_"):
