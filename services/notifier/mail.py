@@ -1,8 +1,10 @@
 """A mail: its headers and text, and the envelope that says who gets it."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -73,6 +75,11 @@ class Mail:
     sender: str
     recipients: tuple[str, ...]
 
+    @property
+    def is_international(self) -> bool:
+        """Whether an address has letters beyond ASCII, which not every server takes."""
+        return _beyond_ascii((self.sender, *self.recipients))
+
     def only_to(self, recipients: Iterable[str]) -> Self:
         """Return the same mail for some of its recipients."""
         wanted = set(recipients)
@@ -107,7 +114,7 @@ def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: d
     """
     to, cc, bcc = _each_once(draft.to, draft.cc, draft.bcc)
     recipients = (*to, *cc, *bcc)
-    message = EmailMessage(policy=SMTP.clone(utf8=not all(one.isascii() for one in (sender, *recipients))))
+    message = EmailMessage(policy=SMTP.clone(utf8=_beyond_ascii((sender, *recipients))))
     message["From"] = _addresses([sender])
     message["Reply-To"] = _addresses([draft.reply_to])
     for name, found in (("To", to), ("Cc", cc), ("Bcc", bcc)):
@@ -127,6 +134,10 @@ def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: d
     return Mail(mail_id=mail_id, message=message, sender=sender, recipients=recipients)
 
 
+def _beyond_ascii(texts: Iterable[str]) -> bool:
+    return not all(text.isascii() for text in texts)
+
+
 def _each_once(*groups: Sequence[str]) -> list[list[str]]:
     """Drop addresses that stood before, in whatever case."""
     seen: set[str] = set()
@@ -143,9 +154,18 @@ def _each_once(*groups: Sequence[str]) -> list[list[str]]:
 def _addresses(texts: Iterable[str]) -> list[Address]:
     """Read each text as one address, so that none can smuggle in another or a header."""
     try:
-        return [Address(addr_spec=text) for text in texts]
-    except (ValueError, IndexError) as error:  # IndexError: how the standard library says "nothing there"
+        return [_address(text) for text in texts]
+    except (ValueError, IndexError, MessageError) as error:  # IndexError: how the parser says "nothing there"
         raise UnwritableMailError(f"one of {list(texts)} is not an e-mail address: {error}") from error
+
+
+def _address(text: str) -> Address:
+    """Read one address; the standard library's parser knows no letters beyond ASCII, but their places."""
+    address = Address(addr_spec=re.sub(r"[^\x00-\x7f]", "x", text))
+    if text.isascii():
+        return address
+    username, _, domain = text.rpartition("@")
+    return Address(username=username, domain=domain)
 
 
 def _encoding(body: str) -> str:

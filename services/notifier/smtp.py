@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from copy import copy
 from threading import Lock
 
 import structlog
@@ -50,7 +51,7 @@ class SmtpTransport:
         """
         with self._connection() as server:
             try:
-                answers = server.send_message(mail.message, mail.sender, list(mail.recipients))
+                answers = _hand_over(server, mail)
             except smtplib.SMTPRecipientsRefused as error:
                 raise self._none_taken(error.recipients) from error
             except smtplib.SMTPResponseException as error:
@@ -120,6 +121,19 @@ class SmtpTransport:
         if error.smtp_code >= 500:
             return MailRefusedError(f"{self._where} refuses the mail: {words}")
         return MailServerAwayError(f"{self._where} does not take the mail now: {words}")
+
+
+def _hand_over(server: smtplib.SMTP, mail: Mail) -> Answers:
+    """Send without blind copies in the header; smtplib's own way would write ``>From`` for a line's ``From``."""
+    message = copy(mail.message)
+    del message["Bcc"]
+    server.ehlo_or_helo_if_needed()
+    options = []
+    if mail.is_international:
+        if not server.has_extn("smtputf8"):
+            raise smtplib.SMTPNotSupportedError("the server knows no SMTPUTF8")
+        options = ["SMTPUTF8", "BODY=8BITMIME"]
+    return server.sendmail(mail.sender, list(mail.recipients), message.as_bytes(), options)
 
 
 def _sorted(answers: Answers) -> Handover:

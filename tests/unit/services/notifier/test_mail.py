@@ -1,0 +1,87 @@
+"""Headers, addresses and encodings of mails."""
+
+from dataclasses import replace
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notifier.mail import Attachment, Draft, Mail, UnwritableMailError, one_line, write_mail
+from tests.unit.services.notifier.samples import EVENT_ID, NOW
+
+DRAFT = Draft(to=("vera@example.org",), subject="Hello", body="Text\n", reply_to="no-reply@example.org", headers={})
+
+
+def written(draft: Draft) -> Mail:
+    return write_mail(draft, mail_id=EVENT_ID, sender="alma@example.org", domain="restore.example.org", date=NOW)
+
+
+def test_a_mail_says_that_a_machine_wrote_it_and_has_a_message_id_made_of_what_it_says() -> None:
+    message = written(DRAFT).message
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Message-ID"] == f"<{EVENT_ID}@restore.example.org>"
+    assert message["Date"] == "Fri, 02 Jan 2026 03:04:05 +0000"
+
+
+def test_an_address_stands_once_in_the_envelope_and_in_its_first_header() -> None:
+    mail = written(replace(DRAFT, cc=["VERA@example.org", "a@b.org"], bcc=["A@b.org", "c@d.org", "C@d.org"]))
+    assert mail.recipients == ("vera@example.org", "a@b.org", "c@d.org")
+    assert (mail.message["Cc"], mail.message["Bcc"]) == ("a@b.org", "c@d.org")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a,b@example.org",
+        "a@example.org,b@example.org",
+        "<a@example.org>",
+        "a@example.org>\r\nBcc: x@example.org",
+        "a@ex(ample.org",
+        "",
+    ],
+)
+def test_a_text_that_is_not_exactly_one_address_is_refused(address: str) -> None:
+    with pytest.raises(UnwritableMailError, match="not an e-mail address"):
+        written(replace(DRAFT, to=[address]))
+
+
+@given(st.text())
+def test_no_subject_or_header_can_begin_another_header(text: str) -> None:
+    hostile = f"{text}\r\nBcc: mallory@example.org\u2028X: y"
+    mail = written(replace(DRAFT, subject=hostile, headers={"X-ALMA-Restore-Reason": hostile}))
+    read = message_from_bytes(mail.message.as_bytes(), policy=default)
+    assert read["Bcc"] is None
+    assert read["X"] is None
+    assert len(read.keys()) == len(mail.message.keys())
+
+
+@given(st.text())
+def test_one_line_is_one_line(text: str) -> None:
+    assert len(one_line(text).splitlines()) <= 1
+
+
+def test_long_links_stay_unbroken_in_the_raw_text() -> None:
+    link = "http://almascience.example.org/arcdistribution/preview/" + "c" * 200
+    assert f"\r\n{link}\r\n".encode() in written(replace(DRAFT, body=f"at\n{link}\n")).message.as_bytes()
+
+
+def test_an_address_beyond_ascii_is_written_in_utf8() -> None:
+    mail = written(replace(DRAFT, to=["zoë@exämple.org"]))
+    assert "To: zoë@exämple.org\r\n".encode() in mail.message.as_bytes()
+
+
+def test_attachments_keep_their_bytes() -> None:
+    data = bytes(range(256)) * 10
+    draft = replace(
+        DRAFT, attachments=[Attachment(name="a.log", data=data), Attachment(name="b.log", data=data, compressed=True)]
+    )
+    parts = list(message_from_bytes(written(draft).message.as_bytes(), policy=default).iter_attachments())
+    assert [part.get_filename() for part in parts] == ["a.log", "b.log.gz"]
+    assert [part.get_payload(decode=True) for part in parts] == [data, data]
+
+
+def test_the_same_thing_said_twice_is_the_same_mail() -> None:
+    draft = replace(DRAFT, attachments=[Attachment(name="a.log", data=b"log")])
+    assert written(draft).message.as_bytes() == written(draft).message.as_bytes()

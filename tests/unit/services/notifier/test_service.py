@@ -1,0 +1,233 @@
+"""The notifier from event to delivery and mail, and what a repeat does."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from contracts.envelope import Event
+from contracts.flow import QUEUES
+from contracts.messages import DeliveryAnnounced, Message, ProductsReady, ReleaseGranted, RequestFailed, RequestRefused
+from contracts.messages.parts import BlockFailure
+from contracts.reasons import ReasonCode
+from services.notifier.addresses import Addresses
+from services.notifier.area import DirectoryArea
+from services.notifier.mail import Mail
+from services.notifier.provenance import UndeliverableFileError
+from services.notifier.service import Notifier, build
+from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
+from shared.objects import ObjectStore
+from tests.support.delivery import RecordingDelivery
+from tests.unit.services.notifier.samples import EBS, EVENT_ID, NOW, REQUEST, event_of, failure, now, restored, settings
+from tests.unit.services.notifier.transport_contract import parsed
+
+
+@pytest.fixture
+def notifier(tmp_path: Path, objects: ObjectStore) -> Notifier:
+    return build(objects=objects, settings=settings(tmp_path), clock=now)
+
+
+def granted(objects: ObjectStore, *, reused: int = 0) -> Event:
+    return event_of(ReleaseGranted(request=REQUEST, blocks=restored(objects, reused=reused)))
+
+
+def handle(notifier: Notifier, event: Event) -> list[Event]:
+    return notifier.handle(event, RecordingDelivery())
+
+
+def announcement(events: list[Event]) -> DeliveryAnnounced:
+    (event,) = events
+    assert isinstance(event.data, DeliveryAnnounced)
+    return event.data
+
+
+def mails(folder: Path) -> list[Path]:
+    return list((folder / "mails").glob("*.eml"))
+
+
+def test_it_listens_to_the_ends_of_requests(notifier: Notifier) -> None:
+    (subscription,) = notifier.subscriptions()
+    assert (subscription.queue, subscription.topics) == ("notifier", QUEUES["notifier"])
+
+
+def test_a_granted_release_is_laid_out_mailed_and_announced(
+    notifier: Notifier, objects: ObjectStore, tmp_path: Path
+) -> None:
+    event = granted(objects)
+    told = announcement(handle(notifier, event))
+    token = told.address.rpartition("/")[2]
+    assert re.fullmatch(r"[0-9a-f]{32}", token)
+    assert told.address == f"http://almascience.example.org/arcdistribution/preview/{token}"
+    assert isinstance(event.data, ReleaseGranted)
+    assert [(file.name, file.size, file.sha256) for file in told.files] == [
+        (block.file_name, block.tar.size, block.tar.sha256) for block in event.data.blocks
+    ]
+    assert told.expires == NOW + timedelta(days=28)
+    assert not told.reused
+    assert {path.name for path in (tmp_path / "deliveries" / token).iterdir()} == {
+        *(file.name for file in told.files),
+        "README.txt",
+        "SHA256SUMS",
+    }
+    (path,) = mails(tmp_path)
+    mail = parsed(path.read_bytes())
+    assert mail["To"] == "vera@example.org"
+    assert mail["Bcc"] == "contact@example.org, colleague@example.org, support@example.org, operations@example.org"
+    assert mail["Reply-To"] == "no-reply@example.org"
+    assert told.address in mail.get_content()
+
+
+def test_it_is_announced_as_reused_only_if_every_block_existed(notifier: Notifier, objects: ObjectStore) -> None:
+    assert not announcement(handle(notifier, granted(objects, reused=3))).reused
+    assert announcement(handle(notifier, granted(objects, reused=4))).reused
+
+
+def test_a_repeat_by_another_process_tells_the_same_and_mails_nothing(objects: ObjectStore, tmp_path: Path) -> None:
+    def later() -> datetime:
+        return NOW + timedelta(days=1)
+
+    event = granted(objects)
+    first = handle(build(objects=objects, settings=settings(tmp_path), clock=now), event)
+    (tmp_path / "mails").rename(tmp_path / "first")
+    again = handle(build(objects=objects, settings=settings(tmp_path), clock=later), event)
+    assert [one.id for one in again] == [one.id for one in first]
+    assert announcement(again) == announcement(first)
+    assert mails(tmp_path) == []
+    assert len(list((tmp_path / "deliveries").iterdir())) == 1
+
+
+def test_requests_for_the_same_data_have_addresses_of_their_own(notifier: Notifier, objects: ObjectStore) -> None:
+    blocks = restored(objects)
+    other = REQUEST.model_copy(update={"request_id": UUID(int=7)})
+    first = handle(notifier, event_of(ReleaseGranted(request=REQUEST, blocks=blocks)))
+    second = handle(notifier, event_of(ReleaseGranted(request=other, blocks=blocks), event_id=UUID(int=8)))
+    assert announcement(first).address != announcement(second).address
+
+
+def test_a_retention_of_one_day_is_quoted(objects: ObjectStore, tmp_path: Path) -> None:
+    notifier = build(objects=objects, settings=settings(tmp_path, retention_days=1), clock=now)
+    assert announcement(handle(notifier, granted(objects))).expires == NOW + timedelta(days=1)
+    assert b"It will be deleted 1 day from now." in mails(tmp_path)[0].read_bytes()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _: RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED),
+        lambda objects: RequestFailed(request=REQUEST, failures=(failure(objects),)),
+    ],
+    ids=["refused", "failed"],
+)
+def test_a_request_that_is_not_served_gets_one_mail_and_nothing_is_shown(
+    make: Callable[[ObjectStore], Message], notifier: Notifier, objects: ObjectStore, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        assert handle(notifier, event_of(make(objects))) == []
+    assert len(mails(tmp_path)) == 1
+    assert not (tmp_path / "deliveries").exists()
+
+
+def test_a_failure_is_told_with_the_whole_log(notifier: Notifier, objects: ObjectStore, tmp_path: Path) -> None:
+    log = b"first line\n\xff not utf-8\n" + b"the last line\n"
+    handle(notifier, event_of(RequestFailed(request=REQUEST, failures=(failure(objects, log=log),))))
+    mail = parsed(mails(tmp_path)[0].read_bytes())
+    assert (mail["To"], mail["Cc"]) == ("support@example.org", "operations@example.org")
+    (attachment,) = mail.iter_attachments()
+    assert attachment.get_filename() == f"{EBS[0].file_form}.log"
+    assert attachment.get_payload(decode=True) == log
+
+
+def test_a_field_that_is_not_there_is_told_to_the_contact_too(
+    notifier: Notifier, objects: ObjectStore, tmp_path: Path
+) -> None:
+    wrong: BlockFailure = failure(objects).model_copy(update={"reason": ReasonCode.FIELD_NOT_FOUND})
+    handle(notifier, event_of(RequestFailed(request=REQUEST, failures=(wrong,))))
+    assert parsed(mails(tmp_path)[0].read_bytes())["Cc"] == "operations@example.org, contact@example.org"
+
+
+def test_an_event_that_is_not_its_own_is_an_error(notifier: Notifier, objects: ObjectStore) -> None:
+    with pytest.raises(TypeError, match=r"products\.ready"):
+        handle(notifier, event_of(ProductsReady(request=REQUEST, blocks=restored(objects))))
+
+
+@pytest.mark.parametrize("name", ["../x.tar", ".hidden.tar", "README.txt", "a b.tar", "x.tar;rm"])
+def test_a_file_name_that_is_unfit_for_a_link_is_never_shown(
+    name: str, notifier: Notifier, objects: ObjectStore, tmp_path: Path
+) -> None:
+    blocks = [block.model_copy(update={"file_name": name}) for block in restored(objects, ebs=EBS[:1])]
+    with pytest.raises(UndeliverableFileError):
+        handle(notifier, event_of(ReleaseGranted(request=REQUEST, blocks=tuple(blocks))))
+    assert mails(tmp_path) == []
+    assert not (tmp_path / "deliveries").exists()
+
+
+class PickyTransport:
+    """A mail server that refuses some addresses for good, and all mails while it is away."""
+
+    def __init__(self, refused: set[str]) -> None:
+        self.refused = refused
+        self.away = False
+        self.taken: list[Mail] = []
+
+    def send(self, mail: Mail) -> Handover:
+        if self.away:
+            raise MailServerAwayError("away")
+        refused = {one: "550 unknown" for one in mail.recipients if one in self.refused}
+        if len(refused) == len(mail.recipients):
+            raise MailRefusedError("nobody")
+        self.taken.append(mail)
+        return Handover(refused=refused)
+
+    def is_ready(self) -> bool:
+        return not self.away
+
+
+def with_transport(transport: PickyTransport, objects: ObjectStore, folder: Path) -> Notifier:
+    site = settings(folder)
+    return Notifier(
+        settings=site,
+        objects=objects,
+        area=DirectoryArea(root=site.deliveries, objects=objects),
+        transport=transport,
+        addresses=Addresses(
+            objects=objects, public_url=site.public_url, retention=timedelta(days=28), clock=lambda: datetime.now(UTC)
+        ),
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+def test_support_is_told_once_who_was_refused(objects: ObjectStore, tmp_path: Path) -> None:
+    transport = PickyTransport({"vera@example.org"})
+    notifier = with_transport(transport, objects, tmp_path)
+    event = granted(objects)
+    for _ in range(2):
+        announcement(handle(notifier, event))
+    success, notice = transport.taken
+    assert success.mail_id == EVENT_ID
+    assert notice.recipients == ("support@example.org",)
+    assert "vera@example.org\n        550 unknown" in notice.message.get_content()
+
+
+def test_a_delivery_stands_even_if_support_cannot_be_told_who_was_refused(objects: ObjectStore, tmp_path: Path) -> None:
+    transport = PickyTransport({"vera@example.org", "support@example.org"})
+    announcement(handle(with_transport(transport, objects, tmp_path), granted(objects)))
+    assert [mail.mail_id for mail in transport.taken] == [EVENT_ID]
+
+
+def test_while_the_mail_server_is_away_nothing_is_announced_and_afterwards_the_address_is_the_same(
+    objects: ObjectStore, tmp_path: Path
+) -> None:
+    transport = PickyTransport(set())
+    notifier = with_transport(transport, objects, tmp_path)
+    event = granted(objects)
+    transport.away = True
+    with pytest.raises(MailServerAwayError):
+        handle(notifier, event)
+    assert not notifier.is_ready()
+    (shown,) = (tmp_path / "deliveries").iterdir()
+    transport.away = False
+    assert announcement(handle(notifier, event)).address.endswith(f"/{shown.name}")
+    assert len(transport.taken) == 1
