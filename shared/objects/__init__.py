@@ -7,5 +7,19 @@ from shared.objects.base import (
     ObjectMissingError,
     ObjectStore,
 )
+from shared.objects.keys import InvalidKeyError
+from shared.objects.opening import open_store
+from shared.objects.settings import DirectorySettings, S3Settings, StoreSettings
 
-__all__ = ["IntegrityError", "ObjectExistsError", "ObjectInfo", "ObjectMissingError", "ObjectStore"]
+__all__ = [
+    "DirectorySettings",
+    "IntegrityError",
+    "InvalidKeyError",
+    "ObjectExistsError",
+    "ObjectInfo",
+    "ObjectMissingError",
+    "ObjectStore",
+    "S3Settings",
+    "StoreSettings",
+    "open_store",
+]

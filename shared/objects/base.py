@@ -10,6 +10,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -52,7 +53,9 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """Holds objects under keys such as ``asdm/uid___A002_X1_X2/manifest.json``.
 
-    Every method raises `DependencyAwayError` if the store cannot be reached.
+    Every method raises `DependencyAwayError` if the store cannot be reached, and
+    `InvalidKeyError` for a key that not every store can hold. A key cannot lie below
+    another one (``a`` and ``a/b``), since a directory cannot hold both.
     """
 
     def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
@@ -86,7 +89,8 @@ class ObjectStore(Protocol):
         ObjectMissingError
             If there is no such object.
         IntegrityError
-            At the end of the stream, if size or digest are not those of ``ref``.
+            At once if the object kept under this key is known to be another than ``ref``
+            says, else at the end of the stream, if size or digest differ.
         """
 
     def read(self, ref: ObjectRef) -> bytes:
@@ -105,7 +109,17 @@ class ObjectStore(Protocol):
         """Remove an object; nothing happens if there is none."""
 
     def fetch_to(self, ref: ObjectRef, path: Path) -> None:
-        """Write an object to a file that appears whole, verified, or not at all (a hard link where possible)."""
+        """Write an object to a read-only file that appears whole, verified, or not at all.
+
+        It replaces a file that is there. Where possible it is a hard link: copy it before editing it.
+        """
+
+    def sweep(self, older_than: timedelta) -> int:
+        """Remove what killed writers left behind, and tell how many things that was.
+
+        ``older_than`` must be longer than any write lasts; an adapter that can tell
+        that a writer is dead need not wait for it.
+        """
 
     def is_ready(self) -> bool:
         """Whether the store answers right now."""

@@ -1,0 +1,211 @@
+"""The object store in a directory of one file system, local or shared.
+
+``objects/KEY`` is a symbolic link to ``data/KEY/ID.SIZE.SHA256``: one atomic name
+holds place, size and digest, so that an object cannot be seen without its digest,
+and people find the file under its key. Data are written to ``tmp/`` and synced,
+moved to ``data/``, and named last. No window remains: before the link is replaced
+readers see the old object, afterwards the new one.
+
+Who writes holds a lock on its temporary file, which the kernel releases when the
+process dies; temporary files without such a lock are removed whenever a store is
+opened. Data that were moved but not named (killed in between) are removed by the
+next write or removal of their key.
+"""
+
+import errno
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from contracts.messages.parts import ObjectRef
+from shared.errors import DependencyAwayError, MisconfiguredError
+from shared.objects.base import IntegrityError, ObjectInfo, ObjectMissingError
+from shared.objects.files import appearing, seal, write_whole
+from shared.objects.keys import check_key, check_prefix
+from shared.objects.locks import locked_temporary, remove_abandoned
+from shared.objects.naming import Named, Naming
+from shared.objects.streams import CHUNK_BYTES, Digest, check_same, verified
+
+
+class DirectoryStore:
+    """Keeps objects as files below a directory.
+
+    Parameters
+    ----------
+    root
+        The directory, created if it is missing. Several processes may share it;
+        on a network file system its locks have to work across hosts (NFS 4 does).
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._temporary = self._root / "tmp"
+        self._naming = Naming(self._root)
+        with _reachable(self._root):
+            self._naming.prepare()
+            self._temporary.mkdir(exist_ok=True)
+            remove_abandoned(self._temporary)
+
+    def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
+        """Store a stream, replacing what was there; see `ObjectStore.put`."""
+        return self._store(key, chunks, expected=expected)
+
+    def put_bytes(self, key: str, data: bytes) -> ObjectRef:
+        """Store bytes, replacing what was there."""
+        return self._store(key, [data])
+
+    def create(self, key: str, data: bytes) -> ObjectRef:
+        """Store bytes unless the key exists; see `ObjectStore.create`."""
+        return self._store(key, [data], exclusive=True)
+
+    def open(self, ref: ObjectRef) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream an object, checked at the end; see `ObjectStore.open`."""
+        return self._stream(ref)
+
+    def read(self, ref: ObjectRef) -> bytes:
+        """Read a small object whole."""
+        with self._stream(ref) as chunks:
+            return b"".join(chunks)
+
+    def get(self, key: str) -> bytes:
+        """Read a small object whole by its key."""
+        with self._data_of(key) as (named, file):
+            return b"".join(self._verified(file, named.info.ref))
+
+    def info(self, key: str) -> ObjectInfo | None:
+        """Tell an object's size and digest, or None."""
+        with _reachable(self._root):
+            named = self._naming.find(check_key(key))
+            return named.info if named else None
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """List objects in order of their keys; what changes meanwhile may or may not be seen."""
+        objects = self._naming.walk(check_prefix(prefix))
+        while True:
+            with _reachable(self._root):
+                found = next(objects, None)
+            if found is None:
+                return
+            yield found
+
+    def delete(self, key: str) -> None:
+        """Remove an object; who reads it now reads it to its end."""
+        with _reachable(self._root):
+            self._naming.remove(check_key(key))
+
+    def fetch_to(self, ref: ObjectRef, path: Path) -> None:
+        """Put a verified, read-only file at ``path``: a hard link on the same file system, else a copy.
+
+        A linked file shares its bytes with the store. It is read-only, but root and
+        whoever changes its mode can still spoil the object: copy before editing.
+        """
+        with self._data_of(ref.key) as (named, file):
+            check_same(named.info.ref, ref)
+            for _ in self._verified(file, ref):
+                pass
+            if not _linked(named.path, path):
+                file.seek(0)
+                write_whole(path, self._verified(file, ref))
+
+    def sweep(self, older_than: timedelta) -> int:  # noqa: ARG002  (a dead writer's lock is free at once)
+        """Remove temporary files whose writers are dead, whatever their age."""
+        with _reachable(self._root):
+            return remove_abandoned(self._temporary)
+
+    def is_ready(self) -> bool:
+        """Whether the directory is there and may be written."""
+        return os.access(self._temporary, os.W_OK | os.X_OK)
+
+    def close(self) -> None:
+        """Do nothing: no connection is held."""
+
+    def _store(
+        self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None, exclusive: bool = False
+    ) -> ObjectRef:
+        check_key(key)
+        digest = Digest()
+        with self._temporary_file() as (path, file):
+            for chunk in chunks:  # what the source raises passes through as it is
+                digest.update(chunk)
+                with _reachable(self._root):
+                    file.write(chunk)
+            ref = digest.ref(key)
+            if expected:
+                check_same(ref, expected)
+            with _reachable(self._root):
+                seal(file)
+                self._naming.name(path, ref, exclusive=exclusive)
+        return ref
+
+    @contextmanager
+    def _temporary_file(self) -> Iterator[tuple[Path, BinaryIO]]:
+        with ExitStack() as stack:
+            with _reachable(self._root):
+                self._naming.check_present()
+                opened = stack.enter_context(locked_temporary(self._temporary))
+            yield opened
+
+    @contextmanager
+    def _stream(self, ref: ObjectRef) -> Iterator[Iterator[bytes]]:
+        with self._data_of(ref.key) as (named, file):
+            check_same(named.info.ref, ref)
+            yield self._verified(file, ref)
+
+    @contextmanager
+    def _data_of(self, key: str) -> Iterator[tuple[Named, BinaryIO]]:
+        with ExitStack() as stack:
+            with _reachable(self._root):
+                named, file = self._opened(check_key(key))
+                stack.enter_context(file)
+            yield named, file
+
+    def _opened(self, key: str) -> tuple[Named, BinaryIO]:
+        """Open an object's data; another version may take its place between the look at its name and here."""
+        before = None
+        while named := self._naming.find(key):
+            if named == before:
+                raise IntegrityError(f"{key}: its data {named.path} are gone; get it anew from its source")
+            try:
+                return named, named.path.open("rb")
+            except FileNotFoundError:
+                before = named
+        raise ObjectMissingError(f"There is no object {key} in {self._root}; it was deleted or never stored")
+
+    def _verified(self, file: BinaryIO, ref: ObjectRef) -> Iterator[bytes]:
+        return verified(self._chunks(file), ref)
+
+    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
+        while True:
+            with _reachable(self._root):
+                chunk = file.read(CHUNK_BYTES)
+            if not chunk:
+                return
+            yield chunk
+
+
+def _linked(source: Path, path: Path) -> bool:
+    """Try a hard link; False if the file systems differ or refuse links."""
+    try:
+        with appearing(path) as temporary:
+            os.link(source, temporary)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _reachable(root: Path) -> Iterator[None]:
+    """Say in our terms what the file system refuses."""
+    try:
+        yield
+    except PermissionError as error:
+        raise MisconfiguredError(
+            f"The object store {root} refuses {error.filename}; give this user write access to the directory"
+        ) from error
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.ENOTDIR):
+            raise MisconfiguredError(f"The object store {root} cannot be used ({error}); set another root") from error
+        raise DependencyAwayError(f"The object store {root} does not work now: {error}; look at its disk") from error

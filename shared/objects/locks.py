@@ -1,0 +1,56 @@
+"""Locks that the kernel releases when their holder dies, and temporary files that are known by them."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+
+@contextmanager
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Hold a lock among all threads and processes that use the same file; wait for it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked_temporary(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """Open a new locked file for writing; at the end it is removed unless it was moved away."""
+    while True:
+        path = directory / uuid4().hex
+        with path.open("xb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not os.fstat(file.fileno()).st_nlink:
+                continue  # a sweep took it between its creation and its lock
+            try:
+                yield path, file
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def remove_abandoned(directory: Path) -> int:
+    """Remove the temporary files whose writers are dead, and tell how many there were."""
+    return sum(_remove_if_abandoned(path) for path in directory.iterdir())
+
+
+def _remove_if_abandoned(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -1,0 +1,169 @@
+"""Names of objects in a directory: symbolic links that hold place, size and digest in one atomic name."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from contracts.messages.parts import ObjectRef
+from shared.errors import DependencyAwayError
+from shared.objects.base import ObjectExistsError, ObjectInfo
+from shared.objects.files import make_directories, sync_directory
+from shared.objects.keys import InvalidKeyError
+from shared.objects.locks import exclusive_lock
+
+_OURS = re.compile(r"[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Named:
+    """An object and the file that holds its data."""
+
+    info: ObjectInfo
+    path: Path
+
+
+class Naming:
+    """Gives, finds and removes names below a directory, one change at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._objects = root / "objects"
+        self._data = root / "data"
+        self._links = root / "links"
+
+    def prepare(self) -> None:
+        """Create the directories, and remove links that were never moved to their name."""
+        for directory in (self._objects, self._data, self._links):
+            make_directories(directory)
+        with self._lock():
+            for link in self._links.iterdir():
+                link.unlink()
+
+    def find(self, key: str) -> Named | None:
+        """Find an object, or None if there is none."""
+        try:
+            target = (self._objects / key).readlink()
+        except (FileNotFoundError, NotADirectoryError):
+            self.check_present()
+            return None
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # a directory, or a file that somebody else put there
+                return None
+            raise
+        return self._named(key, target.name) if _OURS.fullmatch(target.name) else None
+
+    def check_present(self) -> None:
+        """Raise `DependencyAwayError` if the store's directories are gone, which is no proof that objects are."""
+        if not self._objects.is_dir():
+            raise DependencyAwayError(
+                f"The object store's directory {self._root} is not there or was emptied; mount it or bring it back"
+            )
+
+    def walk(self, prefix: str) -> Iterator[ObjectInfo]:
+        """List objects whose key begins with ``prefix`` in order of their keys."""
+        self.check_present()
+        directory, slash, start = prefix.rpartition("/")
+        return self._walk(directory + slash, start)
+
+    def name(self, written: Path, ref: ObjectRef, *, exclusive: bool) -> None:
+        """Give a written and synced file its key; ``exclusive`` refuses to replace.
+
+        Raises
+        ------
+        ObjectExistsError
+            If ``exclusive`` and the key exists.
+        InvalidKeyError
+            If another key would have to be file and directory at once.
+        """
+        with self._lock():
+            if exclusive and self.find(ref.key):
+                raise ObjectExistsError(f"The object {ref.key} exists already; it was left as it is")
+            self._make_room(ref.key)
+            place = self._data / ref.key
+            make_directories(place)
+            data = place / f"{uuid4().hex}.{ref.size}.{ref.sha256}"
+            written.rename(data)
+            sync_directory(place)
+            self._link(ref.key, data)
+            self._remove_data(ref.key, keep=data.name)
+
+    def remove(self, key: str) -> None:
+        """Remove a name, its data, and directories that are empty then."""
+        self.check_present()
+        with self._lock():
+            if self.find(key):
+                (self._objects / key).unlink()
+                sync_directory((self._objects / key).parent)
+            self._remove_data(key)
+            _remove_empty((self._objects / key).parent, self._objects)
+            _remove_empty(self._data / key, self._data)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return exclusive_lock(self._root / "lock")
+
+    def _named(self, key: str, target: str) -> Named:
+        _, size, sha256 = target.split(".")
+        return Named(ObjectInfo(key=key, size=int(size), sha256=sha256), self._data / key / target)
+
+    def _make_room(self, key: str) -> None:
+        """Create the directories of a key, unless it collides with another."""
+        name = self._objects / key
+        _prune(name)
+        if name.is_dir() and not name.is_symlink():
+            raise InvalidKeyError(f"There are objects below {key}/, so that it cannot be an object; choose another")
+        try:
+            make_directories(name.parent)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InvalidKeyError(f"A part of the key {key} is an object itself; choose another") from error
+
+    def _link(self, key: str, data: Path) -> None:
+        name = self._objects / key
+        link = self._links / uuid4().hex
+        link.symlink_to(os.path.relpath(data, name.parent))
+        link.rename(name)
+        sync_directory(name.parent)
+
+    def _remove_data(self, key: str, keep: str = "") -> None:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for path in (self._data / key).iterdir():
+                if path.name != keep and not path.is_dir():
+                    path.unlink(missing_ok=True)
+
+    def _walk(self, directory: str, start: str) -> Iterator[ObjectInfo]:
+        for name, is_directory in self._entries(directory, start):
+            if is_directory:
+                yield from self._walk(directory + name, "")
+            elif found := self.find(directory + name):
+                yield found.info
+
+    def _entries(self, directory: str, start: str) -> list[tuple[str, bool]]:
+        """Sort as keys sort: a directory's name counts with its slash."""
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._objects / directory) as entries:
+            kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+            return sorted((name + "/" * is_dir, is_dir) for name, is_dir in kinds if name.startswith(start))
+        return []
+
+
+def _remove_empty(directory: Path, root: Path) -> None:
+    """Remove a directory and its parents up to the root, as far as they are empty."""
+    while directory != root:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            try:
+                directory.rmdir()
+            except OSError:
+                return
+        directory = directory.parent
+
+
+def _prune(directory: Path) -> None:
+    """Remove the empty directories that a killed process left where an object is to be."""
+    if directory.is_symlink():
+        return
+    for path, _, _ in os.walk(directory, topdown=False):
+        with suppress(OSError):
+            Path(path).rmdir()

@@ -1,0 +1,55 @@
+"""Bytes on their way: counted, hashed, checked against what was promised."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from contracts.messages.parts import ObjectRef
+from shared.objects.base import IntegrityError
+
+CHUNK_BYTES = 1024 * 1024
+
+
+class Digest:
+    """The size and SHA-256 of the bytes seen so far."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._sha256 = hashlib.sha256()
+
+    def update(self, chunk: bytes) -> None:
+        """Take in the next bytes."""
+        self.size += len(chunk)
+        self._sha256.update(chunk)
+
+    def ref(self, key: str) -> ObjectRef:
+        """Refer to the bytes seen so far by this key."""
+        return ObjectRef(key=key, size=self.size, sha256=self._sha256.hexdigest())
+
+
+def measured(chunks: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
+    """Pass chunks on and let the digest see them."""
+    for chunk in chunks:
+        digest.update(chunk)
+        yield chunk
+
+
+def verified(chunks: Iterable[bytes], expected: ObjectRef) -> Iterator[bytes]:
+    """Pass chunks on; at their end raise `IntegrityError` unless they are what was promised.
+
+    More bytes than promised are an error at once, so that a wrong object cannot fill a disk.
+    """
+    digest = Digest()
+    for chunk in measured(chunks, digest):
+        if digest.size > expected.size:
+            raise IntegrityError(f"{expected.key}: more bytes than the {expected.size} promised; get it anew")
+        yield chunk
+    check_same(digest.ref(expected.key), expected)
+
+
+def check_same(got: ObjectRef, expected: ObjectRef) -> None:
+    """Raise `IntegrityError` unless size and digest are those expected; keys may differ."""
+    if (got.size, got.sha256) != (expected.size, expected.sha256):
+        raise IntegrityError(
+            f"{got.key}: expected {expected.size} bytes with SHA-256 {expected.sha256}, "
+            f"got {got.size} bytes with {got.sha256}; get it anew from its source"
+        )

