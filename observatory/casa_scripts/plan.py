@@ -135,13 +135,13 @@ def observing_plan(size: BlockSize) -> ObservingPlan:
     match size:
         case BlockSize.SMALL:
             shape = (8, 2, 32, 6.0)
-            visits = _visits(bandpass_s=240, flux_s=150, target_s=90, cycles=5)
+            visits = _visits(bandpass_s=180, flux_s=120, target_s=90, cycles=5)
         case BlockSize.MEDIUM:
             shape = (10, 2, 128, 3.0)
-            visits = _visits(bandpass_s=300, flux_s=180, target_s=300, cycles=5)
+            visits = _visits(bandpass_s=300, flux_s=180, target_s=180, cycles=5)
         case BlockSize.LARGE:
             shape = (16, 4, 128, 3.0)
-            visits = _visits(bandpass_s=300, flux_s=180, target_s=390, cycles=6)
+            visits = _visits(bandpass_s=300, flux_s=180, target_s=240, cycles=6)
     antennas, spws, channels, integration_s = shape
     return ObservingPlan(
         antenna_count=antennas,
