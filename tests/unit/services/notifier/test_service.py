@@ -19,6 +19,7 @@ from services.notifier.mail import Mail
 from services.notifier.provenance import UndeliverableFileError
 from services.notifier.service import Notifier, build
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
+from shared import keys
 from shared.objects import ObjectStore
 from tests.support.delivery import RecordingDelivery
 from tests.unit.services.notifier.samples import EBS, EVENT_ID, NOW, REQUEST, event_of, failure, now, restored, settings
@@ -97,6 +98,16 @@ def test_a_repeat_by_another_process_tells_the_same_and_mails_nothing(objects: O
     assert announcement(again) == announcement(first)
     assert mails(tmp_path) == []
     assert len(list((tmp_path / "deliveries").iterdir())) == 1
+
+
+def test_a_process_killed_before_it_could_record_the_mail_writes_no_second_one(
+    notifier: Notifier, objects: ObjectStore, tmp_path: Path
+) -> None:
+    event = granted(objects)
+    handle(notifier, event)
+    objects.delete(keys.mail(event.id))
+    handle(notifier, event)
+    assert len(mails(tmp_path)) == 1
 
 
 def test_requests_for_the_same_data_have_addresses_of_their_own(notifier: Notifier, objects: ObjectStore) -> None:
