@@ -11,6 +11,9 @@ from observatory.ngas.archive import StoredFile
 VERSION = "v12.0/2024-01-01T00:00:00"
 DISK_ID = "observatory-volume1"
 _STORED_STATUS = "00000000"
+_PROLOGUE = """<?xml version="1.0" ?>
+<!DOCTYPE NgamsStatus SYSTEM "http://{address}/RETRIEVE?internal=ngamsStatus.dtd">
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +21,7 @@ class Voice:
     """Who speaks, and in which state."""
 
     host_id: str
+    address: str
     offline: bool = False
 
 
@@ -54,7 +58,7 @@ def status_document(voice: Voice, message: str, *, failed: bool = False, files: 
         )
         for file in files:
             ElementTree.SubElement(disk, "FileStatus", _file_attributes(file))
-    return b'<?xml version="1.0" ?>\n' + ElementTree.tostring(root)
+    return _PROLOGUE.format(address=voice.address).encode() + ElementTree.tostring(root)
 
 
 def _file_attributes(file: StoredFile) -> dict[str, str]:

@@ -98,7 +98,9 @@ class FaultBoard:
         with self._lock:
             self._refresh()
             for key in (file_id or _EVERY_FILE, _EVERY_FILE):
-                serial, fault = self._rules.get(key, ("", NO_FAULT))
+                if key not in self._rules:
+                    continue
+                serial, fault = self._rules[key]
                 taken = self._taken.get(serial, 0)
                 if fault.concerns(command) and (fault.times is None or taken < fault.times):
                     self._taken[serial] = taken + 1

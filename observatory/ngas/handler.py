@@ -38,7 +38,7 @@ class NgasHandler(BaseHTTPRequestHandler):
         self._log: RequestLog = ngas.note(self, self._command, self._parameters.get("file_id"))
         with ngas.slot() as free:
             fault = ngas.faults.take(self._command, self._parameters.get("file_id"))
-            self._voice = Voice(host_id=ngas.host_id, offline=fault.offline)
+            self._voice = Voice(host_id=ngas.host_id, address=ngas.address, offline=fault.offline)
             if not free or fault.busy:
                 self._be_busy(fault)
             elif self._is_allowed():
@@ -64,7 +64,7 @@ class NgasHandler(BaseHTTPRequestHandler):
             case "QUERY":
                 self._query()
             case command:
-                self._fail(f"NGAMS_ER_ILL_CMD:4002:ERROR: Unknown command: {command}", status=404)
+                self._fail(f"Unknown command: {command}", status=404)
 
     def _retrieve(self, fault: Fault) -> None:
         if fault.offline:

@@ -78,7 +78,7 @@ class NgasClient:
         self._known = frozenset(_netloc(_base(host)) for host in known_hosts)
         self._credentials = urllib3.make_headers(basic_auth=":".join(credentials)) if credentials else {}
         timeout = urllib3.Timeout(connect=connect_timeout, read=stall_timeout)
-        self._pools = urllib3.PoolManager(num_pools=32, maxsize=1, retries=False, timeout=timeout)
+        self._pools = urllib3.PoolManager(num_pools=32, maxsize=64, retries=False, timeout=timeout)
 
     def record(self, server: str, file_id: str) -> FileRecord:
         """Ask a server what it has recorded of a file's newest version.
