@@ -1,7 +1,9 @@
 """Restores one execution block: inputs, CASA, proof, tar. Everything but the messages."""
 
+import errno
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from contracts.messages.parts import BlockFailure, RestoredBlock, Stage
 from contracts.reasons import ReasonCode
 from services.casa_runner.archive import Archive
 from services.casa_runner.asdm import AsdmPromise, check_selection
+from services.casa_runner.errors import ScratchFullError
 from services.casa_runner.job import REFERENCE_SCRIPT, CasaFiles, CasaResult, Described
 from services.casa_runner.launcher import Launcher
 from services.casa_runner.ppr import check_ppr, read_ppr
@@ -81,7 +84,7 @@ class Restorer:
         except BlockFailedError as error:
             return _failure(order, error)
         self._workspace.require_space(self._settings.disk_reserve + int(inputs.size * self._settings.disk_factor))
-        with self._workspace.attempt(order.eb_uid.file_form) as attempt:
+        with _room_needed(), self._workspace.attempt(order.eb_uid.file_form) as attempt:
             files = CasaFiles(attempt, order.eb_uid)
             try:
                 result, output = self._calibrate(order, files, inputs, promise, on_progress, interrupted)
@@ -172,6 +175,17 @@ class Restorer:
         return _failure(order, error).model_copy(
             update={"log": log_ref, "working_directory": self._workspace.keep(files.attempt)}
         )
+
+
+@contextmanager
+def _room_needed() -> Iterator[None]:
+    """Say that the disk is full as what it is, wherever it is noticed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ScratchFullError(f"the scratch disk became full: {error}; make room there") from error
+        raise
 
 
 def _numbers(version: str) -> list[str]:

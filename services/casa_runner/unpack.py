@@ -1,5 +1,6 @@
 """Unpacks archives of tables without trusting them."""
 
+import gzip
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -31,9 +32,11 @@ def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int) -> N
     """
     names = set(wanted)
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(into, members=_selected(tar, names, limit), filter="data")
-    except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+        with gzip.open(archive) as stream:
+            with tarfile.open(fileobj=stream, mode="r|") as tar:
+                tar.extractall(into, members=_selected(tar, names, limit), filter="data")
+            _read_to_end(stream, limit)
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
         raise damaged(f"{archive.name} cannot be unpacked: {type(error).__name__}: {error}") from error
     check_tables(into, names, f"{archive.name} does not contain it, or only part of it")
 
@@ -54,6 +57,13 @@ def check_tables(folder: Path, names: Iterable[str], otherwise: str) -> None:
 def damaged(detail: str) -> BlockFailedError:
     """Make the error that says that a calibration table is missing or unreadable."""
     return BlockFailedError(ReasonCode.CALTABLE_DAMAGED, detail)
+
+
+def _read_to_end(stream: gzip.GzipFile, limit: int) -> None:
+    """Read what follows the last member: only then gzip has compared its checksum."""
+    while stream.read(2**20):
+        if stream.tell() > 2 * limit:
+            raise ValueError(f"it unpacks to more than {limit} bytes")
 
 
 def _selected(tar: tarfile.TarFile, names: set[str], limit: int) -> Iterator[tarfile.TarInfo]:
