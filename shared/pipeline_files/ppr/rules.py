@@ -81,6 +81,9 @@ def check_value(value: Value, *, where: str) -> None:
         raise PprError("cast", f"{where} is {value!r}, and a PPR cannot say a {type(value).__name__}")
     text = written(value)
     check_characters(text, where=where)
+    # Pipelines before 2019 run on Python 2 and end with an error at other characters.
+    if not text.isascii():
+        raise PprError("characters", f"{where}: {text!r:.80} has characters that are not ASCII")
     read = cast(text)
     if type(read) is not type(value) or read != value:
         raise PprError(

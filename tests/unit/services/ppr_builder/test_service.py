@@ -18,27 +18,10 @@ from services.ppr_builder.settings import PprBuilderSettings
 from shared.objects.directory import DirectoryStore
 from shared.pipeline_files.ppr import read_ppr
 from tests.support.delivery import RecordingDelivery
-from tests.support.samples import REQUEST, STRUCTURE, WHEN
+from tests.support.samples import REQUEST, WHEN
+from tests.unit.services.ppr_builder.demo import ALL, DEMO, FIRST, FOURTH, SESSIONS, THIRD
 
-MOUS = STRUCTURE.mous_uid.file_form
-FIRST, SECOND, THIRD, FOURTH = (
-    ExecBlockUid(uid)
-    for uid in (
-        "uid://A002/Xc7111c/X3979",
-        "uid://A002/Xc7111c/X409e",
-        "uid://A002/Xc7111c/X86a7",
-        "uid://A002/Xc72427/X2dfe",
-    )
-)
-SESSIONS: Mapping[int, tuple[ExecBlockUid, ...]] = {1: (FIRST, SECOND), 3: (THIRD, FOURTH)}
-DEMO = STRUCTURE.model_copy(
-    update={
-        "sessions": tuple(
-            Session(name=SessionName.numbered(number), execution_blocks=SESSIONS.get(number, ()))
-            for number in (1, 2, 3)
-        )
-    }
-)
+MOUS = DEMO.mous_uid.file_form
 ASDM = ObjectRef(key="asdm/x/manifest.json", size=10, sha256="b" * 64)
 MANIFEST_NAME = f"member.{MOUS}.hifa_calimage.pipeline_manifest.xml"
 
@@ -225,7 +208,6 @@ def with_sessions(*sessions: tuple[int, tuple[ExecBlockUid, ...]]) -> Callable[[
     return change
 
 
-ALL = tuple(block for blocks in SESSIONS.values() for block in blocks)
 REFUSED: dict[str, tuple[ReasonCode, str, Callable[[Desk], None]]] = {
     "no manifest": (ReasonCode.MANIFEST_UNREADABLE, "no pipeline manifest", rename(MANIFEST_NAME, None)),
     "a broken manifest": (

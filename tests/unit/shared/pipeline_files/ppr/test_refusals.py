@@ -1,0 +1,263 @@
+"""Every rule of the processing request's model, with what breaks it; no rule is without a case."""
+
+import ast
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.identifiers import ExecBlockUid
+from contracts.reasons import ReasonCode
+from shared.pipeline_files import ppr
+from shared.pipeline_files.ppr import (
+    AsdmIdentifier,
+    Command,
+    Intent,
+    Parameter,
+    PprError,
+    Procedure,
+    ProjectStructure,
+    ProjectSummary,
+    SchedBlock,
+    read_ppr,
+    session_intents,
+    write_ppr,
+)
+from tests.unit.shared.pipeline_files.ppr.sample_ppr import (
+    FIRST,
+    RESTORE,
+    SCHED_BLOCK,
+    SECOND,
+    STRUCTURE,
+    SUMMARY,
+    THIRD,
+    request,
+)
+
+
+def summary(**changes: Any) -> Callable[[], object]:
+    return lambda: ProjectSummary(**{**SUMMARY, **changes})
+
+
+def structure(**changes: Any) -> Callable[[], object]:
+    return lambda: ProjectStructure(**{**STRUCTURE, **changes})
+
+
+def block(**changes: Any) -> Callable[[], object]:
+    return lambda: SchedBlock(**{**SCHED_BLOCK, **changes})
+
+
+def procedure(title: str, *commands: Command) -> Callable[[], object]:
+    return lambda: Procedure(title=title, commands=commands)
+
+
+def command(task: str, **parameters: Any) -> Callable[[], object]:
+    return lambda: Command(task=task, parameters=tuple(Parameter(keyword=k, value=v) for k, v in parameters.items()))
+
+
+def intents(**values: Any) -> Callable[[], object]:
+    return lambda: request(intents=tuple(Intent(keyword=keyword, value=value) for keyword, value in values.items()))
+
+
+def disk_name(name: str) -> Callable[[], object]:
+    return lambda: AsdmIdentifier(exec_block_uid=FIRST, disk_name=name)
+
+
+ONE_OF_EACH = f"{FIRST} | {THIRD}"
+BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
+    "an empty project code": ("empty", summary(proposal_code="")),
+    "an empty title": ("empty", structure(obs_unit_set_title="")),
+    "an empty type": ("empty", structure(obs_unit_set_type="")),
+    "an empty procedure title": ("empty", procedure("", RESTORE)),
+    "an empty path": ("empty", block(relative_path="")),
+    "an empty keyword": ("empty", lambda: Parameter(keyword="", value=1)),
+    "a title that is an integer": ("cast", structure(obs_unit_set_title="123")),
+    "a title that is a float": ("cast", structure(obs_unit_set_title="1e5")),
+    "a title that is not a number": ("cast", structure(obs_unit_set_title="NaN")),
+    "a title that is infinite": ("cast", structure(obs_unit_set_title="infinity")),
+    "a title with a grouped number": ("cast", structure(obs_unit_set_title="1_000")),
+    "a title that is true": ("cast", structure(obs_unit_set_title="TRUE")),
+    "a title that is a list": ("cast", structure(obs_unit_set_title="['NGC 253']")),
+    "a numeric procedure title": ("cast", procedure("42", RESTORE)),
+    "a number as text": ("cast", command("hif_mstransform", spw="17")),
+    "a truth value as text": ("cast", command("hifa_restoredata", copytoraw="False")),
+    "a list as text": ("cast", command("hif_mstransform", field="[1, 2]")),
+    "a value that is nothing": ("cast", command("hif_mstransform", field=None)),
+    "a value that is never itself": ("cast", command("hif_mstransform", chanbin=float("nan"))),
+    "a list with what is no literal": ("collection", command("hif_mstransform", chanbin=[float("inf")])),
+    "a text that begins like a list": ("collection", structure(obs_unit_set_title="[OIII] survey")),
+    "a text in brackets": ("collection", structure(obs_unit_set_title="(1)")),
+    "a line end in a title": ("characters", structure(obs_unit_set_title="NGC\n253")),
+    "a title that is not ASCII": ("characters", structure(obs_unit_set_title="天の川")),
+    "a field that is not ASCII": ("characters", command("hif_mstransform", field="Ångström")),
+    "a control character": ("characters", structure(obs_unit_set_title="NGC\x0b253")),
+    "a half of a surrogate pair": ("characters", structure(obs_unit_set_title="NGC\ud800")),
+    "a tab in the operator": ("characters", summary(operator="a\tb")),
+    "a line end in the scheduling block's title": ("characters", block(title="a\nb")),
+    "spaces before a title": ("padding", structure(obs_unit_set_title=" NGC 253")),
+    "spaces after a command": ("padding", command("hifa_restoredata ")),
+    "a UID in the file spelling": ("uid", structure(mous_uid="uid___A001_X1284_X265f")),
+    "a UID in upper case": ("uid", structure(mous_uid="uid://A001/X1284/X265F")),
+    "an unassigned UID": ("uid", block(sb_status_uid="UID_UNASSIGNED")),
+    "a UID with a part": ("uid", structure(obs_project_uid="uid://A001/X1220/Xabc#1")),
+    "a hexadecimal part id": ("part_id", structure(obs_unit_set_part_id="X64ab")),
+    "a part id without its letter": ("part_id", structure(obs_unit_set_part_id="644753181")),
+    "a time without a zone": ("creation_time", summary(creation_time=datetime(2018, 10, 1))),  # noqa: DTZ001
+    "a time of another zone": (
+        "creation_time",
+        summary(creation_time=datetime(2018, 10, 1, tzinfo=timezone(timedelta(hours=1)))),
+    ),
+    "microseconds": ("creation_time", summary(creation_time=SUMMARY["creation_time"] + timedelta(microseconds=1))),
+    "a session in lower case": ("session_key", intents(session_1=ONE_OF_EACH)),
+    "a session with a leading zero": ("session_key", intents(SESSION_01=ONE_OF_EACH)),
+    "a session 0": ("session_key", intents(SESSION_0=ONE_OF_EACH)),
+    "a session without a number": ("session_key", intents(SESSION=ONE_OF_EACH)),
+    "a gap in the sessions": ("session_gap", intents(SESSION_1=FIRST, SESSION_3=THIRD)),
+    "sessions that begin at 2": ("session_gap", intents(SESSION_2=ONE_OF_EACH)),
+    "a comma between UIDs": ("session_separator", intents(SESSION_1=f"{FIRST}, {THIRD}")),
+    "a pipe without spaces": ("session_separator", intents(SESSION_1=f"{FIRST}|{THIRD}")),
+    "two spaces": ("session_separator", intents(SESSION_1=f"{FIRST}  | {THIRD}")),
+    "an open end": ("session_separator", intents(SESSION_1=f"{FIRST} |")),
+    "a UID in upper case in a session": ("session_separator", intents(SESSION_1=str(FIRST).replace("c7", "C7"))),
+    "a disk name in a session": ("session_separator", intents(SESSION_1=FIRST.file_form)),
+    "a truth value as session": ("session_separator", intents(SESSION_1=True)),
+    "a block in two sessions": ("session_repeats_block", intents(SESSION_1=ONE_OF_EACH, SESSION_2=THIRD)),
+    "a block twice in a session": ("session_repeats_block", intents(SESSION_1=f"{FIRST} | {FIRST}")),
+    "an intent twice": (
+        "repeated_intent",
+        lambda: request(intents=(*session_intents([(FIRST, THIRD)]), *session_intents([(FIRST, THIRD)]))),
+    ),
+    "a block in no session": ("asdm_without_session", intents(SESSION_1=FIRST, SESSION_2="")),
+    "no sessions at all": ("asdm_without_session", intents(PROCESS=True)),
+    "a task of another time": ("unknown_task", command("hif_restoredata")),
+    "a task that is none": ("unknown_task", command("import os")),
+    "a parameter that the task lacks": ("unknown_parameter", command("hifa_restoredata", copytorow=False)),
+    "a vis that would be overwritten": ("unknown_parameter", command("hifa_restoredata", vis=["a.ms"])),
+    "a session that would be overwritten": ("unknown_parameter", command("hifa_restoredata", session=["session_2"])),
+    "a parameter twice": (
+        "repeated_parameter",
+        lambda: Command(
+            task="hifa_restoredata",
+            parameters=(Parameter(keyword="lazy", value=True), Parameter(keyword="lazy", value=False)),
+        ),
+    ),
+    "a procedure title with a path": ("procedure_title", procedure("../hifa_restore", RESTORE)),
+    "no commands": ("no_commands", procedure("hifa_restore")),
+    "no ASDMs": ("no_asdms", block(asdms=())),
+    "an ASDM twice": ("repeated_asdm", block(asdms=(AsdmIdentifier.of(SECOND), AsdmIdentifier.of(SECOND)))),
+    "a disk name with .asdm.sdm": ("asdm_disk_name", disk_name(f"{FIRST.file_form}.asdm.sdm")),
+    "a disk name with .ms": ("asdm_disk_name", disk_name(f"{FIRST.file_form}.ms")),
+    "the disk name of another block": ("asdm_disk_name", disk_name(THIRD.file_form)),
+    "the UID as disk name": ("asdm_disk_name", disk_name(FIRST)),
+    "an absolute path": ("relative_path", block(relative_path="/data/a")),
+    "a path that climbs": ("relative_path", block(relative_path="a/../../b")),
+    "a path that ends in a slash": ("relative_path", block(relative_path="a/")),
+}
+
+
+@pytest.mark.parametrize(("rule", "make"), BROKEN.values(), ids=BROKEN)
+def test_a_request_that_would_be_misread_cannot_be_made(rule: str, make: Callable[[], object]) -> None:
+    with pytest.raises(PprError) as refused:
+        make()
+
+    assert refused.value.rule == rule
+    assert refused.value.reason is ReasonCode.PPR_INVALID
+
+
+WHOLE = write_ppr(request()).decode()
+
+
+def instead(old: str, new: str) -> bytes:
+    assert old in WHOLE
+    return WHOLE.replace(old, new).encode()
+
+
+def within(tag: str) -> str:
+    """Return an element of the whole request as it is written, with all that is in it."""
+    return WHOLE[WHOLE.index(f"<{tag}>") : WHOLE.index(f"</{tag}>") + len(f"</{tag}>")]
+
+
+MISWRITTEN: dict[str, tuple[str, bytes]] = {
+    "no XML": ("xml", b"PPR"),
+    "no bytes": ("xml", b""),
+    "another document": ("xml", b"<piperesults/>"),
+    "a document type": ("xml", instead("<SciPipeRequest ", "<!DOCTYPE SciPipeRequest><SciPipeRequest ")),
+    "entities that grow": (
+        "xml",
+        instead("<SciPipeRequest ", '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><SciPipeRequest ').replace(
+            b"2017.1.00886.L<", b"&b;<"
+        ),
+    ),
+    "a file of the machine": (
+        "xml",
+        instead("<SciPipeRequest ", '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><SciPipeRequest '),
+    ),
+    "nesting without end": ("xml", instead("</SciPipeRequest>", "<a>" * 99 + "</a>" * 99 + "</SciPipeRequest>")),
+    "megabytes": ("xml", instead("</SciPipeRequest>", " " * 2**22 + "</SciPipeRequest>")),
+    "no structure": ("count", instead(within("ProjectStructure"), "")),
+    "two requests": ("count", instead(within("ProcessingRequest"), within("ProcessingRequest") * 2)),
+    "two sets of scheduling blocks": ("count", instead(within("SchedBlockSet"), within("SchedBlockSet") * 2)),
+    "two scheduling blocks": ("count", instead(within("SchedBlockIdentifier"), within("SchedBlockIdentifier") * 2)),
+    "no scheduling block": ("count", instead(within("SchedBlockIdentifier"), "")),
+    "no set of parameters": ("count", instead(within("ParameterSet"), "")),
+    "two sets of parameters": ("count", instead(within("ParameterSet"), within("ParameterSet") * 2)),
+    "no disk name": ("count", instead("<AsdmDiskName>uid___A002_Xc7111c_X86a7</AsdmDiskName>", "")),
+    "a comment in a value": ("content", instead("<Value>False</Value>", "<Value>False<!-- or not --></Value>")),
+    "a comment in a session": ("content", instead(f"{FIRST} | ", f"<!-- a -->{FIRST} | ")),
+    "CDATA in a command": ("content", instead("hifa_restoredata", "<![CDATA[hifa_restoredata]]>")),
+    "an instruction in a command": ("content", instead("hifa_restoredata", "hifa_restoredata<?a b?>")),
+    "an element in a title": ("content", instead(">hifa_restore<", "><b>hifa_restore</b><")),
+    "a command on a line of its own": ("characters", instead("hifa_restoredata", "\nhifa_restoredata\n")),
+    "a time in words": ("creation_time", instead("2018-10-01T12:00:00.000", "yesterday")),
+    "a gap in the sessions": ("session_gap", instead("SESSION_2", "SESSION_4")),
+    "an ASDM with its ending": ("asdm_disk_name", instead("X86a7</Asdm", "X86a7.asdm.sdm</Asdm")),
+    "an empty title": ("empty", instead(">hifa_restore<", "><")),
+    "a numeric title": ("cast", instead(">hifa_restore<", ">2019<")),
+}
+
+
+@pytest.mark.parametrize(("rule", "data"), MISWRITTEN.values(), ids=MISWRITTEN)
+def test_a_file_that_would_be_misread_is_refused(rule: str, data: bytes) -> None:
+    with pytest.raises(PprError) as refused:
+        read_ppr(data)
+
+    assert refused.value.rule == rule
+
+
+def test_every_rule_has_a_case() -> None:
+    folder = Path(ppr.__file__).parent
+    calls = [node for path in folder.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    rules = {
+        node.args[0].value
+        for node in calls
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "PprError"
+        and isinstance(node.args[0], ast.Constant)
+    }
+
+    assert rules == {rule for rule, _ in [*BROKEN.values(), *MISWRITTEN.values()]}
+
+
+def test_a_refusal_says_what_the_pipeline_would_have_done() -> None:
+    with pytest.raises(PprError, match=r"SESSION_2 is missing: the pipeline stops there .*\[session_gap\]"):
+        request(intents=(Intent(keyword="SESSION_1", value=FIRST), Intent(keyword="SESSION_3", value=THIRD)))
+
+
+def test_the_layout_without_an_alma_structure_is_read() -> None:
+    old = instead("<AlmaStructure>", "").replace(b"</AlmaStructure>", b"")
+
+    assert read_ppr(old) == request()
+
+
+def test_comments_between_elements_and_other_prefixes_do_no_harm() -> None:
+    text = instead("<ProjectSummary>", "<!-- made by hand --><ProjectSummary>").replace(b"ns7", b"val")
+
+    assert read_ppr(text) == request()
+
+
+def test_a_request_knows_the_session_of_its_blocks_only() -> None:
+    with pytest.raises(KeyError):
+        request().session_of(ExecBlockUid("uid://A002/X1/X2"))
