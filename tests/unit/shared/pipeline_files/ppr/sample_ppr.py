@@ -83,7 +83,7 @@ def _collections(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 UIDS = st.builds("uid://A{:03x}/X{:x}/X{:x}".format, *[st.integers(0, 4095)] * 3)
 ASCII = st.characters(codec="ascii")
-CHARACTERS = st.characters(codec="ascii", exclude_categories=("C",))
+CHARACTERS = st.characters(min_codepoint=ord(" "), max_codepoint=ord("~"))
 TEXTS = (
     st.builds(str.__add__, st.sampled_from("abcNGC<&>'\"|$%"), st.text(CHARACTERS, max_size=12))
     .map(str.strip)
