@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import ThreadingHTTPServer
 from pathlib import Path
-from threading import BoundedSemaphore, Event, Lock, Thread
+from threading import BoundedSemaphore, Condition, Event, Thread
 from typing import Self
 
 from observatory.ngas.archive import Archive, StoredFile
@@ -76,7 +76,7 @@ class NgasServer:
         self._slots = BoundedSemaphore(max_requests)
         self._serving = Event()
         self._stopping = Event()
-        self._lock = Lock()
+        self._noted = Condition()
         self._http = HttpServer(("127.0.0.1", port), NgasHandler)
         self._http.ngas = self
         self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -140,9 +140,15 @@ class NgasServer:
             range=handler.headers.get("Range"),
             authorized="Authorization" in handler.headers,
         )
-        with self._lock:
+        with self._noted:
             self.requests.append(log)
+            self._noted.notify_all()
         return log
+
+    def wait_for_request(self, file_id: str, timeout: float) -> bool:
+        """Wait until a RETRIEVE of this file has come in; False if it has not after so many seconds."""
+        with self._noted:
+            return self._noted.wait_for(lambda: bool(self.retrieved(file_id)), timeout)
 
     @contextmanager
     def slot(self) -> Iterator[bool]:

@@ -55,7 +55,7 @@ class Archived:
 
 @pytest.fixture
 def archived(server: NgasServer, tmp_path: Path) -> Archived:
-    folders = {}
+    folders: dict[str, Path] = {}
     for number, eb_uid in enumerate(EBS):
         folders[eb_uid] = write_asdm(tmp_path / eb_uid.file_form, eb_uid, server, tmp_path / "locations", seed=number)
     for product in PRODUCTS:
