@@ -24,9 +24,10 @@ from shared.bus.publisher import Outgoing, Publisher
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
-from shared.errors import DependencyAwayError
+from shared.errors import DependencyAwayError, RestoreError
 
 log = structlog.get_logger(__name__)
+_PAUSE = 1.0
 
 
 class RabbitDelivery:
@@ -87,6 +88,7 @@ class Consumer:
         self._retry = retry
         self._publisher = publisher
         self._publish = publish
+        self._prepare = prepare
         self._names = Names(settings.prefix)
         self._queue = self._names.queue(subscription.queue)
         self._lock = Lock()
@@ -137,7 +139,8 @@ class Consumer:
     def on_lost(self, _reason: BaseException | None) -> None:
         """Tell handlers that the broker took their deliveries back."""
         self._channel = None
-        self._cancelled.set() if self._stopping.is_set() else None
+        if self._stopping.is_set():
+            self._cancelled.set()
         self._give_up_held()
 
     def _give_up_held(self) -> None:
@@ -174,9 +177,10 @@ class Consumer:
             policy=self._retry,
             first_failure=first_failure,
         )
-        outgoing = self._outgoing(delivery, handled)
-        if handled.outcome is not Ending.LOST and self._put_aside(outgoing, delivery):
-            self._link.call(partial(self._acknowledge, delivery))
+        if handled.outcome is Ending.LOST or not self._put_aside(self._outgoing(delivery, handled), delivery):
+            return
+        if self._let_go(delivery):
+            self._link.call(partial(_acknowledge, delivery))
 
     def _outgoing(self, delivery: RabbitDelivery, handled: Handled) -> list[Outgoing]:
         """Tell where a message goes that is not done."""
@@ -200,13 +204,28 @@ class Consumer:
                 self._publisher.publish(outgoing)
             except (DependencyAwayError, UnroutableError) as error:
                 log.warning("message_not_put_aside_said_again", queue=self._subscription.queue, reason=str(error))
-                delivery.lost.wait(1.0)
+                self._make_topology_whole()
+                delivery.lost.wait(_PAUSE)
             else:
                 return True
         return False
 
-    def _acknowledge(self, delivery: RabbitDelivery) -> None:
+    def _make_topology_whole(self) -> None:
+        """Make a wait queue or dead-letter queue anew that somebody removed."""
+        try:
+            self._prepare()
+        except RestoreError as error:
+            log.warning("topology_not_whole", queue=self._subscription.queue, reason=str(error))
+
+    def _let_go(self, delivery: RabbitDelivery) -> bool:
+        """Hold the delivery no longer; tell whether it was still ours."""
         with self._lock:
-            held = self._held.pop(delivery.tag, None) if self._held.get(delivery.tag) is delivery else None
-        if held is not None and delivery.channel.is_open:
-            delivery.channel.basic_ack(delivery.tag)
+            ours = self._held.get(delivery.tag) is delivery
+            if ours:
+                del self._held[delivery.tag]
+            return ours
+
+
+def _acknowledge(delivery: RabbitDelivery) -> None:
+    if delivery.channel.is_open:
+        delivery.channel.basic_ack(delivery.tag)

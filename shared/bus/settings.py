@@ -18,7 +18,7 @@ class RabbitSettings(BaseModel):
         pattern=r"^[A-Za-z0-9_-]{1,60}$",
         description="Begins the names of all exchanges and queues",
     )
-    heartbeat: int = Field(default=30, ge=2, description="A peer silent for two of these is taken for dead")
+    heartbeat: int = Field(default=30, ge=1, description="A peer silent for two of these is taken for dead")
     connect_timeout: float = Field(default=30.0, gt=0, description="How long a start waits for the broker")
     confirm_timeout: float = Field(default=30.0, gt=0, description="How long a publish waits for its confirmation")
     reconnect_delay: float = Field(default=0.2, gt=0, description="Wait before the first try to reconnect")

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
@@ -30,18 +31,18 @@ class RabbitServer:
     ----------
     folder
         Where the broker keeps its data and logs; a temporary folder if None.
-    config
-        Lines to add to ``rabbitmq.conf``.
+    rabbit
+        Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds.
     """
 
-    def __init__(self, *, folder: Path | None = None, config: str = "") -> None:
+    def __init__(self, *, folder: Path | None = None, rabbit: Mapping[str, int] | None = None) -> None:
         if not _SERVER.exists():
             raise FileNotFoundError(f"{_SERVER} is missing: install it by `apt-get install rabbitmq-server`")
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="rabbitmq-"))
         self.port, self._epmd_port, self._dist_port = free_ports(3)
         self._node = f"test-{uuid4().hex[:8]}@localhost"
-        self._config = config
+        self._rabbit = dict(rabbit or {})
         self._server: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
@@ -69,7 +70,12 @@ class RabbitServer:
         self._write_config()
         with (self.folder / "console.log").open("ab") as console:
             self._server = subprocess.Popen(
-                [_SERVER], env=self._environment(), stdout=console, stderr=console, start_new_session=True
+                [_SERVER],
+                cwd=self.folder,
+                env=self._environment(),
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
             )
         until = monotonic() + timeout
         while not self._lets_in():
@@ -123,9 +129,10 @@ class RabbitServer:
             f"listeners.tcp.1 = 127.0.0.1:{self.port}",
             "vm_memory_high_watermark.absolute = 1GB",
             "disk_free_limit.absolute = 50MB",
-            self._config,
         )
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
+        terms = ", ".join(f"{{{name}, {value}}}" for name, value in self._rabbit.items())
+        (self.folder / "advanced.config").write_text(f"[{{rabbit, [{terms}]}}].\n")
         (self.folder / "enabled_plugins").write_text("[].\n")
 
     def _environment(self) -> dict[str, str]:
@@ -140,6 +147,7 @@ class RabbitServer:
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._dist_port),
             "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.folder / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null",
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
