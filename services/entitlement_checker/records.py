@@ -82,6 +82,8 @@ class ArchiveRecords:
     def _release_dates(
         self, connection: Connection, project_code: str | None, mous_uid: MousUid
     ) -> tuple[datetime | None, ...]:
+        if project_code is None:
+            return ()
         delivery = f"{project_code}_{mous_uid.file_form}"
         found = connection.execute(statements.release_dates(delivery, column=self._delivery_column)).scalars()
         return tuple(date and date.replace(tzinfo=UTC) for date in found)

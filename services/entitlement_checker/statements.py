@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from sqlalchemy import Executable, Select, bindparam, func, or_, select, text
+from sqlalchemy import Select, TextClause, bindparam, func, or_, select, text
 
 from contracts.identifiers import MousUid
 from shared.archive_db.statements import QA0_PASSED, execution_blocks_of
@@ -55,7 +55,7 @@ def principal_investigators(project_code: str) -> Select[Any]:
     )
 
 
-def delegees(project_code: str, *, query: str | None) -> Executable:
+def delegees(project_code: str, *, query: str | None) -> Select[Any] | TextClause:
     """Select the account ids of a project's delegees, from our table or by the site's own query."""
     if query is not None:
         return text(query).bindparams(bindparam("project_code", project_code))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from contracts.envelope import Event
+from contracts.identifiers import ExecBlockUid
 from contracts.messages import RequestAccepted, RequestRefused, StructureResolved
 from contracts.messages.parts import BlockFailure, MousStructure, RestoreRequest, Stage
 from contracts.reasons import ReasonCode
@@ -89,18 +90,17 @@ class MetadataResolver:
 
     def _fail(self, event: Event, request: RestoreRequest, fault: SessionsDisagree) -> list[Event]:
         """End the request for all its blocks: none can be placed with certainty."""
-        return [
+        answers = [
             answer
             for block in fault.blocks
-            for answer in self._outcomes.record(
-                event,
-                request,
-                fault.blocks,
-                BlockFailure(
-                    eb_uid=block, stage=Stage.PREPARE, reason=ReasonCode.SESSIONS_DISAGREE, detail=fault.detail
-                ),
-            )
+            for answer in self._outcomes.record(event, request, fault.blocks, _failure(block, fault.detail))
         ]
+        # When all were recorded before, each record says the conclusion again.
+        return list({answer.id: answer for answer in answers}.values())
+
+
+def _failure(block: ExecBlockUid, detail: str) -> BlockFailure:
+    return BlockFailure(eb_uid=block, stage=Stage.PREPARE, reason=ReasonCode.SESSIONS_DISAGREE, detail=detail)
 
 
 def _figures(structure: MousStructure) -> dict[str, object]:

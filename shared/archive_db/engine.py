@@ -39,6 +39,9 @@ def open_engine(settings: ArchiveDbSettings) -> Engine:
         _limit_calls(engine, settings)
     if backend != "sqlite":
         event.listen(engine, "begin", _begin_read_only)
+    if settings.schema_owner is None:
+        # Bare names, so that synonyms count: mapped to None they would get the reader's own schema.
+        return engine
     return engine.execution_options(schema_translate_map={None: settings.schema_owner})
 
 

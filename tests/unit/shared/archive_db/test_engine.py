@@ -1,0 +1,116 @@
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+from sqlalchemy import select
+
+from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
+from shared.archive_db.engine import open_engine
+from shared.archive_db.tables import ACCOUNT, METADATA
+from shared.archive_db.watchdog import ConnectWatchdog
+from shared.errors import DependencyAwayError, MisconfiguredError
+from tests.support.archive_tables import ArchiveTables, oracle_sql
+from tests.support.s3 import free_ports
+
+
+@pytest.fixture
+def silent_listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", free_ports(1)[0])) as server:
+        yield server.getsockname()[1]
+
+
+def oracle_at(port: int, **more: object) -> ArchiveDatabase:
+    url = f"oracle+oracledb://reader@127.0.0.1:{port}/?service_name=ALMA"
+    return ArchiveDatabase(settings=ArchiveDbSettings.model_validate({"url": url, "password": "x", **more}))
+
+
+def test_the_tables_are_read(tmp_path: Path) -> None:
+    tables = ArchiveTables(tmp_path)
+    tables.fill()
+    database = tables.open()
+    assert database.is_ready()
+    with database.reading() as connection:
+        assert len(connection.execute(select(ACCOUNT.c.ACCOUNT_ID)).all()) == 3
+    database.close()
+    tables.close()
+
+
+def test_the_tables_cannot_be_written(tmp_path: Path) -> None:
+    tables = ArchiveTables(tmp_path)
+    database = tables.open()
+    with pytest.raises(DependencyAwayError, match="readonly"), database.reading() as connection:
+        connection.execute(ACCOUNT.insert().values(ACCOUNT_ID="intruder"))
+    database.close()
+    tables.close()
+
+
+def test_the_schema_owner_stands_before_every_table() -> None:
+    for table in METADATA.sorted_tables:
+        assert f'FROM "ALMA"."{table.name}"' in oracle_sql(select(table), owner="ALMA")
+        assert f'FROM "{table.name}"' in oracle_sql(select(table))
+
+
+def test_the_owner_is_taken_from_the_settings(tmp_path: Path) -> None:
+    settings = ArchiveDbSettings.model_validate({"url": f"sqlite:///{tmp_path}/x.db", "schema_owner": "ALMA"})
+    engine = open_engine(settings)
+    assert engine.get_execution_options()["schema_translate_map"] == {None: "ALMA"}
+    engine.dispose()
+
+
+def test_a_database_in_memory_and_an_unknown_one_are_refused() -> None:
+    for url in ("sqlite://", "mysql+pymysql://reader@localhost/alma"):
+        with pytest.raises(MisconfiguredError):
+            ArchiveDatabase(settings=ArchiveDbSettings.model_validate({"url": url}))
+
+
+def test_the_password_is_not_shown() -> None:
+    settings = ArchiveDbSettings.model_validate({"url": "oracle+oracledb://reader:geheim@h/", "password": "geheim"})
+    assert "geheim" not in repr(settings)
+
+
+def test_the_real_driver_at_a_dead_port_means_try_later() -> None:
+    database = oracle_at(free_ports(1)[0])
+    with pytest.raises(DependencyAwayError, match="DPY-6005"), database.reading():
+        pass
+    database.close()
+
+
+def test_a_listener_that_stays_silent_is_given_up_in_time(silent_listener: int) -> None:
+    database = oracle_at(silent_listener, connect_timeout=0.3)
+    started = time.monotonic()
+    with pytest.raises(DependencyAwayError, match=r"no connection within 0\.3 s"), database.reading():
+        pass
+    assert time.monotonic() - started < 3
+    assert not database.is_ready()
+    database.close()
+
+
+def test_hanging_connects_are_bounded_and_a_late_connection_is_closed() -> None:
+    go_on, closed = Flag(), Flag()
+
+    class Late:
+        def close(self) -> None:
+            closed.set()
+
+    def connect() -> Late:
+        go_on.wait(10)
+        return Late()
+
+    watchdog = ConnectWatchdog(timeout=0.05, most_given_up=1)
+    with pytest.raises(DependencyAwayError, match="gave no connection"):
+        watchdog.connect(connect)
+    with pytest.raises(DependencyAwayError, match="still hang"):
+        watchdog.connect(connect)
+    go_on.set()
+    assert closed.wait(5)
+
+
+def test_a_drivers_own_error_passes_the_watchdog() -> None:
+    def connect() -> None:
+        raise OSError("no route to host")
+
+    with pytest.raises(OSError, match="no route"):
+        ConnectWatchdog(timeout=5).connect(connect)
