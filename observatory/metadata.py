@@ -49,7 +49,10 @@ def sqlite_url(path: Path) -> str:
 def create_tables(path: Path) -> Engine:
     """Make a SQLite file with all tables, empty, and return an engine that may write to it."""
     engine = create_engine(sqlite_url(path))
-    METADATA.create_all(engine)
+    with engine.begin() as connection:
+        # The driver begins no transaction for a CREATE: without one each would be written to disk by itself.
+        connection.exec_driver_sql("BEGIN")
+        METADATA.create_all(connection)
     return engine
 
 

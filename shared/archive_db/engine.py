@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import Dialect
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from shared.archive_db.settings import ArchiveDbSettings
 from shared.archive_db.watchdog import ConnectWatchdog
@@ -25,24 +25,34 @@ def open_engine(settings: ArchiveDbSettings) -> Engine:
     backend = url.get_backend_name()
     if backend not in _CONNECT_ARGS:
         raise MisconfiguredError(f"database {backend!r} is not supported: use {', '.join(sorted(_CONNECT_ARGS))}")
+    engine = _open_file(url, settings) if backend == "sqlite" else _open_server(url, settings)
+    if settings.schema_owner is None:
+        # Bare names, so that synonyms count: mapped to None they would get the reader's own schema.
+        return engine
+    return engine.execution_options(schema_translate_map={None: settings.schema_owner})
+
+
+def _open_file(url: URL, settings: ArchiveDbSettings) -> Engine:
+    # Opened anew each time, which is cheap: a connection that is kept would go on reading a file that was replaced.
+    return create_engine(_read_only_file(url), connect_args=_sqlite_args(settings), poolclass=NullPool)
+
+
+def _open_server(url: URL, settings: ArchiveDbSettings) -> Engine:
+    backend = url.get_backend_name()
     engine = create_engine(
-        _read_only_file(url) if backend == "sqlite" else url,
+        url,
         connect_args=_CONNECT_ARGS[backend](settings),
         pool_size=settings.pool_size,
         max_overflow=0,
         pool_timeout=settings.connect_timeout,
-        pool_pre_ping=backend != "sqlite",
+        pool_pre_ping=True,
         pool_recycle=1800,
     )
     _watch_connects(engine, settings)
     if backend == "oracle":
         _limit_calls(engine, settings)
-    if backend != "sqlite":
-        event.listen(engine, "begin", _begin_read_only)
-    if settings.schema_owner is None:
-        # Bare names, so that synonyms count: mapped to None they would get the reader's own schema.
-        return engine
-    return engine.execution_options(schema_translate_map={None: settings.schema_owner})
+    event.listen(engine, "begin", _begin_read_only)
+    return engine
 
 
 def _with_password(url: URL, settings: ArchiveDbSettings) -> URL:

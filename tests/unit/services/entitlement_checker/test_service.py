@@ -165,6 +165,7 @@ def test_d8_a_database_that_is_away_is_no_refusal_and_back_again_the_request_goe
     service: EntitlementChecker, tables: ArchiveTables
 ) -> None:
     submitted = RequestSubmitted(request=request_of(PI))
+    assert isinstance(said(service, submitted), RequestAccepted)
     hidden = tables.path.rename(tables.path.with_suffix(".away"))
     with pytest.raises(DependencyAwayError):
         said(service, submitted)
