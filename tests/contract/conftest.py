@@ -1,24 +1,39 @@
 """The real S3 server that the object store's suites share."""
 
 import os
+import secrets
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
+from pydantic import SecretStr
 
 from shared.objects import S3Settings
+from shared.objects.s3_client import S3Client
 from tests.support.s3 import S3Server
 
 
 @pytest.fixture(scope="session")
 def s3_settings() -> Iterator[S3Settings]:
-    """Settings of the server that ``S3_URL``, ``S3_ACCESS_KEY`` and ``S3_SECRET_KEY`` name, else of one of our own."""
-    if url := os.environ.get("S3_URL"):
-        yield S3Settings(
-            endpoint=url,
-            access_key=os.environ["S3_ACCESS_KEY"],
-            secret_key=os.environ["S3_SECRET_KEY"],
-            bucket="alma-restore",
-        )
+    """A bucket on a server of our own, or where ``S3_URL``, ``S3_ACCESS_KEY`` and ``S3_SECRET_KEY`` point."""
+    bucket = f"objects-{secrets.token_hex(6)}"
+    if not (url := os.environ.get("S3_URL")):
+        with S3Server() as server:
+            yield prepared(server.settings(bucket=bucket))
         return
-    with S3Server() as server:
-        yield server.settings()
+    access_key, secret_key = os.environ["S3_ACCESS_KEY"], SecretStr(os.environ["S3_SECRET_KEY"])
+    settings = S3Settings(endpoint=url, bucket=bucket, access_key=access_key, secret_key=secret_key)
+    yield prepared(settings)
+    with closing(client_of(settings)) as client:
+        client.remove_bucket(bucket)
+
+
+def prepared(settings: S3Settings) -> S3Settings:
+    """Create the bucket, and let tests wait less for a server that is away."""
+    with closing(client_of(settings)) as client:
+        client.make_bucket(settings.bucket)
+    return settings.model_copy(update={"retries": 1})
+
+
+def client_of(settings: S3Settings) -> S3Client:
+    return S3Client(settings, connect_timeout=5, read_timeout=60, retries=1)

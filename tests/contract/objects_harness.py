@@ -1,7 +1,6 @@
 """What the object store's suite needs of each adapter beside the store itself: spoil it, take it away, look beneath."""
 
 import os
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,27 +76,25 @@ class DirectoryHarness(StoreHarness):
 
 
 class S3Harness(StoreHarness):
-    """The adapter for S3, in a bucket of its own, behind a relay that can be away."""
+    """The adapter for S3, in a bucket that is empty at first, behind a relay that can be away."""
 
     def __init__(self, settings: S3Settings) -> None:
         server = urlsplit(settings.endpoint)
         port = server.port or (443 if server.scheme == "https" else 80)
         self.relay = Relay(server.hostname or "", port)
         self.relay.bring_back()
-        bucket = f"objects-{secrets.token_hex(6)}"
-        self.direct = settings.model_copy(update={"bucket": bucket, "create_bucket": True, "retries": 1})
-        behind = f"{server.scheme}://127.0.0.1:{self.relay.port}"
-        self.settings = self.direct.model_copy(update={"endpoint": behind})
+        self.direct = settings
+        self.settings = settings.model_copy(update={"endpoint": f"{server.scheme}://127.0.0.1:{self.relay.port}"})
         self.store = S3Store(self.settings)
         self.client = S3Client(self.direct, connect_timeout=5, read_timeout=60, retries=1)
 
     def close(self) -> None:
         super().close()
         self.relay.take_away()
-        if self.client.bucket_exists(self.client.bucket):
-            for name in self.names():
-                self.client.remove_object(self.client.bucket, name)
-            self.client.remove_bucket(self.client.bucket)
+        for key, upload, _ in self.client.uploads():
+            self.client.abort_upload(key, upload)
+        for name in self.names():
+            self.client.remove_object(self.client.bucket, name)
         self.client.close()
 
     def another(self) -> ObjectStore:

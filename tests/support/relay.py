@@ -26,6 +26,8 @@ class Relay:
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._cut_after: int | None = None
+        self._lost: bytes | None = None
+        self.interruptions = 0
 
     def __enter__(self) -> Self:
         self.bring_back()
@@ -60,6 +62,10 @@ class Relay:
         """Cut the next connection over which the server has sent so many bytes, once."""
         self._cut_after = size
 
+    def lose_next_answer(self, to: bytes = b"PUT ") -> None:
+        """Close the next connection that asks this, once the server answers and before the client sees it."""
+        self._lost = to
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -80,21 +86,24 @@ class Relay:
     def _pass_both(self, client: socket.socket, server: socket.socket) -> None:
         with self._lock:
             self._open |= {client, server}
-        sent = 0
+        sent, lose = 0, False
         try:
             while True:
                 for source in select.select([client, server], [], [])[0]:
                     data = source.recv(1 << 16)
+                    if lose and source is server:
+                        self.interruptions += 1
+                        return
                     if not data:
                         return
-                    if source is server:
-                        client.sendall(data)
-                        sent += len(data)
-                        if self._cut_after is not None and sent >= self._cut_after:
-                            self._cut_after = None
-                            return
-                    else:
-                        server.sendall(data)
+                    (client if source is server else server).sendall(data)
+                    if source is client and self._lost is not None and self._lost in data:
+                        lose, self._lost = True, None
+                    sent += len(data) if source is server else 0
+                    if self._cut_after is not None and sent >= self._cut_after:
+                        self._cut_after = None
+                        self.interruptions += 1
+                        return
         except OSError:
             return
         finally:

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import urllib3
+from pydantic import SecretStr
 
 from shared.objects.settings import S3Settings
 
@@ -58,7 +59,7 @@ class S3Server:
         return S3Settings(
             endpoint=self.endpoint,
             access_key=self.access_key,
-            secret_key=self.secret_key,
+            secret_key=SecretStr(self.secret_key),
             bucket=bucket,
             create_bucket=True,
         )

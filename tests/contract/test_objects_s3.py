@@ -1,0 +1,185 @@
+"""What is S3's own: refusals that need a person, lost answers, broken downloads, what killed writers leave."""
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from shared.errors import DependencyAwayError, MisconfiguredError
+from shared.objects import IntegrityError, ObjectMissingError, S3Settings
+from shared.objects.s3 import S3Store
+from shared.objects.s3_digests import RECORDS
+from tests.contract.objects_harness import S3Harness
+from tests.support.s3 import S3Server
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def s3(s3_settings: S3Settings) -> Iterator[S3Harness]:
+    harness = S3Harness(s3_settings)
+    yield harness
+    harness.close()
+
+
+def store_with(settings: S3Settings, **changes: object) -> S3Store:
+    return S3Store(settings.model_copy(update=changes))
+
+
+def test_wrong_credentials_say_what_to_set(s3: S3Harness) -> None:
+    for changes in ({"secret_key": SecretStr("wrong")}, {"access_key": "nobody"}):
+        with closing(store_with(s3.direct, **changes)) as store:
+            with pytest.raises(MisconfiguredError, match="access_key and secret_key"):
+                store.put_bytes("a", b"x")
+            assert not store.is_ready()
+
+
+def test_a_missing_bucket_says_what_to_set_and_is_created_only_if_a_setting_says_so(s3: S3Harness) -> None:
+    missing = {"bucket": "missing-bucket"}
+    with closing(store_with(s3.direct, create_bucket=False, **missing)) as store:
+        for call in (lambda: store.info("a"), lambda: store.get("a"), lambda: store.put_bytes("a", b"x")):
+            with pytest.raises(MisconfiguredError, match="create_bucket"):
+                call()
+        assert not store.is_ready()
+    with closing(store_with(s3.direct, create_bucket=True, **missing)) as store:
+        assert store.put_bytes("a", b"x").size == 1
+        assert store.is_ready()
+        store.delete("a")
+    s3.client.remove_bucket("missing-bucket")
+
+
+def test_an_endpoint_that_is_no_s3_server_is_not_waited_for(s3: S3Harness) -> None:
+    with closing(store_with(s3.direct, endpoint="http://127.0.0.1:1")) as store, pytest.raises(DependencyAwayError):
+        store.info("a")
+
+
+def test_an_object_that_others_stored_is_no_object_of_ours(s3: S3Harness) -> None:
+    s3.client.put("foreign/object", b"no digest", {})
+    assert s3.store.info("foreign/object") is None
+    assert list(s3.store.list("foreign/")) == []
+    with pytest.raises(ObjectMissingError, match="foreign/object"):
+        s3.store.get("foreign/object")
+
+
+def test_a_download_goes_on_where_its_connection_broke(s3: S3Harness, tmp_path: Path) -> None:
+    data = bytes(range(256)) * (20 * MIB // 256)
+    ref = s3.store.put("cut/download", [data])
+    s3.relay.cut_after(5 * MIB)
+    s3.store.fetch_to(ref, tmp_path / "file")
+    assert s3.relay.interruptions == 1
+    assert hashlib.sha256((tmp_path / "file").read_bytes()).hexdigest() == ref.sha256
+
+
+def test_a_download_whose_object_is_replaced_meanwhile_does_not_mix_the_two(s3: S3Harness) -> None:
+    ref = s3.store.put("cut/replaced", [bytes(20 * MIB)])
+    with s3.store.open(ref) as chunks:
+        next(chunks)
+        with closing(S3Store(s3.direct)) as other:
+            other.put("cut/replaced", [b"\x01" * 20 * MIB])
+        s3.relay.cut()
+        with pytest.raises(IntegrityError, match="replaced"):
+            sum(map(len, chunks))
+
+
+def test_a_server_that_stays_away_ends_a_download(s3: S3Harness) -> None:
+    ref = s3.store.put("cut/for-good", [bytes(40 * MIB)])
+    with s3.store.open(ref) as chunks:
+        next(chunks)
+        s3.relay.take_away()
+        with pytest.raises(DependencyAwayError):
+            sum(map(len, chunks))
+
+
+def test_who_created_an_object_but_lost_the_answer_has_created_it(s3: S3Harness) -> None:
+    s3.store.info("warm")
+    s3.relay.lose_next_answer()
+    assert s3.store.create("lost/answer", b"mine").size == 4
+    assert s3.relay.interruptions == 1
+    assert s3.store.get("lost/answer") == b"mine"
+
+
+def test_who_completed_an_upload_but_lost_the_answer_has_completed_it(s3: S3Harness) -> None:
+    chunks = bytes(20 * MIB)
+
+    def source() -> Iterator[bytes]:
+        yield chunks
+        s3.relay.lose_next_answer(b"<CompleteMultipartUpload>")
+
+    ref = s3.store.put("lost/completion", source())
+    assert s3.relay.interruptions == 1
+    assert s3.store.read(ref) == chunks
+    assert s3.leftovers() == []
+
+
+def test_an_upload_survives_a_connection_that_breaks(s3: S3Harness) -> None:
+    def source() -> Iterator[bytes]:
+        for number in range(5):
+            yield bytes([number]) * 16 * MIB
+            s3.relay.cut()
+
+    ref = s3.store.put("cut/upload", source())
+    assert ref.size == 80 * MIB
+    assert s3.store.info("cut/upload") is not None
+
+
+def test_what_killed_writers_left_is_swept_and_nothing_else(s3: S3Harness) -> None:
+    ref = s3.store.put("swept/kept", [bytes(20 * MIB)])
+    upload = s3.client.begin_upload("swept/abandoned", {})
+    s3.client.put_part("swept/abandoned", upload, 1, bytes(5 * MIB))
+    s3.client.put(RECORDS + "f" * 32, ref.model_copy(update={"key": "swept/abandoned"}).model_dump_json().encode(), {})
+    assert len(s3.leftovers()) == 2
+    assert s3.store.sweep(timedelta(hours=1)) == 0
+    assert s3.store.sweep(timedelta(seconds=-60)) == 2
+    assert s3.leftovers() == []
+    assert s3.store.info("swept/kept") is not None
+
+
+def test_an_interrupt_leaves_no_upload(s3: S3Harness) -> None:
+    def source() -> Iterator[bytes]:
+        yield bytes(40 * MIB)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        s3.store.put("interrupted/upload", source())
+    assert s3.leftovers() == []
+    assert s3.store.info("interrupted/upload") is None
+
+
+def test_threads_share_a_store(s3: S3Harness) -> None:
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            ref = s3.store.put(f"threads/{number}", [bytes([number]) * 17 * MIB])
+            assert s3.store.read(ref) == bytes([number]) * 17 * MIB
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert [info.size for info in s3.store.list("threads/")] == [17 * MIB] * 4
+
+
+def test_secrets_are_not_printed(s3_settings: S3Settings) -> None:
+    assert s3_settings.secret_key.get_secret_value() not in repr(s3_settings) + str(s3_settings.model_dump())
+
+
+def test_objects_are_still_there_after_the_server_was_killed() -> None:
+    with S3Server() as server, closing(S3Store(server.settings())) as store:
+        ref = store.put("survives/large", [bytes(20 * MIB)])
+        server.kill()
+        with pytest.raises(DependencyAwayError):
+            store.info("survives/large")
+        server.start()
+        assert store.is_ready()
+        assert store.read(ref) == bytes(20 * MIB)
+        assert store.put_bytes("survives/new", b"x").size == 1
