@@ -97,6 +97,7 @@ class RequestProgress:
     detail: str = ""
     failures: tuple[BlockFailure, ...] = ()
     restored: tuple[RestoredBlock, ...] = ()
+    delivered: tuple[RestoredBlock, ...] = ()
     delivery: DeliveryAnnounced | None = None
 
     def block(self, eb_uid: ExecBlockUid) -> BlockProgress:
@@ -116,7 +117,10 @@ class RequestProgress:
                 self._move(RequestState.ACCEPTED)
             case StructureResolved():
                 self._move(RequestState.RESTORING)
-            case ProductsReady() | ReleaseGranted():
+            case ProductsReady():
+                self._move(RequestState.RELEASING)
+            case ReleaseGranted(blocks=blocks):
+                self.delivered = blocks
                 self._move(RequestState.RELEASING)
             case RequestRefused(reason=reason, detail=detail):
                 self._end(RequestState.REFUSED, reason, detail)

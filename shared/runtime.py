@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event as Flag
+from typing import NoReturn
 
 import structlog
 from prometheus_client import CollectorRegistry
+from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
 from contracts.envelope import Event
@@ -17,13 +19,13 @@ from contracts.flow import QUEUES
 from contracts.messages import RequestWaiting
 from shared.bus import Bus, Delivery, Handler, RetryPolicy
 from shared.bus.rabbitmq import RabbitBus
-from shared.errors import RestoreError
+from shared.errors import MisconfiguredError, RestoreError
 from shared.health import HealthServer
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
 from shared.service import Service, source_of
-from shared.settings import RuntimeSettings
+from shared.settings import RuntimeSettings, explain
 
 log = structlog.get_logger()
 
@@ -119,7 +121,20 @@ def run_service(build: Callable[..., Service], *, settings: RuntimeSettings | No
     settings
         Where bus and store are; from the environment if None.
     """
-    settings = settings or RuntimeSettings()
+    try:
+        _run(build, settings or RuntimeSettings())
+    except ValidationError as error:
+        _refuse_to_start(f"{error.title}: {explain(error)}", error)
+    except MisconfiguredError as error:
+        _refuse_to_start(str(error), error)
+
+
+def _refuse_to_start(why: str, error: Exception) -> NoReturn:
+    print(f"alma-restore: cannot start: {why}", file=sys.stderr)
+    raise SystemExit(2) from error
+
+
+def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     configure_logs(form=settings.log_format, level=settings.log_level)
     stopping = _stop_on_signals()
     objects = open_store(settings.store)

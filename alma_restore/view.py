@@ -1,0 +1,84 @@
+"""Show requests on a terminal: a live table of requests, their execution blocks and steps."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from alma_restore.progress import BlockProgress, BlockState, RequestProgress, RequestState
+from contracts.envelope import Event
+
+_STATE_STYLE = {
+    RequestState.DELIVERED: "green",
+    RequestState.REFUSED: "yellow",
+    RequestState.WITHHELD: "yellow",
+    RequestState.FAILED: "red",
+}
+_BLOCK_STYLE = {BlockState.RESTORED: "green", BlockState.REUSED: "green", BlockState.FAILED: "red"}
+
+
+def requests_table(requests: Sequence[tuple[str, RequestProgress]]) -> RenderableType:
+    """Lay out requests, each with a title, and below it its blocks while they are on their way."""
+    table = Table(expand=True, pad_edge=False, box=None)
+    table.add_column("request", ratio=5)
+    table.add_column("state", ratio=3)
+    table.add_column("", ratio=4)
+    for title, progress in requests:
+        table.add_row(title, state_text(progress), _note(progress))
+        if not progress.state.is_end:
+            for block in progress.blocks.values():
+                table.add_row(f"   {block.eb_uid}", _block_text(block), _bar(block))
+    return Group(table)
+
+
+def state_text(progress: RequestProgress) -> Text:
+    """Say a request's state in its colour, with the reason code where there is one."""
+    reason = f" ({progress.reason.value})" if progress.reason else ""
+    return Text(f"{progress.state.value}{reason}", style=_STATE_STYLE.get(progress.state, "cyan"))
+
+
+def _note(progress: RequestProgress) -> Text:
+    if progress.waiting:
+        return Text(f"waits: {progress.waiting}", style="yellow", overflow="ellipsis", no_wrap=True)
+    if progress.delivery is not None:
+        note = f"{len(progress.delivery.files)} files"
+        return Text(f"{note}, found pre-existing" if progress.delivery.reused else note, style="green")
+    if progress.detail:
+        return Text(progress.detail, overflow="ellipsis", no_wrap=True)
+    done = sum(block.state.is_end for block in progress.blocks.values())
+    return Text(f"{done} of {len(progress.blocks)} execution blocks" if progress.blocks else "")
+
+
+def _block_text(block: BlockProgress) -> Text:
+    step = f": {block.step}" if block.step and block.state is not BlockState.FETCHING else ""
+    return Text(f"{block.state.value}{step}", style=_BLOCK_STYLE.get(block.state, "dim"))
+
+
+def _bar(block: BlockProgress) -> RenderableType:
+    if block.state.is_end or not block.percent:
+        return Text("")
+    return ProgressBar(total=100, completed=block.percent, width=30)
+
+
+def event_line(event: Event) -> Text:
+    """Tell one event in one line: when, what, about what, by whom."""
+    local: datetime = event.time.astimezone()
+    line = Text()
+    line.append(f"{local:%H:%M:%S} ", style="dim")
+    line.append(f"{event.topic:20} ", style="cyan")
+    line.append(f"{event.subject:28} ")
+    line.append(f"{event.source.rsplit('/', 1)[-1]:20} ", style="dim")
+    line.append(event_note(event))
+    return line
+
+
+def event_note(event: Event) -> str:
+    """Say what is worth knowing of an event beyond its topic."""
+    data = event.data.model_dump(mode="json")
+    names = ("reason", "detail", "entitlement", "step", "percent", "service", "cause", "address", "runner", "reused")
+    holders = (data, data.get("failure") or {}, data.get("block") or {})
+    found = {name: holder[name] for holder in holders for name in names if holder.get(name) not in (None, "", False)}
+    return " ".join(f"{name}={value}" for name, value in found.items())

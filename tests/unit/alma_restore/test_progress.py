@@ -1,0 +1,85 @@
+"""A watcher's view of a request: a fold over its events that bears repeats and lateness."""
+
+from io import StringIO
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from alma_restore.progress import BlockState, RequestProgress, RequestState
+from alma_restore.view import event_line, requests_table
+from contracts.envelope import Event
+from contracts.messages import RestoreProgressed
+from tests.support.samples import EB, SAMPLES
+
+BY_TOPIC = {sample.topic: Event.first(sample, source="/alma-restore/test") for sample in SAMPLES}
+SUCCESS = (
+    "request.submitted",
+    "request.accepted",
+    "structure.resolved",
+    "fetch.progressed",
+    "artefacts.staged",
+    "restore.ordered",
+    "restore.started",
+    "restore.progressed",
+    "restore.completed",
+    "products.ready",
+    "release.granted",
+    "delivery.announced",
+)
+
+
+def fold(*topics: str) -> RequestProgress:
+    progress = RequestProgress()
+    for topic in topics:
+        progress.apply(BY_TOPIC[topic])
+    return progress
+
+
+def test_a_request_is_followed_to_its_delivery() -> None:
+    progress = fold(*SUCCESS)
+    assert progress.state is RequestState.DELIVERED
+    assert progress.blocks[EB].state is BlockState.RESTORED
+    assert progress.delivery is not None
+
+
+def test_each_bad_end_is_told_with_its_reason() -> None:
+    assert fold("request.submitted", "request.refused").state is RequestState.REFUSED
+    assert fold("request.submitted", "release.withheld").state is RequestState.WITHHELD
+    failed = fold("structure.resolved", "restore.failed", "request.failed")
+    assert (failed.state, failed.blocks[EB].state) == (RequestState.FAILED, BlockState.FAILED)
+    assert failed.reason is not None
+
+
+@given(st.lists(st.sampled_from(SUCCESS), max_size=20))
+def test_what_comes_late_or_twice_does_not_turn_a_request_back(late: list[str]) -> None:
+    progress = fold(*SUCCESS, *late)
+    assert progress.state is RequestState.DELIVERED
+    assert progress.blocks[EB].state is BlockState.RESTORED
+
+
+def test_waiting_is_shown_until_the_next_word() -> None:
+    progress = fold("request.submitted", "request.waiting")
+    assert "ngas-fetcher" in progress.waiting
+    progress.apply(BY_TOPIC["structure.resolved"])
+    assert progress.waiting == ""
+
+
+def test_progress_of_a_later_step_replaces_that_of_an_earlier() -> None:
+    progress = fold("structure.resolved", "restore.progressed")
+    later = BY_TOPIC["restore.progressed"]
+    message = RestoreProgressed.model_validate(later.data.model_dump() | {"step": "split", "percent": 90})
+    progress.apply(later.derive(message, source="/alma-restore/test"))
+    assert (progress.blocks[EB].step, progress.blocks[EB].percent) == ("split", 90)
+
+
+def test_every_event_and_every_state_can_be_drawn() -> None:
+    console = Console(width=120, record=True, file=StringIO())
+    for count in range(len(SUCCESS) + 1):
+        console.print(requests_table([("title of the request", fold(*SUCCESS[:count]))]))
+    for event in BY_TOPIC.values():
+        console.print(event_line(event), soft_wrap=True)
+    text = console.export_text()
+    assert "title of the request" in text
+    assert "restoring: applycal" in text
+    assert "checksum_mismatch" in text

@@ -1,0 +1,101 @@
+"""The runtime binds services to a bus, counts what they do and tells those who wait."""
+
+from collections.abc import Callable, Iterator, Sequence
+from queue import Queue
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.contextvars import get_contextvars
+
+from contracts.envelope import Event
+from contracts.messages import RequestAccepted, RequestSubmitted, RequestWaiting
+from contracts.messages.parts import Entitlement
+from shared.bus import Delivery, RetryPolicy, Subscription
+from shared.bus.memory import MemoryBus
+from shared.errors import DependencyAwayError
+from shared.metrics import ServiceMetrics
+from shared.runtime import Runtime
+from shared.service import source_of
+from tests.support.samples import REQUEST
+
+SUBMITTED = Event.first(RequestSubmitted(request=REQUEST), source="/alma-restore/test")
+RETRY = RetryPolicy(delays=(0.01,))
+SECONDS = 10.0
+
+
+class Echo:
+    """A service of one handler."""
+
+    name = "entitlement-checker"
+
+    def __init__(self, handle: Callable[[Event, Delivery], Sequence[Event]]) -> None:
+        self._handle = handle
+
+    def subscriptions(self) -> Sequence[Subscription]:
+        return [Subscription(queue=self.name, topics=("request.submitted",), handler=self._handle)]
+
+    def is_ready(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def bus() -> Iterator[MemoryBus]:
+    bus = MemoryBus(retry=RETRY)
+    yield bus
+    bus.close()
+
+
+def run(bus: MemoryBus, handle: Callable[[Event, Delivery], Sequence[Event]]) -> tuple[CollectorRegistry, Queue[Event]]:
+    registry, heard = CollectorRegistry(), Queue[Event]()
+    bus.listen(heard.put)
+    Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=RETRY).add(Echo(handle))
+    bus.publish([SUBMITTED])
+    return registry, heard
+
+
+def count(registry: CollectorRegistry, outcome: str) -> float | None:
+    labels = {"service": "entitlement-checker", "topic": "request.submitted", "outcome": outcome}
+    return registry.get_sample_value("alma_restore_messages_total", labels)
+
+
+def test_a_handled_event_is_counted_and_its_answer_said(bus: MemoryBus) -> None:
+    answer = SUBMITTED.derive(
+        RequestAccepted(request=REQUEST, entitlement=Entitlement.PI), source=source_of("entitlement-checker")
+    )
+    registry, heard = run(bus, lambda event, delivery: [answer])
+    assert [heard.get(timeout=SECONDS).id for _ in range(2)] == [SUBMITTED.id, answer.id]
+    assert count(registry, "done") == 1
+
+
+def test_who_waits_for_a_dependency_is_told_why_and_how_long(bus: MemoryBus) -> None:
+    def handle(event: Event, delivery: Delivery) -> Sequence[Event]:
+        if delivery.attempt == 1:
+            raise DependencyAwayError("the archive database does not answer")
+        return []
+
+    registry, heard = run(bus, handle)
+    heard.get(timeout=SECONDS)
+    waiting = heard.get(timeout=SECONDS).data
+    assert isinstance(waiting, RequestWaiting)
+    assert (waiting.service, waiting.attempt) == ("entitlement-checker", 1)
+    assert "the archive database does not answer" in waiting.cause
+    assert bus.drain(SECONDS)
+    assert count(registry, "later") == 1
+
+
+def test_logs_of_a_handler_carry_what_the_event_is_about(bus: MemoryBus) -> None:
+    contexts: Queue[dict[str, object]] = Queue()
+
+    def handle(event: Event, delivery: Delivery) -> Sequence[Event]:
+        contexts.put(dict(get_contextvars()))
+        return []
+
+    run(bus, handle)
+    context = contexts.get(timeout=SECONDS)
+    assert context["request_id"] == str(REQUEST.request_id)
+    assert context["mous_uid"] == REQUEST.mous_uid
+    assert context["message_id"] == str(SUBMITTED.id)
+    assert (context["service"], context["attempt"]) == ("entitlement-checker", 1)
