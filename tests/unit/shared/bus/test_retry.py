@@ -1,0 +1,36 @@
+"""Which errors are tried again, when, and for how long."""
+
+import pytest
+
+from contracts.reasons import ReasonCode
+from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
+from shared.errors import BlockFailedError, DependencyAwayError, MisconfiguredError
+
+POLICY = RetryPolicy(delays=(1.0, 5.0, 30.0), deadline=100.0, unexpected_attempts=3)
+AWAY = DependencyAwayError("no answer")
+
+
+@pytest.mark.parametrize(
+    ("error", "attempt", "failing_for", "decision"),
+    [
+        (AWAY, 1, 0.0, RetryLater(1.0, "DependencyAwayError: no answer")),
+        (AWAY, 2, 1.0, RetryLater(5.0, "DependencyAwayError: no answer")),
+        (AWAY, 50, 99.9, RetryLater(30.0, "DependencyAwayError: no answer")),
+        (AWAY, 50, 100.0, DeadLetter("dependency_away", "DependencyAwayError: no answer")),
+        (MisconfiguredError("no URL"), 1, 0.0, DeadLetter("misconfigured", "MisconfiguredError: no URL")),
+        (KeyError("gain"), 1, 0.0, RetryLater(1.0, "KeyError: 'gain'")),
+        (KeyError("gain"), 2, 0.0, RetryLater(5.0, "KeyError: 'gain'")),
+        (KeyError("gain"), 3, 0.0, DeadLetter("unexpected", "KeyError: 'gain'")),
+    ],
+)
+def test_a_failed_event_is_tried_again_or_given_up(
+    error: Exception, attempt: int, failing_for: float, decision: RetryLater | DeadLetter
+) -> None:
+    assert decide(error, attempt=attempt, failing_for=failing_for, policy=POLICY) == decision
+
+
+def test_a_block_that_cannot_be_restored_is_never_tried_again() -> None:
+    error = BlockFailedError(ReasonCode.CHECKSUM_MISMATCH, "file X1")
+    decision = decide(error, attempt=1, failing_for=0.0, policy=POLICY)
+    assert isinstance(decision, DeadLetter)
+    assert decision.code == "block_failed"

@@ -1,0 +1,28 @@
+"""Settings of the broker."""
+
+import pytest
+from pika import PlainCredentials
+from pydantic import ValidationError
+
+from shared.bus.settings import RabbitSettings
+
+
+def test_a_password_is_never_shown() -> None:
+    settings = RabbitSettings.model_validate({"url": "amqp://vera:hush-hush@broker:5672/alma"})
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    assert "hush-hush" not in shown
+    credentials = settings.parameters("publisher").credentials
+    assert isinstance(credentials, PlainCredentials)
+    assert credentials.password == "hush-hush"
+
+
+def test_tls_is_asked_for_by_the_address() -> None:
+    settings = RabbitSettings.model_validate({"url": "amqps://vera:hush-hush@broker/alma"})
+    assert settings.parameters("publisher").ssl_options is not None
+    assert settings.parameters("publisher").port == 5671
+
+
+@pytest.mark.parametrize("prefix", ["", "a.b", "a b", "a#"])
+def test_a_prefix_is_a_plain_name(prefix: str) -> None:
+    with pytest.raises(ValidationError, match="prefix"):
+        RabbitSettings(prefix=prefix)

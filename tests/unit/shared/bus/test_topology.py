@@ -1,0 +1,48 @@
+"""What is declared in RabbitMQ for the services' queues."""
+
+from shared.bus.retry import RetryPolicy
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Binding, Queue, topology
+
+QUEUES = {"casa-runner": ("restore.ordered",), "notifier": ("request.refused", "release.granted")}
+WANTED = topology(QUEUES, settings=RabbitSettings(prefix="p"), retry=RetryPolicy(delays=(0.5, 5.0, 5.0)))
+
+
+def queue(name: str) -> Queue:
+    (found,) = (each for each in WANTED.queues if each.name == name)
+    return found
+
+
+def test_each_service_has_a_queue_its_dead_letters_and_a_queue_per_delay() -> None:
+    of_runner = [each.name for each in WANTED.queues if each.name.startswith("p.casa-runner")]
+    assert sorted(of_runner) == [
+        "p.casa-runner",
+        "p.casa-runner.dead",
+        "p.casa-runner.wait.500",
+        "p.casa-runner.wait.5000",
+    ]
+
+
+def test_what_waits_comes_back_to_its_own_service_only() -> None:
+    waiting = queue("p.casa-runner.wait.500").arguments
+    assert waiting["x-message-ttl"] == 500
+    assert (waiting["x-dead-letter-exchange"], waiting["x-dead-letter-routing-key"]) == ("", "p.casa-runner")
+
+
+def test_nothing_is_lost_between_a_queue_and_the_one_that_it_leads_to() -> None:
+    leading = [each for each in WANTED.queues if "x-dead-letter-exchange" in each.arguments]
+    assert len(leading) == 6
+    for each in leading:
+        assert each.arguments["x-queue-type"] == "quorum"
+        assert each.arguments["x-dead-letter-strategy"] == "at-least-once"
+        assert each.arguments["x-overflow"] == "reject-publish"
+
+
+def test_a_topic_that_a_service_takes_is_refused_when_no_queue_takes_it() -> None:
+    refused = {each.topic for each in WANTED.bindings if each.queue == "p.refused"}
+    assert refused == {"restore.ordered", "request.refused", "release.granted"}
+    assert queue("p.refused").arguments == {"x-max-length": 0, "x-overflow": "reject-publish"}
+
+
+def test_the_journal_gets_every_event() -> None:
+    assert Binding(exchange="p.events", topic="#", queue="p.journal") in WANTED.bindings
