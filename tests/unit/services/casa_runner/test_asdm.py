@@ -31,7 +31,9 @@ def asdm(main: list[dict[str, object]], mode: str = "CROSS_ONLY", data_descripti
     }
 
 
-def main_row(field: int = 0, antennas: int = 8, integrations: int = 5, time: int = 5045097615000000512) -> dict:
+def main_row(
+    field: int = 0, antennas: int = 8, integrations: int = 5, time: int = 5045097615000000512
+) -> dict[str, object]:
     return {
         "time": time,
         "numAntenna": antennas,

@@ -1,0 +1,131 @@
+"""A stand-in for CASA that behaves as told, and an execution block of a few bytes for it."""
+
+import io
+import sys
+import tarfile
+from pathlib import Path
+
+from contracts.envelope import Event
+from contracts.identifiers import ExecBlockUid, MousUid
+from services.casa_runner.job import CasaFiles
+from services.casa_runner.launcher import CasaProcess, ProcessLauncher
+from services.casa_runner.verify import COLUMNS, SUBTABLES
+from shared.objects import ObjectStore
+from tests.support.casa_orders import order_restore
+
+EB = ExecBlockUid("uid://A002/Xc7111c/X3979")
+MOUS = MousUid("uid://A001/X1284/X265f")
+FIELDS = ("J0510+1800", "HLX_Target")
+ROWS_PER_FIELD = 28 * 5
+TABLE = "x.ms.bcal.tbl"
+
+_BEGIN = """
+import json, os, signal, sys, time, pathlib
+job = json.loads(pathlib.Path(sys.argv[1]).read_text())
+fields = job["fields"] or list(job["rows_by_field"])
+progress = open(job["progress"], "a")
+def say(step, percent):
+    progress.write(json.dumps({"step": step, "percent": percent}) + "\\n")
+    progress.flush()
+say("importasdm", 10)
+"""
+_END = f"""
+for folder in ("", "FIELD"):
+    path = pathlib.Path(job["output"], folder)
+    path.mkdir()
+    for name in ("table.dat", "table.info", "table.lock"):
+        (path / name).write_bytes(b"x")
+rows = {{name: job["rows_by_field"][name] for name in fields}}
+output = {{"rows": sum(rows.values()), "columns": {sorted(COLUMNS)}, "subtables": {sorted(SUBTABLES)},
+           "rows_by_field": rows}}
+result = {{"step": "verify", "casa_version": "6.7.0-31", "imported_rows_by_field": job["rows_by_field"],
+           "output": output}}
+pathlib.Path(job["result"]).write_text(json.dumps(result))
+"""
+
+
+class StandInLauncher:
+    """Starts a script of the test's where CASA would be started, as a real process.
+
+    Parameters
+    ----------
+    folder
+        Where the script goes.
+    behaviour
+        Python code that runs between the first word of progress and the result; ``job`` and ``say`` are there.
+    """
+
+    def __init__(self, folder: Path, behaviour: str = "") -> None:
+        self._script = folder / "stand_in.py"
+        self._script.write_text(_BEGIN + behaviour + _END)
+        self._processes = ProcessLauncher(python=Path(sys.executable))
+        self.started: list[CasaProcess] = []
+
+    def start(self, script: Path, files: CasaFiles) -> CasaProcess:
+        """Start the stand-in."""
+        self.started.append(self._processes.start(self._script, files))
+        return self.started[-1]
+
+    def is_ready(self) -> bool:
+        """Whether it could be started."""
+        return self._processes.is_ready()
+
+
+def order_tiny_restore(objects: ObjectStore, folder: Path, **changes: object) -> Event:
+    """Order the restore of an execution block that consists of what the runner looks at, and no more."""
+    asdm, products = folder / EB.file_form, folder / "products"
+    if not asdm.exists():
+        asdm.mkdir()
+        products.mkdir()
+        _write_asdm(asdm)
+        _write_products(products)
+    given = {"mous_uid": MOUS, "eb_uid": EB, "asdm": asdm, "products": sorted(products.iterdir())}
+    return order_restore(objects, **(given | changes))  # type: ignore[arg-type]  # a table of keywords
+
+
+def _write_asdm(folder: Path) -> None:
+    def write(name: str, *rows: str) -> None:
+        body = "".join(f"<row>{row}</row>" for row in rows)
+        (folder / f"{name}.xml").write_text(f"<{name}Table>{body}</{name}Table>")
+
+    write("Field", *(f"<fieldId>{number}</fieldId><fieldName>{name}</fieldName>" for number, name in enumerate(FIELDS)))
+    write(
+        "ConfigDescription",
+        "<configDescriptionId>0</configDescriptionId><correlationMode>CROSS_ONLY</correlationMode>"
+        "<numDataDescription>1</numDataDescription>",
+    )
+    write(
+        "Main",
+        *(
+            f"<time>5045097615000000512</time><numAntenna>8</numAntenna><numIntegration>5</numIntegration>"
+            f"<configDescriptionId>0</configDescriptionId><fieldId>{number}</fieldId>"
+            for number in range(len(FIELDS))
+        ),
+    )
+
+
+def _write_products(folder: Path) -> None:
+    mous, vis = MOUS.file_form, f"{EB.file_form}.ms"
+    (folder / f"member.{mous}.hifa_calimage.pipeline_manifest.xml").write_text(
+        f'<piperesults name="{mous}"><ous name="{mous}"><casaversion name="6.7.0.31"/><session name="session_1">'
+        f'<caltables name="{mous}.session_1.caltables.tgz"/><asdm name="{vis}">'
+        f'<finalflags name="{vis}.flagversions.tgz"/><applycmds name="{vis}.calapply.txt"/>'
+        "</asdm></session></ous></piperesults>"
+    )
+    calls = (
+        f"applycal(vis='{vis}', field='{field}', intent='', spw='', antenna='', gaintable=['{TABLE}'], "
+        "gainfield=[''], spwmap=[[]], interp=['linear'], calwt=[True])"
+        for field in FIELDS
+    )
+    (folder / f"{vis}.calapply.txt").write_text("\n".join([f"# Apply file for {vis}", *calls]))
+    write_tgz(folder / f"member.{mous}.session_1.caltables.tgz", f"{TABLE}/table.dat")
+    write_tgz(folder / f"{vis}.flagversions.tgz", f"{vis}.flagversions/flags.Pipeline_Final/table.dat")
+
+
+def write_tgz(path: Path, *members: str) -> None:
+    """Write an archive of files with one byte each."""
+    with tarfile.open(path, "w:gz") as tar:
+        for name in members:
+            info = tarfile.TarInfo(name)
+            info.size = 1
+            tar.addfile(info, io.BytesIO(b"x"))
