@@ -206,6 +206,6 @@ def _reachable(root: Path) -> Iterator[None]:
             f"The object store {root} refuses {error.filename}; give this user write access to the directory"
         ) from error
     except OSError as error:
-        if error.errno in (errno.EROFS, errno.ENOTDIR):
+        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
             raise MisconfiguredError(f"The object store {root} cannot be used ({error}); set another root") from error
         raise DependencyAwayError(f"The object store {root} does not work now: {error}; look at its disk") from error

@@ -108,7 +108,7 @@ def test_who_completed_an_upload_but_lost_the_answer_has_completed_it(s3: S3Harn
 
     def source() -> Iterator[bytes]:
         yield chunks
-        s3.relay.lose_next_answer(b"<CompleteMultipartUpload>")
+        s3.relay.lose_next_answer(b"<CompleteMultipartUpload")
 
     ref = s3.store.put("lost/completion", source())
     assert s3.relay.interruptions == 1

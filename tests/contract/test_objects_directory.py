@@ -1,0 +1,147 @@
+"""What is the directory's own: writers that were killed, hard links, keys that are files and directories."""
+
+import errno
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.errors import DependencyAwayError, MisconfiguredError
+from shared.objects import IntegrityError, InvalidKeyError
+from shared.objects.directory import DirectoryStore
+from tests.contract.objects_harness import DirectoryHarness
+
+WRITER = """
+import sys
+from pathlib import Path
+from shared.objects.directory import DirectoryStore
+
+def chunks():
+    yield b"half of it"
+    print("written", flush=True)
+    sys.stdin.read()
+
+DirectoryStore(Path(sys.argv[1])).put("killed/writer", chunks())
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> DirectoryHarness:
+    return DirectoryHarness(tmp_path / "root")
+
+
+def started_writer(root: Path) -> subprocess.Popen[bytes]:
+    """Start a process that is in the middle of a write, and stays there."""
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, root], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == b"written\n"
+    return writer
+
+
+def test_temporary_files_of_a_killed_writer_are_removed_when_a_store_is_opened(directory: DirectoryHarness) -> None:
+    with started_writer(directory.root) as writer:
+        writer.kill()
+    assert len(directory.leftovers()) == 1
+    assert list(directory.store.list("")) == []
+    DirectoryStore(directory.root)
+    assert directory.leftovers() == []
+
+
+def test_temporary_files_of_a_living_writer_stay(directory: DirectoryHarness) -> None:
+    with started_writer(directory.root) as writer:
+        DirectoryStore(directory.root)
+        assert directory.store.sweep(timedelta(0)) == 0
+        writer.communicate(b"")
+    assert writer.returncode == 0
+    assert directory.store.get("killed/writer") == b"half of it"
+
+
+def test_data_that_were_never_named_are_removed_by_the_next_write_of_their_key(directory: DirectoryHarness) -> None:
+    unnamed = directory.root / "data/moved/not-named" / f"{'0' * 32}.1.{'0' * 64}"
+    unnamed.parent.mkdir(parents=True)
+    unnamed.write_bytes(b"x")
+    assert directory.store.info("moved/not-named") is None
+    directory.store.put_bytes("moved/not-named", b"new")
+    assert directory.leftovers() == []
+    assert directory.store.get("moved/not-named") == b"new"
+
+
+def test_a_directory_that_a_killed_writer_left_is_no_hindrance(directory: DirectoryHarness) -> None:
+    (directory.root / "objects/left/empty/deep").mkdir(parents=True)
+    assert directory.store.put_bytes("left/empty", b"x").size == 1
+
+
+def test_data_that_somebody_removed_are_an_integrity_error(directory: DirectoryHarness) -> None:
+    directory.store.put_bytes("removed/data", b"x")
+    (directory.root / "objects/removed/data").resolve().unlink()
+    with pytest.raises(IntegrityError, match="removed/data"):
+        directory.store.get("removed/data")
+
+
+def test_a_key_cannot_lie_below_an_object_nor_above_one(directory: DirectoryHarness) -> None:
+    directory.store.put_bytes("a/b", b"x")
+    for key in ("a", "a/b/c", "a/b/c/d"):
+        with pytest.raises(InvalidKeyError, match="choose another"):
+            directory.store.put_bytes(key, b"y")
+        assert directory.store.info(key) is None
+    assert [info.key for info in directory.store.list("")] == ["a/b"]
+    assert directory.leftovers() == []
+
+
+def test_an_empty_directory_is_left_neither_by_deletion_nor_by_refusal(directory: DirectoryHarness) -> None:
+    directory.store.put_bytes("deep/er/and/deeper", b"x")
+    directory.store.delete("deep/er/and/deeper")
+    assert [list((directory.root / name).iterdir()) for name in ("objects", "data", "tmp")] == [[], [], []]
+
+
+def test_a_fetched_file_is_a_hard_link(directory: DirectoryHarness, tmp_path: Path) -> None:
+    ref = directory.store.put_bytes("linked/file", b"x")
+    directory.store.fetch_to(ref, tmp_path / "file")
+    assert (tmp_path / "file").samefile(directory.root / "objects/linked/file")
+
+
+def test_a_file_system_without_hard_links_gets_a_copy(
+    directory: DirectoryHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    ref = directory.store.put_bytes("copied/file", b"x")
+    monkeypatch.setattr(os, "link", refuse)
+    directory.store.fetch_to(ref, tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"x"
+    assert not (tmp_path / "file").samefile(directory.root / "objects/copied/file")
+    assert list(tmp_path.glob(".*.part")) == []
+
+
+def test_a_full_disk_is_a_dependency_that_is_away(directory: DirectoryHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DependencyAwayError, match="No space left"):
+        directory.store.put_bytes("full/disk", b"x")
+    monkeypatch.undo()
+    assert list(directory.store.list("")) == []
+    assert directory.leftovers() == []
+
+
+def test_a_root_that_is_a_file_says_what_to_set(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(MisconfiguredError, match="set another root"):
+        DirectoryStore(tmp_path / "file" / "below")
+
+
+def test_an_object_can_be_read_to_its_end_while_it_is_deleted(directory: DirectoryHarness) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield from (bytes([number]) * 1_000_000 for number in range(5))
+
+    ref = directory.store.put("deleted/meanwhile", chunks())
+    with directory.store.open(ref) as reading:
+        first = next(reading)
+        directory.store.delete("deleted/meanwhile")
+        assert len(first) + sum(map(len, reading)) == ref.size
