@@ -1,13 +1,13 @@
 """Settings of the RabbitMQ adapter."""
 
 import pika
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 
 class RabbitSettings(BaseModel):
     """Where the broker is and how it is used. All times are seconds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: SecretStr = Field(
         default=SecretStr("amqp://guest:guest@localhost:5672/%2F"),
@@ -32,6 +32,19 @@ class RabbitSettings(BaseModel):
     )
     journal_bytes: int = Field(default=2_000_000_000, ge=1, description="How much of all events the journal keeps")
     journal_age: str = Field(default="90D", pattern=r"^[0-9]+[YMDhms]$", description="How long the journal keeps them")
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: SecretStr) -> SecretStr:
+        """Refuse an address that pika cannot read, without showing the password in it."""
+        text = url.get_secret_value()
+        try:
+            pika.URLParameters(text)
+        except (ValueError, TypeError):
+            text = ""
+        if not text.startswith(("amqp://", "amqps://")):
+            raise ValueError("not an address of RabbitMQ: amqp://user:password@host:port/vhost is wanted")
+        return url
 
     def parameters(self, name: str) -> pika.URLParameters:
         """Make the parameters of a connection that shows ``name`` to the broker's operator."""

@@ -22,7 +22,10 @@ _DELIVERY_COUNT = "x-delivery-count"
 _BROKERS_OWN = ("x-death", "x-delivery-count", "x-first-death-", "x-last-death-")
 _PERSISTENT = DeliveryMode.Persistent
 _LONGEST_REASON = 8000
-"""Characters; all headers have to fit into one frame of 128 KB."""
+"""Characters; all headers have to fit into one frame of 128 KB, or the broker drops the connection."""
+_MOST_HEADERS = 20
+_LONGEST_HEADER = 1000
+_LARGEST_INTEGER = 2**63 - 1
 
 
 def of_event(event: Event, body: bytes, *, names: Names) -> Outgoing:
@@ -94,8 +97,12 @@ def dead_event(queue: str, body: bytes, properties: BasicProperties) -> DeadEven
 
 
 def _carried_on(properties: BasicProperties, headers: Mapping[str, Any]) -> BasicProperties:
-    """Copy the properties with new headers; what the broker counted for its own ends is left out."""
-    kept = {name: value for name, value in (properties.headers or {}).items() if not name.startswith(_BROKERS_OWN)}
+    """Copy the properties with new headers, without what the broker counted for its own ends."""
+    kept = [
+        (name, value)
+        for name, value in (properties.headers or {}).items()
+        if not name.startswith(_BROKERS_OWN) and _is_plain(value)
+    ]
     return BasicProperties(
         content_type=properties.content_type,
         content_encoding=properties.content_encoding,
@@ -104,8 +111,15 @@ def _carried_on(properties: BasicProperties, headers: Mapping[str, Any]) -> Basi
         correlation_id=properties.correlation_id,
         type=properties.type,
         timestamp=properties.timestamp,
-        headers={**kept, **headers},
+        headers={**dict(kept[:_MOST_HEADERS]), **headers},
     )
+
+
+def _is_plain(value: object) -> bool:
+    """Whether a stranger's header can be written again, and is short."""
+    if isinstance(value, int):
+        return abs(value) <= _LARGEST_INTEGER
+    return isinstance(value, str) and len(value) <= _LONGEST_HEADER
 
 
 def _integer(value: object, default: int) -> int:

@@ -22,6 +22,13 @@ def test_tls_is_asked_for_by_the_address() -> None:
     assert settings.parameters("publisher").port == 5671
 
 
+@pytest.mark.parametrize("url", ["amqp://vera:hush-hush@broker:port/", "http://vera:hush-hush@broker/"])
+def test_an_address_that_cannot_be_read_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ValidationError, match="amqp://user:password@host") as caught:
+        RabbitSettings.model_validate({"url": url})
+    assert "hush-hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize("prefix", ["", "a.b", "a b", "a#"])
 def test_a_prefix_is_a_plain_name(prefix: str) -> None:
     with pytest.raises(ValidationError, match="prefix"):

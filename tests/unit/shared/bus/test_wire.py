@@ -73,6 +73,16 @@ def test_a_reason_of_any_length_fits_into_a_frame() -> None:
     assert len(str(sent.properties.headers)) < 100_000
 
 
+def test_headers_of_a_stranger_that_fit_into_no_frame_are_left_out() -> None:
+    strange: dict[str, Any] = {
+        "long": "x" * 100_000,
+        "deep": {"a": [1]},
+        **{f"n{number}": "x" * 900 for number in range(500)},
+    }
+    sent = wire.put_off(b"", BasicProperties(headers=strange), queue="q", delay=1.0, first_failure=WHEN, names=NAMES)
+    assert len(str(sent.properties.headers)) < 30_000
+
+
 def test_a_dead_letter_of_the_brokers_own_making_says_so() -> None:
     dead = wire.dead_event("notifier", b"body", BasicProperties(headers={"x-first-death-reason": "delivery_limit"}))
     assert (dead.code, dead.reason) == ("delivery_limit", "given up by the broker: delivery_limit")
