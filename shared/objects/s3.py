@@ -67,7 +67,7 @@ class S3Store:
     def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
         """Store a stream, replacing what was there; see `ObjectStore.put`.
 
-        Memory: five parts of 16 MiB at most, for streams of unknown size beyond 19 GiB twice the part's size.
+        Memory: about 100 MiB (three parts on their way, one being filled); parts grow with very large streams.
         """
         check_key(key)
         digest = Digest()
