@@ -1,0 +1,132 @@
+"""Every way in which real CASA, or the runner, fails has its reason, and nothing partial is left."""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from contracts.envelope import Event
+from contracts.reasons import ReasonCode
+from services.casa_runner.service import build
+from tests.support.casa_fixtures import block, products, site
+from tests.support.casa_site import EB, SESSION, Site
+from tests.support.delivery import RecordingDelivery
+
+__all__ = ["block", "products", "site"]
+pytestmark = pytest.mark.acceptance
+
+
+def test_a_truncated_binary_is_noticed_although_casa_says_nothing(site: Site) -> None:
+    asdm = site.folder / EB.file_form
+    shutil.copytree(site.block.asdm, asdm)
+    binary = max((asdm / "ASDMBinary").iterdir(), key=lambda path: path.stat().st_size)
+    binary.write_bytes(binary.read_bytes()[: binary.stat().st_size // 2])
+    failure = site.failed(site.order(asdm=asdm))
+    assert failure.reason is ReasonCode.OUTPUT_INCOMPLETE
+    assert failure.log is not None
+    assert b"importasdm" in site.objects.read(failure.log)
+    assert (Path(str(failure.working_directory).partition(":")[2]) / "working" / f"{EB.file_form}.ms").is_dir()
+
+
+def repacked(site: Site, change: Callable[[Path], None]) -> list[Path]:
+    """Pack the caltables anew after a change; return all products with that archive in its place."""
+    original = site.products.caltables[SESSION]
+    folder = site.folder / "caltables"
+    with tarfile.open(original) as tar:
+        tar.extractall(folder, filter="data")
+    change(folder)
+    archive = site.folder / original.name
+    with tarfile.open(archive, "w:gz") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
+    return [archive if path == original else path for path in site.products.files]
+
+
+def test_a_missing_caltable_is_named_before_casa_starts(site: Site) -> None:
+    gone = site.block.caltables[0].name
+    failure = site.failed(site.order(products=repacked(site, lambda folder: shutil.rmtree(folder / gone))))
+    assert failure.reason is ReasonCode.CALTABLE_DAMAGED
+    assert gone in failure.detail
+    assert site.launcher.started == []
+
+
+def test_a_damaged_caltable_is_told_by_casa(site: Site) -> None:
+    def cut(folder: Path) -> None:
+        (folder / site.block.caltables[0].name / "table.dat").write_bytes(b"no table")
+
+    failure = site.failed(site.order(products=repacked(site, cut)))
+    assert failure.reason is ReasonCode.CALTABLE_DAMAGED
+    assert "in step applycal" in failure.detail
+
+
+class AtStep(RecordingDelivery):
+    """Does something when CASA has come to a step."""
+
+    def __init__(self, step: str, action: Callable[[], None]) -> None:
+        super().__init__()
+        self._step = step
+        self._action = action
+
+    def publish(self, events: Sequence[Event]) -> None:
+        super().publish(events)
+        if getattr(events[-1].data, "step", "") == self._step:
+            self._action()
+
+
+def test_a_killed_casa_is_a_crash(site: Site) -> None:
+    delivery = AtStep("importasdm", lambda: os.kill(site.launcher.started[0].pid, signal.SIGKILL))
+    failure = site.failed(site.order(), delivery)
+    assert failure.reason is ReasonCode.CASA_CRASHED
+    assert failure.detail == "CASA was ended by SIGKILL in step importasdm"
+
+
+RUNNER = """
+import pathlib, sys
+from contracts.envelope import Event
+from services.casa_runner.service import build
+from services.casa_runner.settings import CasaRunnerSettings
+from shared.objects.directory import DirectoryStore
+from tests.support.delivery import RecordingDelivery
+
+class Telling(RecordingDelivery):
+    def publish(self, events):
+        print(getattr(events[-1].data, "step", "started"), flush=True)
+
+folder = pathlib.Path(sys.argv[1])
+settings = CasaRunnerSettings(scratch=folder / "scratch", progress_interval=0)
+runner = build(objects=DirectoryStore(folder / "store"), settings=settings)
+runner.handle(Event.decode((folder / "event.json").read_bytes()), Telling())
+"""
+
+
+@pytest.fixture
+def killed_runner(site: Site) -> Iterator[int]:
+    """The CASA process of a runner that was killed while CASA worked."""
+    (site.folder / "event.json").write_bytes(site.order().encode())
+    command = [sys.executable, "-c", RUNNER, str(site.folder)]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        assert any(line.strip() == "importasdm" for line in runner.stdout)
+        [casa] = [int(pid) for pid in Path(f"/proc/{runner.pid}/task/{runner.pid}/children").read_text().split()]
+        casa_ended = os.pidfd_open(casa)
+        runner.kill()
+    yield casa_ended
+    os.close(casa_ended)
+
+
+def test_a_killed_runner_takes_casa_with_it_and_the_next_one_restores_from_scratch(
+    site: Site, killed_runner: int
+) -> None:
+    assert select.select([killed_runner], [], [], 10)[0], "CASA outlived its runner"
+    attempts = site.settings.scratch / "attempts"
+    assert list(attempts.iterdir())
+    build(objects=site.objects, settings=site.settings)
+    assert not list(attempts.iterdir())
+    assert site.restored(Event.decode((site.folder / "event.json").read_bytes())).rows == site.block.facts.rows

@@ -1,0 +1,92 @@
+"""One synthetic execution block, its products, a store, and a runner with real CASA."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from contracts.envelope import Event
+from contracts.identifiers import ExecBlockUid, MousUid, SessionName
+from contracts.messages import RestoreCompleted, RestoreFailed
+from contracts.messages.parts import BlockFailure, RestoredBlock
+from observatory.blocks import MadeBlock
+from observatory.products import MousProducts
+from services.casa_runner.job import CasaFiles
+from services.casa_runner.launcher import CasaProcess, ProcessLauncher
+from services.casa_runner.service import CasaRunner
+from services.casa_runner.settings import CasaRunnerSettings
+from services.casa_runner.workspace import Workspace
+from shared.objects.directory import DirectoryStore
+from tests.support.casa_orders import order_restore
+from tests.support.delivery import RecordingDelivery
+
+MOUS = MousUid("uid://A001/X1284/X265f")
+EB = ExecBlockUid("uid://A002/Xc7111c/X3979")
+SESSION = SessionName("session_1")
+
+
+class WatchedLauncher(ProcessLauncher):
+    """Starts CASA and lets the test reach its process."""
+
+    def __init__(self) -> None:
+        super().__init__(python=Path(sys.executable))
+        self.started: list[CasaProcess] = []
+
+    def start(self, script: Path, files: CasaFiles) -> CasaProcess:
+        self.started.append(super().start(script, files))
+        return self.started[-1]
+
+
+@dataclass
+class Site:
+    """A store, a runner and one execution block with its products."""
+
+    folder: Path
+    block: MadeBlock
+    products: MousProducts
+    launcher: WatchedLauncher = field(default_factory=WatchedLauncher)
+
+    def __post_init__(self) -> None:
+        self.objects = DirectoryStore(self.folder / "store")
+        self.settings = CasaRunnerSettings(scratch=self.folder / "scratch", progress_interval=0)
+
+    def order(
+        self,
+        *fields: str,
+        asdm: Path | None = None,
+        products: Sequence[Path] | None = None,
+    ) -> Event:
+        return order_restore(
+            self.objects,
+            mous_uid=MOUS,
+            eb_uid=EB,
+            asdm=asdm or self.block.asdm,
+            products=products or self.products.files,
+            fields=fields,
+            casa_version=self.block.facts.casa_version,
+        )
+
+    def runner(self) -> CasaRunner:
+        workspace = Workspace(scratch=self.settings.scratch, keep_failed=2)
+        return CasaRunner(settings=self.settings, objects=self.objects, workspace=workspace, launcher=self.launcher)
+
+    def restored(self, event: Event) -> RestoredBlock:
+        message = self.runner().handle(event, RecordingDelivery())[0].data
+        assert isinstance(message, RestoreCompleted), message
+        return message.block
+
+    def failed(self, event: Event, delivery: RecordingDelivery | None = None) -> BlockFailure:
+        message = self.runner().handle(event, delivery or RecordingDelivery())[0].data
+        assert isinstance(message, RestoreFailed), message
+        assert not list(self.objects.list("products/"))
+        return message.failure
+
+    def unpacked(self, block: RestoredBlock) -> Path:
+        """Unpack a delivered tar by the system's own tar."""
+        archive = self.folder / "x.tar"
+        archive.write_bytes(self.objects.read(block.tar))
+        into = self.folder / "unpacked"
+        into.mkdir(exist_ok=True)
+        subprocess.run(["tar", "-xf", archive, "-C", into], check=True)
+        return into / block.file_name.removesuffix(".tar")
