@@ -9,6 +9,12 @@ class ScratchFullError(DependencyAwayError):
     code = "scratch_full"
 
 
+class CasaAwayError(DependencyAwayError):
+    """CASA could not be started here; the data has not been looked at yet."""
+
+    code = "casa_away"
+
+
 class RestoreInterruptedError(DependencyAwayError):
     """The restore was ended because somebody else will do it: the delivery was lost, or the runner stops."""
 

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
+from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
-from shared.errors import MisconfiguredError
 
 
 class RunningCasa(Protocol):
@@ -29,7 +29,7 @@ class Launcher(Protocol):
 
         Raises
         ------
-        MisconfiguredError
+        CasaAwayError
             If there is no CASA to start.
         """
 
@@ -57,9 +57,10 @@ class CasaProcess:
 
     def stop(self) -> None:
         """Kill the group: what it wrote is thrown away, so there is nothing to tidy for it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 class ProcessLauncher:
@@ -88,7 +89,7 @@ class ProcessLauncher:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise MisconfiguredError(f"CASA's Python {self._python} cannot be started: {error}") from error
+                raise CasaAwayError(f"CASA's Python {self._python} cannot be started: {error}") from error
         return CasaProcess(process)
 
     def is_ready(self) -> bool:

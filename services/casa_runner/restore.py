@@ -168,13 +168,14 @@ class Restorer:
             method=METHOD,
             ppr=order.ppr.ref,
         )
+        log.info("block_restored", rows=block.rows, fields=block.fields, bytes=tar.size, tar=tar.key)
         return self._archive.conclude(order, block, log_ref)
 
     def _keep(self, order: RestoreOrdered, files: CasaFiles, error: BlockFailedError) -> BlockFailure:
         log_ref = self._archive.store_log(order, _logs(files), attempt=files.attempt.name)
-        return _failure(order, error).model_copy(
-            update={"log": log_ref, "working_directory": self._workspace.keep(files.attempt)}
-        )
+        place = self._workspace.keep(files.attempt)
+        log.error("block_not_restored", reason=error.reason.value, detail=error.detail, kept=place, log=log_ref.key)
+        return _failure(order, error).model_copy(update={"log": log_ref, "working_directory": place})
 
 
 @contextmanager

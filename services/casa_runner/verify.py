@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contracts.reasons import ReasonCode
 from services.casa_runner.asdm import AsdmPromise
-from services.casa_runner.errors import ScratchFullError
+from services.casa_runner.errors import CasaAwayError, ScratchFullError
 from services.casa_runner.job import CasaResult, Described
 from shared.errors import BlockFailedError
 
@@ -54,6 +54,7 @@ _HARMLESS = (
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
 _CALTABLE_TROUBLE = re.compile(r"\.tbl\b|Calibrater::setapply|does not exist", re.IGNORECASE)
 _SIGNAL_BASE = 128
+_BEFORE_DATA = ("starting", "loading CASA")
 
 
 def judge(
@@ -94,6 +95,8 @@ def judge(
     ------
     ScratchFullError
         If it failed for want of room.
+    CasaAwayError
+        If it failed before it looked at the data.
     BlockFailedError
         With the reason, if it failed otherwise.
     """
@@ -111,16 +114,18 @@ def judge(
     return result.output
 
 
-def _failure(status: int, result: CasaResult, printed: str) -> BlockFailedError:
+def _failure(status: int, result: CasaResult, printed: str) -> BlockFailedError | CasaAwayError:
+    what = result.error or (printed.strip().splitlines() or ["nothing was printed"])[-1]
+    if what.startswith("CasaVersionError"):
+        return BlockFailedError(ReasonCode.CASA_VERSION_UNAVAILABLE, what)
+    if result.step in _BEFORE_DATA:
+        return CasaAwayError(f"CASA does not start here (exit status {status}): {what}; check its installation")
     number = -status if status < 0 else status - _SIGNAL_BASE
     if number > 0:
         return BlockFailedError(
             ReasonCode.CASA_CRASHED, f"CASA was ended by {_signal_name(number)} in step {result.step}"
         )
-    what = result.error or (printed.strip().splitlines() or ["nothing was printed"])[-1]
     detail = f"exit status {status} in step {result.step}: {what}"
-    if what.startswith("CasaVersionError"):
-        return BlockFailedError(ReasonCode.CASA_VERSION_UNAVAILABLE, what)
     if result.step == "applycal" and _CALTABLE_TROUBLE.search(what):
         return BlockFailedError(ReasonCode.CALTABLE_DAMAGED, detail)
     return BlockFailedError(ReasonCode.CASA_FAILED, detail)

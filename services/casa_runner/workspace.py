@@ -78,7 +78,7 @@ class Workspace:
         self._failed = scratch.absolute() / "failed"
         self._keep_failed = keep_failed
         for folder in (self._attempts, self._failed):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # for proprietary data
 
     @contextmanager
     def attempt(self, label: str) -> Iterator[Attempt]:

@@ -66,6 +66,14 @@ def test_a_damaged_caltable_is_told_by_casa(site: Site) -> None:
     assert "in step applycal" in failure.detail
 
 
+def test_another_version_than_the_only_one_allowed_is_refused_by_casa_itself(site: Site) -> None:
+    site.settings = site.settings.model_copy(update={"version_policy": "same"})
+    failure = site.failed(site.order(casa_version="6.6.6-17"))
+    assert failure.reason is ReasonCode.CASA_VERSION_UNAVAILABLE
+    assert "6.6.6-17" in failure.detail
+    assert site.block.facts.casa_version in failure.detail
+
+
 class AtStep(RecordingDelivery):
     """Does something when CASA has come to a step."""
 

@@ -56,6 +56,7 @@ class Site:
         *fields: str,
         asdm: Path | None = None,
         products: Sequence[Path] | None = None,
+        casa_version: str | None = None,
     ) -> Event:
         return order_restore(
             self.objects,
@@ -64,7 +65,7 @@ class Site:
             asdm=asdm or self.block.asdm,
             products=products or self.products.files,
             fields=fields,
-            casa_version=self.block.facts.casa_version,
+            casa_version=casa_version or self.block.facts.casa_version,
         )
 
     def runner(self) -> CasaRunner:

@@ -14,7 +14,7 @@ import pytest
 
 from contracts.messages.parts import ObjectRef
 from contracts.reasons import ReasonCode
-from services.casa_runner.errors import RestoreInterruptedError, ScratchFullError
+from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError, ScratchFullError
 from services.casa_runner.service import build
 from services.casa_runner.settings import CasaRunnerSettings
 from shared.errors import DependencyAwayError
@@ -149,6 +149,12 @@ def test_an_unsaid_word_of_progress_does_not_end_a_restore(bench: Bench) -> None
             raise DependencyAwayError("no confirm")
 
     assert restored(bench.runner().handle(bench.order(), Mute()))
+
+
+def test_a_missing_casa_is_tried_later(bench: Bench, objects: DirectoryStore) -> None:
+    settings = CasaRunnerSettings(scratch=bench.folder / "scratch", python=bench.folder / "missing")
+    with pytest.raises(CasaAwayError, match="missing"):
+        build(objects=objects, settings=settings).handle(bench.order(), RecordingDelivery())
 
 
 def test_too_little_scratch_is_tried_later(bench: Bench) -> None:

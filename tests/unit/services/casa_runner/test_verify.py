@@ -7,7 +7,7 @@ import pytest
 
 from contracts.reasons import ReasonCode
 from services.casa_runner.asdm import AsdmPromise
-from services.casa_runner.errors import ScratchFullError
+from services.casa_runner.errors import CasaAwayError, ScratchFullError
 from services.casa_runner.job import CasaResult, Described
 from services.casa_runner.verify import COLUMNS, SUBTABLES, check_files, judge, severe_lines
 from shared.errors import BlockFailedError
@@ -60,7 +60,7 @@ def test_an_exception_is_told_with_its_step() -> None:
 
 
 def test_without_a_result_the_last_printed_line_is_told() -> None:
-    reason, detail = reason_of(1, CasaResult(), printed="Traceback\nImportError: no casatools\n")
+    reason, detail = reason_of(1, CasaResult(step="split"), printed="Traceback\nImportError: no casatools\n")
     assert reason is ReasonCode.CASA_FAILED
     assert "ImportError: no casatools" in detail
 
@@ -121,8 +121,15 @@ def test_a_full_disk_is_a_matter_of_time(trouble: dict[str, object]) -> None:
         verdict(**trouble)  # type: ignore[arg-type]  # a table of keywords
 
 
+@pytest.mark.parametrize("status", [1, -11])
+def test_a_casa_that_does_not_come_to_the_data_says_nothing_about_it(status: int) -> None:
+    with pytest.raises(CasaAwayError, match="check its installation") as raised:
+        verdict(status, CasaResult(step="loading CASA", error="ImportError: no casatools"))
+    assert raised.value.transient
+
+
 def test_an_abort_with_room_on_the_disk_is_a_crash() -> None:
-    assert reason_of(-6, CasaResult())[0] is ReasonCode.CASA_CRASHED
+    assert reason_of(-6, CasaResult(step="split"))[0] is ReasonCode.CASA_CRASHED
 
 
 def test_an_unexpected_severe_line_fails_the_restore() -> None:
