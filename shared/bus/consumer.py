@@ -106,11 +106,14 @@ class Consumer:
         """Whether events are coming."""
         return self._link.is_ready
 
-    def drain(self, timeout: float) -> bool:
-        """Take no more events, let handlers finish and their acknowledgements reach the broker."""
-        until = monotonic() + timeout
+    def stop(self) -> None:
+        """Take no more events."""
         self._stopping.set()
         self._link.call(self._stop_consuming)
+
+    def drain(self, timeout: float) -> bool:
+        """After `stop`, let handlers finish and their acknowledgements reach the broker."""
+        until = monotonic() + timeout
         self._cancelled.wait(timeout if self._link.is_ready else 0.0)
         for _ in range(self._subscription.concurrency):
             self._jobs.put(None)

@@ -84,12 +84,12 @@ def handle(
         return Handled(outcome=DeadLetter("undecodable", str(error)), first_failure=datetime.now(UTC))
     try:
         return Handled(outcome=_say(subscription.handler(event, delivery), delivery))
-    except Exception as error:  # whatever a handler raises, the policy decides what becomes of its event
+    except (Exception, SystemExit) as error:  # whatever a handler raises, the policy decides what follows
         return _failed(error, event, delivery, subscription=subscription, policy=policy, first_failure=first_failure)
 
 
 def _failed(
-    error: Exception,
+    error: BaseException,
     event: Event,
     delivery: Delivery,
     *,
@@ -128,9 +128,10 @@ def _report(event: Event, decision: RetryLater | DeadLetter, delivery: Delivery,
 
 def _say(events: Sequence[Event], delivery: Delivery) -> Ending:
     """Publish until it is confirmed: hours of work are not thrown away because the bus is away for a minute."""
+    said = tuple(events)
     while not delivery.lost.is_set():
         try:
-            delivery.publish(events)
+            delivery.publish(said)
         except DependencyAwayError as error:
             log.warning("answer_not_confirmed_said_again", reason=str(error))
         else:

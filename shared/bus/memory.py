@@ -188,15 +188,18 @@ class _Consumer:
             case Ending():
                 pass
 
-    def drain(self, timeout: float) -> bool:
+    def stop(self) -> None:
+        """Take no more events."""
         self._stopping.set()
         self._queue.interrupt()
+
+    def drain(self, timeout: float) -> bool:
+        """After `stop`, let handlers finish."""
         return self._workers.join(timeout)
 
     def close(self) -> None:
         """Give back what is at work: the next consumer gets it, as after the death of a process."""
-        self._stopping.set()
-        self._queue.interrupt()
+        self.stop()
         with self._lock:
             deliveries = list(self._at_work.values())
             self._at_work.clear()
@@ -259,6 +262,8 @@ class MemoryBus:
     def drain(self, timeout: float) -> bool:
         """Stop taking events and wait for handlers at work."""
         until = monotonic() + timeout
+        for consumer in self._consumers:
+            consumer.stop()
         finished = [consumer.drain(max(0.0, until - monotonic())) for consumer in self._consumers]
         return all(finished)
 

@@ -87,6 +87,8 @@ class RabbitBus:
     def drain(self, timeout: float) -> bool:
         """Stop taking events and let handlers that are at work finish."""
         until = monotonic() + timeout
+        for consumer in self._consumers:
+            consumer.stop()
         finished = [consumer.drain(max(0.0, until - monotonic())) for consumer in self._consumers]
         return all(finished)
 

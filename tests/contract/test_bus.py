@@ -60,7 +60,7 @@ def collect(bus: Bus, queue: str, *topics: str) -> Collector[Event]:
 class Failing:
     """A handler that raises an error so many times before it succeeds."""
 
-    def __init__(self, error: Exception, times: int = 1_000) -> None:
+    def __init__(self, error: BaseException, times: int = 1_000) -> None:
         self.error, self.times = error, times
         self.attempts = Collector[tuple[Event, int, float]]()
 
@@ -276,6 +276,13 @@ def test_a_transient_error_past_the_deadline_becomes_a_dead_letter(harness: Harn
     assert dead.attempt == len(failing.attempts.items) >= 3
 
 
+def test_a_handler_that_ends_its_thread_does_not_end_the_consumer(bus: Bus) -> None:
+    failing = Failing(SystemExit(1), times=1)
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=failing))
+    bus.publish([event := started()])
+    assert [(each, attempt) for each, attempt, _ in failing.attempts.wait_for(2)] == [(event, 1), (event, 2)]
+
+
 def test_an_unforeseen_error_becomes_a_dead_letter_after_three_attempts(bus: Bus) -> None:
     failing = Failing(KeyError("gain"))
     bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=failing))
@@ -394,6 +401,26 @@ def test_drain_lets_a_handler_finish_and_say_its_answer_and_takes_no_more(harnes
     assert answers.wait_for(1)[0].causationid == first.id
     assert [event for event, _ in slow.deliveries.items] == [first]
     assert collect(harness.bus(), "casa-runner", STARTED).wait_for(1) == [second]
+
+
+def test_drain_stops_every_subscription_before_it_waits_for_one(harness: Harness) -> None:
+    bus, other, slow = harness.bus(), harness.bus(), Slow()
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=slow))
+    here, there = collect(bus, "request-desk", PROGRESSED), collect(other, "request-desk", PROGRESSED)
+    other.publish([started()])
+    slow.deliveries.wait_for(1)
+    drained = Collector[bool]()
+    draining = Thread(target=lambda: drained(bus.drain(PATIENCE)))
+    draining.start()
+    in_a_row, until = 0, monotonic() + PATIENCE
+    while in_a_row < 5:
+        other.publish([probe := progressed(started())])
+        while probe not in here.items + there.items:
+            assert monotonic() < until
+        in_a_row = in_a_row + 1 if probe in there.items else 0
+    assert drained.items == []
+    slow.go_on.set()
+    assert drained.wait_for(1) == [True]
 
 
 def test_what_is_unfinished_when_a_bus_closes_comes_again_to_another(harness: Harness) -> None:

@@ -217,6 +217,26 @@ def test_an_event_is_delivered_once_its_late_queue_is_declared(world: World) -> 
     assert events.wait_for(1) == [event]
 
 
+def test_an_answer_that_no_queue_takes_puts_its_cause_off_until_one_does(world: World) -> None:
+    bus, event, attempts = world.bus(), started(), Collector[int]()
+
+    def handler(event: Event, delivery: Delivery) -> Sequence[Event]:
+        attempts(delivery.attempt)
+        return [progressed(event, 100.0)]
+
+    declaring = world.bus()
+    declaring.declare({"request-desk": (PROGRESSED,)})
+    declaring.close()
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=handler))
+    with world.plain() as connection:
+        connection.channel().queue_delete(world.names.queue("request-desk"))
+    bus.publish([event])
+    attempts.wait_for(2)
+    answers = world.collect("request-desk", PROGRESSED)
+    assert answers.wait_for(1)[0].id == progressed(event, 100.0).id
+    assert attempts.items == list(range(1, len(attempts.items) + 1))
+
+
 def test_the_journal_keeps_every_event_consumed_or_not(world: World) -> None:
     bus, event = world.bus(), started()
     bus.declare({"casa-runner": (STARTED,)})
@@ -295,13 +315,11 @@ def test_a_queue_with_other_properties_is_refused_with_what_differs(world: World
         world.bus().declare({"casa-runner": (STARTED,)})
 
 
-def test_a_wrong_password_is_told_without_showing_it(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_password_is_told_without_showing_it(world: World) -> None:
     bus = world.bus(url=SecretStr(world.server.url.replace(":guest@", ":hush-hush@")))
     with pytest.raises(MisconfiguredError, match="user, password") as caught:
         bus.declare({"casa-runner": (STARTED,)})
-    shown = "".join(format_exception(caught.value)) + "".join(capfd.readouterr())
-    assert "bus_away_reconnecting" in shown
-    assert "hush-hush" not in shown
+    assert "hush-hush" not in "".join(format_exception(caught.value))
 
 
 def test_a_broker_that_is_away_is_told_after_the_connect_timeout(world: World) -> None:
