@@ -13,6 +13,7 @@ from contracts.messages import (
     ReleaseGranted,
     ReleaseWithheld,
     RequestAccepted,
+    RequestCancelled,
     RequestFailed,
     RequestRefused,
     RequestSubmitted,
@@ -39,6 +40,7 @@ class RequestState(StrEnum):
     REFUSED = "refused"
     WITHHELD = "withheld"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
     @property
     def is_end(self) -> bool:
@@ -48,6 +50,7 @@ class RequestState(StrEnum):
             RequestState.REFUSED,
             RequestState.WITHHELD,
             RequestState.FAILED,
+            RequestState.CANCELLED,
         }
 
 
@@ -129,6 +132,9 @@ class RequestProgress:
             case RequestFailed(failures=failures, restored=restored):
                 self.failures, self.restored = failures, restored
                 self._end(RequestState.FAILED, failures[0].reason, failures[0].detail)
+            case RequestCancelled(by=by, reason=why):
+                self._move(RequestState.CANCELLED)
+                self.detail = f"by {by}: {why}" if why else f"by {by}"
             case DeliveryAnnounced():
                 self.delivery = message
                 self._move(RequestState.DELIVERED)

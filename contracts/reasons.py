@@ -16,6 +16,8 @@ class ReasonCode(StrEnum):
     QA3_IN_PROGRESS = "qa3_in_progress"
     NO_QA0_PASS = "no_qa0_pass"
     NOT_RESTORABLE_YET = "not_restorable_yet"
+    ALREADY_ACTIVE = "already_active"
+    TOO_MANY_MOUS = "too_many_mous"
     FILE_NOT_IN_ARCHIVE = "file_not_in_archive"
     CHECKSUM_MISMATCH = "checksum_mismatch"
     SIZE_MISMATCH = "size_mismatch"
@@ -103,6 +105,18 @@ REASONS: dict[ReasonCode, Reason] = {
         "NOT RESTORABLE YET",
         "The calibration of this MOUS has not been stored in the archive yet, so it cannot be restored now.",
         "No calibration tables are listed for this MOUS; it can be restored once they are ingested.",
+    ),
+    ReasonCode.ALREADY_ACTIVE: Reason(
+        "DUPLICATE REQUEST",
+        "This data is being calibrated already for an earlier request. "
+        "Please ask again once that one has ended: the result is then there at once.",
+        "An earlier request for the same MOUS and the same selection has not ended, so this one was not started. "
+        "Ask again with force to start it all the same.",
+    ),
+    ReasonCode.TOO_MANY_MOUS: Reason(
+        "TOO MANY MOUS UIDS",
+        "A ticket can name up to 10 MOUS UIDs. Please ask in several tickets; nothing of this one was started.",
+        "The ticket names more than 10 MOUS UIDs and was refused whole.",
     ),
     ReasonCode.FILE_NOT_IN_ARCHIVE: Reason(
         "DATA MISSING", _DAMAGED, "NGAS does not have a file that the archive's tables list."

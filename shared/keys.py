@@ -45,6 +45,11 @@ def delivery(request_id: UUID) -> str:
     return f"requests/{request_id}/delivery.json"
 
 
+def cancelled(request_id: UUID) -> str:
+    """Key of the mark that a request is cancelled."""
+    return f"requests/{request_id}/cancelled.json"
+
+
 def mail(event_id: UUID) -> str:
     """Key of the record that a mail for this event has gone out."""
     return f"mails/{event_id}.json"

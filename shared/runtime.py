@@ -24,7 +24,7 @@ from shared.health import HealthServer
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
-from shared.service import Service, source_of
+from shared.service import Listener, Service, source_of
 from shared.settings import RuntimeSettings, explain
 
 log = structlog.get_logger()
@@ -49,10 +49,12 @@ class Runtime:
         self._retry = retry
 
     def add(self, service: Service) -> None:
-        """Begin to hand a service its events."""
+        """Begin to hand a service its events, and show it all others if it listens."""
         for subscription in service.subscriptions():
             handler = self._watched(service.name, subscription.handler)
             self._bus.subscribe(replace(subscription, handler=handler))
+        if isinstance(service, Listener):
+            self._bus.listen(service.hear)
 
     def _watched(self, service: str, handler: Handler) -> Handler:
         """Wrap a handler with context for its logs, its metrics and the word to those who wait."""

@@ -1,8 +1,9 @@
 """What a service is to the runtime that runs it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from contracts.envelope import Event
 from shared.bus import Subscription
 
 
@@ -26,6 +27,14 @@ class Service(Protocol):
 
     def close(self) -> None:
         """Release adapters; called after the bus was drained."""
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """A service that also wants to see every event, in each of its processes: word of cancelled requests."""
+
+    def hear(self, event: Event) -> None:
+        """Take note of an event; it is neither kept nor acknowledged."""
 
 
 def source_of(service: str) -> str:

@@ -67,6 +67,34 @@ class RestoreRequest(Part):
     force: bool = Field(default=False, description="Start although the same MOUS is being restored already")
 
 
+class RestoreTicket(Part):
+    """A helpdesk ticket that asks for the data of several MOUSs, each of which becomes a request of its own."""
+
+    request_id: UUID = Field(description="Chosen by the sender; the ids of its requests are derived from it")
+    project_code: ProjectCode
+    mous_uids: tuple[MousUid, ...] = Field(
+        min_length=1, max_length=1000, description="Up to 10; a ticket with more is refused whole"
+    )
+    user_name: LineText
+    user_email: EmailText
+    user_account: LineText | None = None
+    ticket: LineText
+    selection: Selection = Selection()
+    contact_email: EmailText | None = None
+    cc: tuple[EmailText, ...] = Field(default=(), max_length=20)
+    force: bool = False
+
+
+class MailKind(StrEnum):
+    """What a mail tells."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    WITHHELD = "withheld"
+    FAILED = "failed"
+    UNDELIVERED = "undelivered"
+
+
 class Entitlement(StrEnum):
     """Why a user may have the data."""
 

@@ -11,6 +11,7 @@ from contracts.messages.parts import (
     BlockFailure,
     DeliveredFile,
     Entitlement,
+    LineText,
     MousStructure,
     NamedRef,
     ObjectRef,
@@ -53,6 +54,18 @@ class RequestWaiting(Message, topic="request.waiting", version=1):
     next_attempt: datetime
 
 
+class RequestCancelled(Message, topic="request.cancelled", version=1):
+    """Nobody wants the result any more: whoever works for the request stops within seconds.
+
+    Whoever says it has put the same text into the store before, so that a service that did not hear it finds it.
+    """
+
+    request_id: UUID
+    mous_uid: MousUid
+    by: LineText = Field(description="Who cancelled: an account, or the name of a program")
+    reason: str = ""
+
+
 class StructureResolved(Message, topic="structure.resolved", version=1):
     """What the MOUS consists of: sessions, execution blocks, products."""
 
@@ -70,6 +83,8 @@ class FetchProgressed(Message, topic="fetch.progressed", version=1):
     files_total: int = Field(ge=0)
     bytes_done: int = Field(ge=0)
     bytes_total: int = Field(ge=0)
+    rate: float | None = Field(default=None, ge=0, description="Bytes per second over the last seconds")
+    expected_end: datetime | None = Field(default=None, description="When all bytes are there at this rate, UTC")
 
 
 class ArtefactsStaged(Message, topic="artefacts.staged", version=1):

@@ -13,6 +13,7 @@ from contracts.messages import (
     ReleaseGranted,
     ReleaseWithheld,
     RequestAccepted,
+    RequestCancelled,
     RequestFailed,
     RequestRefused,
     RequestSubmitted,
@@ -127,6 +128,7 @@ SAMPLES: tuple[Message, ...] = (
         attempt=2,
         next_attempt=WHEN,
     ),
+    RequestCancelled(request_id=REQUEST_ID, mous_uid=MOUS, by="vrubin", reason="the wrong MOUS was asked for"),
     StructureResolved(request=REQUEST, structure=STRUCTURE),
     FetchProgressed(
         request_id=REQUEST_ID,
@@ -136,6 +138,8 @@ SAMPLES: tuple[Message, ...] = (
         files_total=30,
         bytes_done=1000,
         bytes_total=7_000_000,
+        rate=1_000_000.0,
+        expected_end=WHEN,
     ),
     ArtefactsStaged(
         request=REQUEST, structure=STRUCTURE, eb_uid=EB, asdm=ref("asdm/x/manifest.json"), products=(CALTABLES,)
