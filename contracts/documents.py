@@ -81,7 +81,7 @@ def _channel(topic: str, name: str) -> dict[str, Any]:
     return {
         "address": topic,
         "messages": {name: {"$ref": f"#/components/messages/{name}"}},
-        "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": "alma-restore", "type": "topic"}}},
+        "bindings": {"amqp": {"is": "routingKey", "exchange": {"name": "alma-restore.events", "type": "topic"}}},
     }
 
 

@@ -35,7 +35,7 @@ class Event(BaseModel):
     type
         Message type and version, see `contracts.messages`.
     subject
-        What it is about: the MOUS UID, or the execution block's.
+        What it is about: the MOUS UID, or the execution block's; a ticket's id if it is about several MOUSs.
     time
         When it was said, UTC.
     correlationid
@@ -188,7 +188,8 @@ def _subject_of(message: Message) -> str:
         if (eb_uid := getattr(holder, "eb_uid", None)) is not None:
             return str(eb_uid)
     request: Any = getattr(message, "request", message)
-    return str(request.mous_uid)
+    mous_uid = getattr(request, "mous_uid", None)
+    return str(mous_uid if mous_uid is not None else request.request_id)
 
 
 def _span_of(event_id: object) -> str:

@@ -5,6 +5,7 @@ from contracts.messages.v1 import (
     ArtefactsStaged,
     DeliveryAnnounced,
     FetchProgressed,
+    MailSent,
     ProductsReady,
     ReleaseGranted,
     ReleaseWithheld,
@@ -20,12 +21,15 @@ from contracts.messages.v1 import (
     RestoreProgressed,
     RestoreStarted,
     StructureResolved,
+    TicketRefused,
+    TicketSubmitted,
 )
 
 __all__ = [
     "ArtefactsStaged",
     "DeliveryAnnounced",
     "FetchProgressed",
+    "MailSent",
     "Message",
     "ProductsReady",
     "ReleaseGranted",
@@ -42,6 +46,8 @@ __all__ = [
     "RestoreProgressed",
     "RestoreStarted",
     "StructureResolved",
+    "TicketRefused",
+    "TicketSubmitted",
     "known_types",
     "message_class",
 ]

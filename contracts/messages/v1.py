@@ -12,11 +12,13 @@ from contracts.messages.parts import (
     DeliveredFile,
     Entitlement,
     LineText,
+    MailKind,
     MousStructure,
     NamedRef,
     ObjectRef,
     RestoredBlock,
     RestoreRequest,
+    RestoreTicket,
 )
 from contracts.reasons import ReasonCode
 
@@ -25,6 +27,20 @@ class RequestSubmitted(Message, topic="request.submitted", version=1):
     """Somebody asks for the calibrated data of a MOUS."""
 
     request: RestoreRequest
+
+
+class TicketSubmitted(Message, topic="ticket.submitted", version=1):
+    """Somebody asks for several MOUSs in one helpdesk ticket; each becomes a ``request.submitted``."""
+
+    request: RestoreTicket
+
+
+class TicketRefused(Message, topic="ticket.refused", version=1):
+    """A ticket is refused whole, before any request was made of it."""
+
+    request: RestoreTicket
+    reason: ReasonCode
+    detail: str = ""
 
 
 class RequestAccepted(Message, topic="request.accepted", version=1):
@@ -187,3 +203,14 @@ class DeliveryAnnounced(Message, topic="delivery.announced", version=1):
     files: tuple[DeliveredFile, ...]
     expires: datetime
     reused: bool = Field(default=False, description="Every file existed before this request")
+
+
+class MailSent(Message, topic="mail.sent", version=1):
+    """A mail has been handed over, or refused for good by every recipient's server."""
+
+    request_id: UUID
+    mous_uid: MousUid | None = Field(default=None, description="None if it is about a ticket with several")
+    kind: MailKind
+    mail_id: UUID = Field(description="Left side of its Message-ID")
+    recipients: int = Field(ge=0, description="How many recipients have it")
+    refused: int = Field(default=0, ge=0, description="How many recipients will never have it")

@@ -8,6 +8,7 @@ from contracts.messages import (
     ArtefactsStaged,
     DeliveryAnnounced,
     FetchProgressed,
+    MailSent,
     Message,
     ProductsReady,
     ReleaseGranted,
@@ -24,11 +25,14 @@ from contracts.messages import (
     RestoreProgressed,
     RestoreStarted,
     StructureResolved,
+    TicketRefused,
+    TicketSubmitted,
 )
 from contracts.messages.parts import (
     BlockFailure,
     DeliveredFile,
     Entitlement,
+    MailKind,
     MousStructure,
     NamedRef,
     ObjectRef,
@@ -37,6 +41,7 @@ from contracts.messages.parts import (
     ProjectTree,
     RestoredBlock,
     RestoreRequest,
+    RestoreTicket,
     Selection,
     Session,
     Stage,
@@ -60,6 +65,15 @@ REQUEST = RestoreRequest(
     selection=Selection(calibrator_fields=("J0510+1800", "J0321+1234")),
     contact_email="contact@example.org",
     cc=("colleague@example.org",),
+)
+TICKET = RestoreTicket(
+    request_id=REQUEST_ID,
+    project_code=ProjectCode("2017.1.00886.L"),
+    mous_uids=(MOUS, MousUid("uid://A001/X12a3/X80e")),
+    user_name="Vera Rubin",
+    user_email="vera@example.org",
+    ticket="16140",
+    contact_email="contact@example.org",
 )
 STRUCTURE = MousStructure(
     mous_uid=MOUS,
@@ -117,6 +131,8 @@ FAILURE = BlockFailure(
 
 SAMPLES: tuple[Message, ...] = (
     RequestSubmitted(request=REQUEST),
+    TicketSubmitted(request=TICKET),
+    TicketRefused(request=TICKET, reason=ReasonCode.TOO_MANY_MOUS, detail="11 MOUS UIDs"),
     RequestAccepted(request=REQUEST, entitlement=Entitlement.CALIBRATORS),
     RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED, detail="proprietary until 2027-01-01"),
     RequestWaiting(
@@ -170,4 +186,5 @@ SAMPLES: tuple[Message, ...] = (
         files=(DeliveredFile(name=BLOCK.file_name, size=10, sha256="a" * 64),),
         expires=WHEN,
     ),
+    MailSent(request_id=REQUEST_ID, mous_uid=MOUS, kind=MailKind.DELIVERED, mail_id=EVENT_ID, recipients=4),
 )
