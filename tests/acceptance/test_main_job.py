@@ -1,0 +1,111 @@
+"""The main job, judged by the observatory's truth: the same in one process and as processes of their own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from alma_restore.demo.follow import Follower, System
+from alma_restore.demo.house import House
+from alma_restore.demo.results import Results, delivery_folder
+from alma_restore.demo.scenario import Asked, scenario
+from observatory import metadata_demo
+from observatory.miniature import RESTORABLE, MiniatureAlma
+from tests.support.deployment import Deployment
+from tests.support.measurement_sets import differences, unpack
+from tests.support.rabbitmq import RabbitServer
+from tests.support.s3 import S3Server
+
+pytestmark = pytest.mark.acceptance
+
+TIMEOUT = 240.0
+ASKED = scenario()
+DELIVERED = [entry for entry in ASKED if entry.expected.files]
+
+
+@dataclass
+class Ran:
+    """A system that has been through the whole scenario."""
+
+    house: House
+    follower: Follower
+    alma: MiniatureAlma
+    all_ended: bool
+
+    @property
+    def results(self) -> Results:
+        return Results(deliveries=self.house.deliveries, mails=self.house.mails)
+
+
+@pytest.fixture(scope="module")
+def alma(tmp_path_factory: pytest.TempPathFactory, observatory_cache: Path) -> Iterator[MiniatureAlma]:
+    root = tmp_path_factory.mktemp("observatory")
+    with MiniatureAlma(root=root, cache=observatory_cache, mouss=RESTORABLE) as alma:
+        yield alma
+
+
+@pytest.fixture(scope="module", params=["embedded", "deployed"])
+def ran(request: pytest.FixtureRequest, alma: MiniatureAlma, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
+    root = tmp_path_factory.mktemp(request.param)
+    if request.param == "embedded":
+        house = House(root)
+        with house.running(alma, runners=2) as embedded:
+            yield run(house, embedded, alma)
+    else:
+        with (
+            RabbitServer() as broker,
+            S3Server() as s3,
+            Deployment(root=root, alma=alma, broker=broker, s3=s3) as deployment,
+        ):
+            yield run(deployment.house, deployment, alma)
+
+
+def run(house: House, system: System, alma: MiniatureAlma) -> Ran:
+    follower = Follower(ASKED)
+    return Ran(house, follower, alma, follower.ask_all(system, timeout=TIMEOUT))
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: str(asked.title))
+def test_a_request_ends_as_it_should_with_one_mail(ran: Ran, asked: Asked) -> None:
+    assert ran.all_ended
+    assert ran.results.differences(asked, ran.follower.of(asked.title)) == []
+
+
+@pytest.mark.parametrize("asked", DELIVERED, ids=lambda asked: str(asked.title))
+def test_delivered_data_equals_the_truth_to_the_bit(ran: Ran, asked: Asked, tmp_path: Path) -> None:
+    folder = delivery_folder(ran.follower.of(asked.title))
+    fields = asked.request.selection.calibrator_fields or None
+    tars = sorted(folder.glob("*.tar"))
+    assert [tar.name for tar in tars] == sorted(
+        f"{block.uid.file_form}.ms.split.cal.tar" for session in metadata_demo.MOUS.sessions for block in session.blocks
+    )
+    truths = {f"{block.truth.name}.tar": block.truth for block in ran.alma.blocks.values()}
+    for tar in tars:
+        assert differences(unpack(tar, tmp_path), truths[tar.name], fields) == []
+
+
+def test_one_block_is_not_taken_for_another(ran: Ran, tmp_path: Path) -> None:
+    """The comparison can fail: the truth of another block is not the truth of this one."""
+    first, second, *_ = (block for block in ran.alma.blocks.values())
+    tar = delivery_folder(ran.follower.of(DELIVERED[0].title)) / f"{first.truth.name}.tar"
+    assert "DATA" in differences(unpack(tar, tmp_path), second.truth)
+
+
+def test_failed_requests_leave_nothing_in_the_delivery_area(ran: Ran) -> None:
+    delivered = {delivery_folder(ran.follower.of(entry.title)).name for entry in DELIVERED}
+    assert {path.name for path in ran.house.deliveries.iterdir()} == delivered
+
+
+def test_the_failure_mail_names_the_file_and_what_was_wrong(ran: Ran) -> None:
+    for title, words in (
+        ("binary data corrupted in the archive", "expected crc32"),
+        ("binary data truncated in the archive", "expected"),
+    ):
+        asked = next(entry for entry in ASKED if entry.title == title)
+        (mail,) = ran.results.mails_of(asked)
+        text = mail.message.get_body(("plain",))
+        assert text is not None
+        assert words in text.get_content()
+        assert asked.expected.reason is not None
+        assert asked.expected.reason.value in str(mail.message["X-ALMA-Restore-Reason"])
