@@ -49,11 +49,17 @@ def sqlite_url(path: Path) -> str:
 def create_tables(path: Path) -> Engine:
     """Make a SQLite file with all tables, empty, and return an engine that may write to it."""
     engine = create_engine(sqlite_url(path))
-    with engine.begin() as connection:
-        # The driver begins no transaction for a CREATE: without one each would be written to disk by itself.
-        connection.exec_driver_sql("BEGIN")
-        METADATA.create_all(connection)
+    create_tables_in(engine)
     return engine
+
+
+def create_tables_in(engine: Engine) -> None:
+    """Make all tables, empty, in a database."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # The driver begins no transaction for a CREATE: without one each would be written to disk by itself.
+            connection.exec_driver_sql("BEGIN")
+        METADATA.create_all(connection)
 
 
 def fill(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgresql import PostgresServer
 from tests.support.rabbitmq import RabbitServer
 
 
@@ -21,6 +22,13 @@ def observatory_cache() -> Path:
 def rabbit_server() -> Iterator[RabbitServer]:
     """A RabbitMQ broker for all tests; each uses exchanges and queues under a prefix of its own."""
     with RabbitServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests; each makes databases of its own. Who stops it starts it again."""
+    with PostgresServer() as server:
         yield server
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, Engine, literal, select
 
 from shared.archive_db.engine import open_engine
 from shared.archive_db.faults import meaning_of
+from shared.archive_db.gate import ConnectGate
 from shared.archive_db.settings import ArchiveDbSettings
 from shared.errors import RestoreError
 
@@ -17,6 +18,7 @@ class ArchiveDatabase:
     def __init__(self, *, settings: ArchiveDbSettings) -> None:
         with _told_in_our_errors():
             self._engine = open_engine(settings)
+        self._gate = _gate(self._engine, settings)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -29,7 +31,7 @@ class ArchiveDatabase:
         MisconfiguredError
             If it refuses our account, or lacks a table or column that we read.
         """
-        with _told_in_our_errors(), self._engine.connect() as connection:
+        with _told_in_our_errors(), self._gate.connect(self._engine.connect) as connection:
             yield connection
 
     def is_ready(self) -> bool:
@@ -44,6 +46,12 @@ class ArchiveDatabase:
     def close(self) -> None:
         """Release the connections."""
         self._engine.dispose()
+
+
+def _gate(engine: Engine, settings: ArchiveDbSettings) -> ConnectGate:
+    if engine.dialect.name == "sqlite":  # opening a file costs nothing and locks nobody out
+        return ConnectGate(pause_away=0.0, pause_refused=0.0)
+    return ConnectGate(pause_away=settings.pause_away, pause_refused=settings.pause_refused)
 
 
 @contextmanager

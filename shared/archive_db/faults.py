@@ -27,7 +27,11 @@ _OPERATOR = frozenset(
         """
     )
 )
-_SCHEMA = re.compile(r"no such (?:table|column)|not a database|no password|password authentication", re.IGNORECASE)
+_SCHEMA = re.compile(
+    r"no such (?:table|column)|not a database|no password|password authentication"
+    r"|(?:role|database) \"[^\"]*\" does not exist|no pg_hba\.conf entry",
+    re.IGNORECASE,
+)
 
 
 def meaning_of(error: Exception) -> RestoreError | None:

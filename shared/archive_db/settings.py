@@ -20,3 +20,11 @@ class ArchiveDbSettings(BaseSettings):
     connect_timeout: float = Field(default=10.0, gt=0, description="Seconds to wait for a connection")
     statement_timeout: float = Field(default=30.0, gt=0, description="Seconds to wait for the answer to a statement")
     pool_size: int = Field(default=4, ge=1, description="Connections that one process holds at most")
+    pause_away: float = Field(
+        default=1.0, ge=0, description="Seconds without a new try after the database was found away"
+    )
+    pause_refused: float = Field(
+        default=60.0,
+        ge=0,
+        description="Seconds without a new try after the database refused our login: tries would lock the account",
+    )

@@ -15,12 +15,17 @@ from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
 _ORACLE = OracleDialect_oracledb()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves its dialects untyped
 
 
-class ArchiveTables:
-    """A filled database that a test may change while services read it."""
+class FilledTables:
+    """A database with the demo's tables that a test may change while services read it.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "archive.db"
-        self._engine: Engine = create_tables(self.path)
+    Parameters
+    ----------
+    engine
+        May write to the database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     def fill(
         self,
@@ -41,7 +46,7 @@ class ArchiveTables:
 
     def settings(self) -> ArchiveDbSettings:
         """Return the settings by which a service reads these tables."""
-        return ArchiveDbSettings.model_validate({"url": sqlite_url(self.path)})
+        raise NotImplementedError
 
     def open(self) -> ArchiveDatabase:
         """Open the tables as a service does."""
@@ -50,6 +55,18 @@ class ArchiveTables:
     def close(self) -> None:
         """Release the writing engine."""
         self._engine.dispose()
+
+
+class ArchiveTables(FilledTables):
+    """The tables in a SQLite file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "archive.db"
+        super().__init__(create_tables(self.path))
+
+    def settings(self) -> ArchiveDbSettings:
+        """Return the settings by which a service reads these tables."""
+        return ArchiveDbSettings.model_validate({"url": sqlite_url(self.path)})
 
 
 def caltables_of(mous: DemoMous) -> list[tuple[str, int]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import ClauseElement, update
+from sqlalchemy import update
 
 from contracts.identifiers import MousUid
 from contracts.messages.parts import RestoreRequest
@@ -21,13 +21,11 @@ from observatory.metadata_demo import (
     STRANGER,
     UNKNOWN_MOUS,
 )
-from services.entitlement_checker import statements
 from services.entitlement_checker.decide import MousFacts
 from services.entitlement_checker.records import ArchiveRecords
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.archive_db.tables import BMMV_OBSPROJECT
 from tests.support.archive_tables import ArchiveTables
-from tests.support.oracle_syntax import check_oracle
 from tests.support.samples import REQUEST
 
 
@@ -145,20 +143,3 @@ def test_the_other_name_of_the_delivery_can_be_used(tables: ArchiveTables) -> No
     assert mous is not None
     assert mous.release_dates == (PROPRIETARY,)
     records.close()
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        statements.mous(MOUS.uid),
-        statements.release_dates("2017.1.00886.L_uid___A001_X1284_X265f", column="DELIVERY_NAME"),
-        statements.release_dates("2017.1.00886.L_uid___A001_X1284_X265f", column="DELIVERY_ID"),
-        statements.accounts("apereira", "a@example.org"),
-        statements.accounts(None, "a@example.org"),
-        statements.principal_investigators(MOUS.project.code),
-        statements.delegees(MOUS.project.code, query=None),
-    ],
-    ids=["mous", "release by name", "release by id", "account", "e-mail", "pi", "delegees"],
-)
-def test_every_statement_is_oracles_with_its_values_bound(statement: ClauseElement) -> None:
-    check_oracle(statement)

@@ -4,10 +4,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import ClauseElement, Table, delete, update
 
-from contracts.identifiers import EntityUid
 from observatory.metadata import add_products
 from observatory.metadata_demo import MOUS, MOUSS, NO_END_TIME, TWO_SESSIONS
-from services.metadata_resolver import statements
 from services.metadata_resolver.records import ArchiveInconsistentError, ArchiveRecords
 from shared.archive_db.tables import (
     AQUA_OUS,
@@ -18,7 +16,6 @@ from shared.archive_db.tables import (
     SCHED_BLOCK_STATUS,
 )
 from tests.support.archive_tables import ArchiveTables
-from tests.support.oracle_syntax import check_oracle
 
 
 @pytest.fixture
@@ -115,20 +112,3 @@ def test_products_no_restore_needs_are_left_out(records: ArchiveRecords, tables:
         f"member.{MOUS.uid.file_form}.session_1.caltables.tgz": 1001,
         f"member.{MOUS.uid.file_form}.session_3.caltables.tgz": 1003,
     }
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        statements.unit(EntityUid(MOUS.uid)),
-        statements.status_document(MOUS.uid),
-        statements.planned_unit(MOUS.uid),
-        statements.scheduling_blocks(MOUS.uid),
-        statements.scheduling_block_title(MOUS.uid),
-        statements.execution_blocks(MOUS.uid),
-        statements.product_files(MOUS.uid),
-    ],
-    ids=["unit", "document", "planned", "scheduling blocks", "title", "execution blocks", "products"],
-)
-def test_every_statement_is_oracles_with_its_values_bound(statement: ClauseElement) -> None:
-    check_oracle(statement)

@@ -1,0 +1,30 @@
+"""Every statement that the services ask of the archive's tables, with values of the demo."""
+
+from sqlalchemy import ClauseElement
+
+from contracts.identifiers import EntityUid
+from observatory.metadata_demo import MOUS, PI
+from services.entitlement_checker import statements as entitlement
+from services.metadata_resolver import statements as structure
+
+_DELIVERY = f"{MOUS.project.code}_{MOUS.uid.file_form}"
+
+STATEMENTS: dict[str, ClauseElement] = {
+    "entitlement.mous": entitlement.mous(MOUS.uid),
+    "entitlement.release_dates by name": entitlement.release_dates(_DELIVERY, column="DELIVERY_NAME"),
+    "entitlement.release_dates by id": entitlement.release_dates(_DELIVERY, column="DELIVERY_ID"),
+    "entitlement.accounts by account": entitlement.accounts(PI.account_id, PI.email),
+    "entitlement.accounts by e-mail": entitlement.accounts(None, PI.email),
+    "entitlement.principal_investigators": entitlement.principal_investigators(MOUS.project.code),
+    "entitlement.delegees": entitlement.delegees(MOUS.project.code, query=None),
+    "structure.unit": structure.unit(EntityUid(MOUS.uid)),
+    "structure.status_document": structure.status_document(MOUS.uid),
+    "structure.planned_unit": structure.planned_unit(MOUS.uid),
+    "structure.scheduling_blocks": structure.scheduling_blocks(MOUS.uid),
+    "structure.scheduling_block_title": structure.scheduling_block_title(MOUS.uid),
+    "structure.execution_blocks": structure.execution_blocks(MOUS.uid),
+    "structure.product_files": structure.product_files(MOUS.uid),
+}
+"""By name: ``<service>.<function>``, and how it is called where that makes a difference."""
+
+MODULES = {"entitlement": entitlement, "structure": structure}
