@@ -11,7 +11,6 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
-from shared.bus.rabbitmq import RabbitBus
 
 from alma_restore.progress import RequestProgress, RequestState
 from alma_restore.registry import BUILDERS, builder
@@ -21,6 +20,7 @@ from contracts.flow import QUEUES
 from contracts.messages import RequestSubmitted
 from contracts.messages.parts import RestoreRequest
 from shared.bus import Bus
+from shared.bus.rabbitmq import RabbitBus
 from shared.errors import RestoreError
 from shared.runtime import run_service
 from shared.service import source_of

@@ -46,7 +46,7 @@ def test_the_golden_event_obeys_its_json_schema(message: Message) -> None:
 
 def test_the_generated_documents_are_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0, capsys.readouterr().out
-    assert {path for path in FOLDER.rglob("*.json")} == set(documents())
+    assert set(FOLDER.rglob("*.json")) == set(documents())
 
 
 def test_every_topic_that_a_queue_collects_is_said_by_somebody() -> None:
