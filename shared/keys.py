@@ -50,6 +50,21 @@ def cancelled(request_id: UUID) -> str:
     return f"requests/{request_id}/cancelled.json"
 
 
+def ended(request_id: UUID) -> str:
+    """Key of the mark that a request has ended and its mail is out."""
+    return f"requests/{request_id}/ended.json"
+
+
+def trigger(request_id: UUID) -> str:
+    """Key of the record that a trigger file was submitted."""
+    return f"requests/{request_id}/trigger.json"
+
+
+def active(mous_uid: MousUid, selection: str) -> str:
+    """Folder of the records of who is served a MOUS; ``selection`` digests the chosen fields."""
+    return f"active/{mous_uid.file_form}/{selection}/"
+
+
 def mail(event_id: UUID) -> str:
     """Key of the record that a mail for this event has gone out."""
     return f"mails/{event_id}.json"

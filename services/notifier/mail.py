@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -12,6 +12,7 @@ from typing import Self
 from uuid import UUID
 
 from shared.errors import RestoreError
+from shared.request_text import one_line
 
 _LONGEST_LINE = 998
 """Octets that RFC 5322 allows in a line, without its end."""
@@ -40,6 +41,8 @@ class Draft:
     ----------
     to, cc, bcc
         Addresses; those in ``bcc`` stand in the envelope only.
+    body, html
+        The same text twice, plain and as HTML; no HTML part if that is empty.
     headers
         Further headers, one line each.
     """
@@ -47,6 +50,7 @@ class Draft:
     to: Sequence[str]
     subject: str
     body: str
+    html: str = ""
     cc: Sequence[str] = ()
     bcc: Sequence[str] = ()
     reply_to: str
@@ -68,12 +72,15 @@ class Mail:
         Envelope sender.
     recipients
         Envelope recipients, each once.
+    left_out
+        Who should get it but has no address that can be written to, and why.
     """
 
     mail_id: UUID
     message: EmailMessage
     sender: str
     recipients: tuple[str, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_international(self) -> bool:
@@ -84,11 +91,6 @@ class Mail:
         """Return the same mail for some of its recipients."""
         wanted = set(recipients)
         return replace(self, recipients=tuple(one for one in self.recipients if one in wanted))
-
-
-def one_line(text: str) -> str:
-    """Make one line of a text, whatever kind of line ends it has, so that it can stand in a header."""
-    return " ".join(text.split())
 
 
 def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: datetime) -> Mail:
@@ -127,10 +129,11 @@ def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: d
     for name, value in draft.headers.items():
         message[name] = one_line(value)
     message.set_content(draft.body, cte=_encoding(draft.body))
+    if draft.html:
+        message.add_alternative(draft.html, subtype="html", cte=_encoding(draft.html))
     for attachment in draft.attachments:
         _attach(message, attachment)
-    if draft.attachments:
-        message.set_boundary(f"=_{mail_id.hex}")
+    _name_boundaries(message, mail_id)
     return Mail(mail_id=mail_id, message=message, sender=sender, recipients=recipients)
 
 
@@ -149,6 +152,17 @@ def _each_once(*groups: Sequence[str]) -> list[list[str]]:
                 seen.add(one.casefold())
                 kept[-1].append(one)
     return kept
+
+
+def unwritable(texts: Iterable[str]) -> dict[str, str]:
+    """Tell which texts are no addresses that a mail could go to, and why."""
+    found = {}
+    for text in texts:
+        try:
+            _addresses([text])
+        except UnwritableMailError as error:
+            found[text] = str(error)
+    return found
 
 
 def _addresses(texts: Iterable[str]) -> list[Address]:
@@ -172,6 +186,12 @@ def _encoding(body: str) -> str:
     """Choose the encoding that leaves links unbroken in the raw text wherever that is allowed."""
     plain = body.isascii() and all(len(line) <= _LONGEST_LINE for line in body.splitlines())
     return "7bit" if plain else "quoted-printable"
+
+
+def _name_boundaries(message: EmailMessage, mail_id: UUID) -> None:
+    """Make boundaries of what is said, so that the same thing said twice is the same mail."""
+    for number, part in enumerate(part for part in message.walk() if part.is_multipart()):
+        part.set_boundary(f"=_{mail_id.hex}_{number}")
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

@@ -23,7 +23,7 @@ class MailRecord(BaseModel):
     sent_to
         Recipients that the mail was taken for.
     refused
-        Recipients that will never be taken, with the server's words.
+        Recipients that will never be taken, with the server's words or ours.
     deferred
         Recipients that are still to be tried.
     """
@@ -75,21 +75,22 @@ class Outbox:
         ------
         MailServerAwayError
             If a recipient has to be tried later.
-        MailRefusedError
-            If no recipient will ever be taken.
         """
         before = self._record(mail_id)
         if before is not None and not before.deferred:
             log.info("mail_already_sent", message_id_header=before.message_id)
             return before
         mail = write()
-        if before is None:
-            return self._remember(mail, self._transport.send(mail), None)
-        rest = mail.only_to(before.deferred)
-        return self._remember(rest, self._send_to_the_rest(rest), before)
+        if before is not None:
+            mail = mail.only_to(before.deferred)
+        return self._remember(mail, self._send(mail), before)
 
-    def _send_to_the_rest(self, mail: Mail) -> Handover:
-        """Send to those who were deferred; if none is ever taken, the others still have the mail."""
+    def forget(self, mail_id: UUID) -> None:
+        """Forget a mail that nobody got, so that it is tried again when its event is."""
+        self._objects.delete(keys.mail(mail_id))
+
+    def _send(self, mail: Mail) -> Handover:
+        """Send; that every recipient is refused for good is an answer like others."""
         try:
             return self._transport.send(mail)
         except MailRefusedError as error:
@@ -106,7 +107,7 @@ class Outbox:
             message_id=str(mail.message["Message-ID"]),
             sent_at=self._clock(),
             sent_to=(*(before.sent_to if before else ()), *_taken(mail, handover)),
-            refused={**(before.refused if before else {}), **handover.refused},
+            refused={**(before.refused if before else {}), **mail.left_out, **handover.refused},
             deferred=dict(handover.deferred),
         )
         self._objects.put_bytes(keys.mail(mail.mail_id), record.model_dump_json().encode())

@@ -8,20 +8,29 @@ import structlog
 
 from contracts.envelope import Event
 from contracts.flow import QUEUES
-from contracts.messages import DeliveryAnnounced, ReleaseGranted, ReleaseWithheld, RequestFailed, RequestRefused
-from contracts.messages.parts import DeliveredFile, RestoreRequest
+from contracts.messages import (
+    DeliveryAnnounced,
+    MailSent,
+    ReleaseGranted,
+    ReleaseWithheld,
+    RequestFailed,
+    RequestRefused,
+    TicketRefused,
+)
+from contracts.messages.parts import DeliveredFile, MailKind, RestoreRequest, RestoreTicket
 from services.notifier.addresses import Addresses, DeliveryRecord
 from services.notifier.area import DeliveryArea, DirectoryArea
 from services.notifier.attachments import LogLimits, attach_logs
 from services.notifier.mail import Mail
 from services.notifier.mail_directory import DirectoryTransport
-from services.notifier.outbox import Outbox
+from services.notifier.outbox import MailRecord, Outbox
 from services.notifier.provenance import README, SUMS, files_of, trace_blocks, write_readme, write_sums
 from services.notifier.settings import DirectoryMailSettings, NotifierSettings
 from services.notifier.smtp import SmtpTransport
 from services.notifier.transport import MailRefusedError, MailTransport
 from services.notifier.writer import Correspondents, MailWriter, undelivered_id
 from shared.bus import Delivery, Subscription
+from shared.ends import RequestEnd, mark_end
 from shared.objects import ObjectStore
 from shared.service import source_of
 
@@ -67,6 +76,7 @@ class Notifier:
         self._area = area
         self._transport = transport
         self._addresses = addresses
+        self._clock = clock
         self._outbox = Outbox(objects=objects, transport=transport, clock=clock)
         self._writer = MailWriter(people=_people(settings), clock=clock)
 
@@ -80,22 +90,29 @@ class Notifier:
         """Deliver or refuse, by one mail per event however often it comes."""
         match event.data:
             case ReleaseGranted() as granted:
-                return [self._deliver(event, granted)]
+                return self._deliver(event, granted)
             case RequestRefused() as refused:
-                self._tell(event, refused.request, lambda: self._writer.refused(event, refused))
-            case ReleaseWithheld() as withheld:
-                self._tell(event, withheld.request, lambda: self._writer.withheld(event, withheld))
+                return self._tell(
+                    event, refused.request, MailKind.REFUSED, lambda: self._writer.refused(event, refused)
+                )
+            case TicketRefused() as whole:
+                return self._tell(
+                    event, whole.request, MailKind.REFUSED, lambda: self._writer.ticket_refused(event, whole)
+                )
+            case ReleaseWithheld() as kept:
+                return self._tell(event, kept.request, MailKind.WITHHELD, lambda: self._writer.withheld(event, kept))
             case RequestFailed() as failed:
-                self._tell(event, failed.request, lambda: self._failure_mail(event, failed))
+                return self._tell(event, failed.request, MailKind.FAILED, lambda: self._failure_mail(event, failed))
             case other:
                 raise TypeError(f"the notifier does not handle {other.type_name()}")
-        return []
 
-    def _deliver(self, event: Event, granted: ReleaseGranted) -> Event:
+    def _deliver(self, event: Event, granted: ReleaseGranted) -> list[Event]:
         request, blocks = granted.request, granted.blocks
         record = self._addresses.of(request.request_id)
         self._lay_out(record, granted)
-        self._tell(event, request, lambda: self._writer.delivered(event, request, record, blocks))
+        told = self._tell(
+            event, request, MailKind.DELIVERED, lambda: self._writer.delivered(event, request, record, blocks)
+        )
         announced = DeliveryAnnounced(
             request=request,
             address=record.address,
@@ -105,7 +122,7 @@ class Notifier:
             expires=record.expires,
             reused=all(block.reused for block in blocks),
         )
-        return event.derive(announced, source=source_of(self.name))
+        return [event.derive(announced, source=source_of(self.name)), *told]
 
     def _lay_out(self, record: DeliveryRecord, granted: ReleaseGranted) -> None:
         files = files_of(granted.blocks)
@@ -116,16 +133,49 @@ class Notifier:
         notes = attach_logs(failed.failures, objects=self._objects, limits=self._limits)
         return self._writer.failed(event, failed, notes)
 
-    def _tell(self, event: Event, request: RestoreRequest, write: Callable[[], Mail]) -> None:
-        """Send the mail; if some recipients are refused for good, tell support."""
+    def _tell(
+        self, event: Event, request: RestoreRequest | RestoreTicket, kind: MailKind, write: Callable[[], Mail]
+    ) -> list[Event]:
+        """Send the mail that ends a request, mark the end, and say what mails went out."""
         record = self._outbox.post(event.id, write)
-        if not record.refused:
-            return
-        notice: UUID = undelivered_id(event)
-        try:
-            self._outbox.post(notice, lambda: self._writer.undelivered(event, request, record))
-        except MailRefusedError as error:
-            log.error("support_cannot_be_told", refused=record.refused, cause=str(error))  # noqa: TRY400  no trace needed
+        sent = [self._sent(event, request, kind, event.id, record)]
+        if record.refused:
+            notice = self._tell_support(event, request, record)
+            sent.append(self._sent(event, request, MailKind.UNDELIVERED, undelivered_id(event), notice))
+        end = RequestEnd(kind=kind, mail_id=event.id, ended=self._clock())
+        mark_end(self._objects, request.request_id, end)
+        return sent
+
+    def _tell_support(self, event: Event, request: RestoreRequest | RestoreTicket, record: MailRecord) -> MailRecord:
+        """Tell support who was refused for good.
+
+        Raises
+        ------
+        MailRefusedError
+            If nobody at all has a mail: then a person has to look at the event's dead letter.
+        """
+        notice_id: UUID = undelivered_id(event)
+        notice = self._outbox.post(notice_id, lambda: self._writer.undelivered(event, request, record))
+        if not notice.sent_to and not record.sent_to:
+            self._outbox.forget(event.id)
+            self._outbox.forget(notice_id)
+            raise MailRefusedError(f"nobody can be written to, not even support: {record.refused} {notice.refused}")
+        if not notice.sent_to:
+            log.error("support_cannot_be_told", refused=record.refused, cause=notice.refused)
+        return notice
+
+    def _sent(
+        self, event: Event, request: RestoreRequest | RestoreTicket, kind: MailKind, mail_id: UUID, record: MailRecord
+    ) -> Event:
+        sent = MailSent(
+            request_id=request.request_id,
+            mous_uid=request.mous_uid if isinstance(request, RestoreRequest) else None,
+            kind=kind,
+            mail_id=mail_id,
+            recipients=len(record.sent_to),
+            refused=len(record.refused),
+        )
+        return event.derive(sent, source=source_of(self.name), key=kind)
 
     def is_ready(self) -> bool:
         """Whether deliveries can be laid out and mails handed over."""

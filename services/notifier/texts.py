@@ -1,5 +1,6 @@
-"""Texts from templates: plain text, wrapped for reading."""
+"""Texts from templates: plain text, wrapped for reading, and the same text as HTML."""
 
+import re
 import textwrap
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,9 +10,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.notifier.mail import one_line
+from shared.request_text import one_line
 
 _WIDTH = 78
+_LINK = re.compile(r"https?://[^\s<>\"']+", re.ASCII)
 
 
 def render(template: str, **values: Any) -> str:
@@ -19,11 +21,33 @@ def render(template: str, **values: Any) -> str:
     return _environment().get_template(template).render(**values)
 
 
+def as_html(text: str) -> str:
+    """Say a plain text in HTML: paragraphs, quotes and indented blocks; a line that is a link becomes one.
+
+    It is made of the text itself, so that the two parts of a mail cannot say different things.
+    """
+    blocks = [block.splitlines() for block in re.split(r"\n{2,}", text.strip("\n"))]
+    return render("mail.html.j2", blocks=[(_kind(lines), _unmarked(lines)) for lines in blocks])
+
+
+def _kind(lines: list[str]) -> str:
+    if all(line.startswith(">") for line in lines):
+        return "quote"
+    return "block" if any(line.startswith(" ") for line in lines) else "paragraph"
+
+
+def _unmarked(lines: list[str]) -> list[tuple[str, bool]]:
+    """Take quote marks off, and tell of each line whether it is a link."""
+    marked = _kind(lines) == "quote"
+    plain = [line.removeprefix(">").removeprefix(" ") if marked else line for line in lines]
+    return [(line, _LINK.fullmatch(line) is not None) for line in plain]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=False,  # noqa: S701  the texts are plain text, in which & is no entity
+        autoescape=_is_html,  # noqa: S701  on for HTML; plain text has no entities
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -39,6 +63,11 @@ def _environment() -> Environment:
         "commas": ", ".join,
     }
     return environment
+
+
+def _is_html(template: str | None) -> bool:
+    """Escape in HTML alone; in plain text & is no entity."""
+    return template is not None and template.endswith(".html.j2")
 
 
 def _date(moment: datetime) -> str:

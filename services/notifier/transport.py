@@ -15,7 +15,7 @@ class MailServerAwayError(DependencyAwayError):
 
 
 class MailRefusedError(RestoreError):
-    """The mail server will never take this mail for any recipient; its event becomes a dead letter."""
+    """The mail server will never take this mail for any recipient; support is told instead."""
 
     code = "mail_refused"
 

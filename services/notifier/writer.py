@@ -1,20 +1,21 @@
 """The mails of a request's end, worded as the procedure for calibrated data words them."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.envelope import Event
-from contracts.messages import ReleaseWithheld, RequestFailed, RequestRefused
-from contracts.messages.parts import RestoredBlock, RestoreRequest
+from contracts.messages import ReleaseWithheld, RequestFailed, RequestRefused, TicketRefused
+from contracts.messages.parts import RestoredBlock, RestoreRequest, RestoreTicket
 from contracts.reasons import REASONS, ReasonCode
 from services.notifier.addresses import DeliveryRecord
 from services.notifier.attachments import LogNote
-from services.notifier.mail import Draft, Mail, one_line, write_mail
+from services.notifier.mail import Draft, Mail, unwritable, write_mail
 from services.notifier.outbox import MailRecord
-from services.notifier.texts import render
+from services.notifier.texts import as_html, render
+from shared.request_text import one_line, write_request_text, write_ticket_text
 
 _TO_BE_CORRECTED = {ReasonCode.INVALID_MOUS_UID, ReasonCode.MOUS_OF_OTHER_PROJECT, ReasonCode.UNKNOWN_USER}
 """After these the procedure asks for a new request without the history of mails."""
@@ -77,6 +78,10 @@ class MailWriter:
         """Reply to the contact with the reason above the quoted request."""
         return self._reply(event, refusal, "refused.txt.j2")
 
+    def ticket_refused(self, event: Event, refusal: TicketRefused) -> Mail:
+        """Reply to the contact that the whole ticket is refused, with the reason above the quoted ticket."""
+        return self._reply(event, refusal, "ticket_refused.txt.j2")
+
     def withheld(self, event: Event, withheld: ReleaseWithheld) -> Mail:
         """Reply to the contact that the data was made but may not be delivered any more."""
         return self._reply(event, withheld, "withheld.txt.j2")
@@ -102,7 +107,7 @@ class MailWriter:
             users=list(dict.fromkeys(REASONS[reason].user for reason in reasons)),
         )
 
-    def undelivered(self, event: Event, request: RestoreRequest, record: MailRecord) -> Mail:
+    def undelivered(self, event: Event, request: RestoreRequest | RestoreTicket, record: MailRecord) -> Mail:
         """Tell support that a mail went out but that some recipients were refused for good."""
         return self._write(
             undelivered_id(event),
@@ -114,7 +119,7 @@ class MailWriter:
             record=record,
         )
 
-    def _reply(self, event: Event, refusal: RequestRefused | ReleaseWithheld, template: str) -> Mail:
+    def _reply(self, event: Event, refusal: RequestRefused | ReleaseWithheld | TicketRefused, template: str) -> Mail:
         people, request = self._people, refusal.request
         to = [request.contact_email] if request.contact_email else [people.support, people.operations]
         return self._write(
@@ -134,7 +139,7 @@ class MailWriter:
     def _write(
         self,
         mail_id: UUID,
-        request: RestoreRequest,
+        request: RestoreRequest | RestoreTicket,
         template: str,
         *,
         to: Sequence[str],
@@ -149,22 +154,34 @@ class MailWriter:
         headers = {"X-ALMA-Restore-Request": str(request.request_id)}
         if reasons:
             headers["X-ALMA-Restore-Reason"] = ", ".join(reasons)
+        people = self._people
+        left_out = unwritable((*to, *cc, *bcc))
+        body = render(template, request=request, quoted=_quoted(request), **values)
         draft = Draft(
-            to=to,
-            cc=cc,
-            bcc=bcc,
+            to=_without(to, left_out) or [people.support],
+            cc=_without(cc, left_out),
+            bcc=_without(bcc, left_out),
             reply_to=reply_to,
             subject=subject or f"Re: {_subject(request)}",
-            body=render(template, request=request, quoted=render("request.txt.j2", request=request), **values),
+            body=body,
+            html=as_html(body),
             headers=headers,
             attachments=attachments,
         )
-        people = self._people
-        return write_mail(
+        mail = write_mail(
             draft, mail_id=mail_id, sender=people.sender, domain=people.message_id_domain, date=self._clock()
         )
+        return replace(mail, left_out=left_out)
 
 
-def _subject(request: RestoreRequest) -> str:
-    ticket = one_line(request.ticket)
-    return f"ALMA: REQUEST FOR CALIBRATED DATA MOUS {request.mous_uid.file_form}, helpdesk ticket {ticket}"
+def _without(addresses: Sequence[str], left_out: Mapping[str, str]) -> list[str]:
+    return [one for one in addresses if one not in left_out]
+
+
+def _quoted(request: RestoreRequest | RestoreTicket) -> str:
+    return write_request_text(request) if isinstance(request, RestoreRequest) else write_ticket_text(request)
+
+
+def _subject(request: RestoreRequest | RestoreTicket) -> str:
+    mous = f" MOUS {request.mous_uid.file_form}" if isinstance(request, RestoreRequest) else ""
+    return f"ALMA: REQUEST FOR CALIBRATED DATA{mous}, helpdesk ticket {one_line(request.ticket)}"

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.mail import Attachment, Draft, Mail, UnwritableMailError, one_line, write_mail
+from services.notifier.mail import Attachment, Draft, Mail, UnwritableMailError, write_mail
+from shared.request_text import one_line
 from tests.unit.services.notifier.samples import EVENT_ID, NOW
 
 DRAFT = Draft(to=("vera@example.org",), subject="Hello", body="Text\n", reply_to="no-reply@example.org", headers={})
@@ -85,3 +86,15 @@ def test_attachments_keep_their_bytes() -> None:
 def test_the_same_thing_said_twice_is_the_same_mail() -> None:
     draft = replace(DRAFT, attachments=[Attachment(name="a.log", data=b"log")])
     assert written(draft).message.as_bytes() == written(draft).message.as_bytes()
+
+
+def test_a_text_and_its_html_are_alternatives_and_attachments_stand_beside_them() -> None:
+    draft = replace(DRAFT, html="<p>Text</p>", attachments=[Attachment(name="a.log", data=b"log")])
+    mail = written(draft)
+    read = message_from_bytes(mail.message.as_bytes(), policy=default)
+    assert read.get_content_type() == "multipart/mixed"
+    plain, html = read.get_body(("plain",)), read.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    assert (plain.get_content(), html.get_content()) == ("Text\r\n", "<p>Text</p>\r\n")
+    assert written(draft).message.as_bytes() == mail.message.as_bytes()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from uuid import UUID
 
@@ -10,8 +11,18 @@ import pytest
 
 from contracts.envelope import Event
 from contracts.flow import QUEUES
-from contracts.messages import DeliveryAnnounced, Message, ProductsReady, ReleaseGranted, RequestFailed, RequestRefused
-from contracts.messages.parts import BlockFailure
+from contracts.messages import (
+    DeliveryAnnounced,
+    MailSent,
+    Message,
+    ProductsReady,
+    ReleaseGranted,
+    ReleaseWithheld,
+    RequestFailed,
+    RequestRefused,
+    TicketRefused,
+)
+from contracts.messages.parts import BlockFailure, MailKind
 from contracts.reasons import ReasonCode
 from services.notifier.addresses import Addresses
 from services.notifier.area import DirectoryArea
@@ -20,8 +31,10 @@ from services.notifier.provenance import UndeliverableFileError
 from services.notifier.service import Notifier, build
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
 from shared import keys
+from shared.ends import find_end
 from shared.objects import ObjectStore
 from tests.support.delivery import RecordingDelivery
+from tests.support.samples import TICKET
 from tests.unit.services.notifier.samples import EBS, EVENT_ID, NOW, REQUEST, event_of, failure, now, restored, settings
 from tests.unit.services.notifier.transport_contract import parsed
 
@@ -40,9 +53,18 @@ def handle(notifier: Notifier, event: Event) -> list[Event]:
 
 
 def announcement(events: list[Event]) -> DeliveryAnnounced:
-    (event,) = events
-    assert isinstance(event.data, DeliveryAnnounced)
-    return event.data
+    (found,) = (event.data for event in events if isinstance(event.data, DeliveryAnnounced))
+    return found
+
+
+def mails_said(events: list[Event]) -> list[MailSent]:
+    return [event.data for event in events if isinstance(event.data, MailSent)]
+
+
+def text_of(mail: EmailMessage) -> str:
+    part = mail.get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
 
 
 def mails(folder: Path) -> list[Path]:
@@ -78,7 +100,7 @@ def test_a_granted_release_is_laid_out_mailed_and_announced(
     assert mail["To"] == "vera@example.org"
     assert mail["Bcc"] == "contact@example.org, colleague@example.org, support@example.org, operations@example.org"
     assert mail["Reply-To"] == "no-reply@example.org"
-    assert told.address in mail.get_content()
+    assert told.address in text_of(mail)
 
 
 def test_it_is_announced_as_reused_only_if_every_block_existed(notifier: Notifier, objects: ObjectStore) -> None:
@@ -125,20 +147,43 @@ def test_a_retention_of_one_day_is_quoted(objects: ObjectStore, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "make",
+    ("make", "kind"),
     [
-        lambda _: RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED),
-        lambda objects: RequestFailed(request=REQUEST, failures=(failure(objects),)),
+        (lambda _: RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED), MailKind.REFUSED),
+        (lambda _: ReleaseWithheld(request=REQUEST, reason=ReasonCode.NOT_ENTITLED), MailKind.WITHHELD),
+        (lambda objects: RequestFailed(request=REQUEST, failures=(failure(objects),)), MailKind.FAILED),
+        (lambda _: TicketRefused(request=TICKET, reason=ReasonCode.TOO_MANY_MOUS), MailKind.REFUSED),
     ],
-    ids=["refused", "failed"],
+    ids=["refused", "withheld", "failed", "ticket refused"],
 )
 def test_a_request_that_is_not_served_gets_one_mail_and_nothing_is_shown(
-    make: Callable[[ObjectStore], Message], notifier: Notifier, objects: ObjectStore, tmp_path: Path
+    make: Callable[[ObjectStore], Message],
+    kind: MailKind,
+    notifier: Notifier,
+    objects: ObjectStore,
+    tmp_path: Path,
 ) -> None:
-    for _ in range(2):
-        assert handle(notifier, event_of(make(objects))) == []
+    first, again = (handle(notifier, event_of(make(objects))) for _ in range(2))
+    assert [event.id for event in first] == [event.id for event in again]
+    (said,) = mails_said(first)
+    assert (said.kind, said.mail_id, said.refused) == (kind, EVENT_ID, 0)
+    assert said.recipients > 0
     assert len(mails(tmp_path)) == 1
     assert not (tmp_path / "deliveries").exists()
+
+
+def test_a_requests_end_is_marked_after_its_mail_is_out(objects: ObjectStore, tmp_path: Path) -> None:
+    transport = PickyTransport(set())
+    notifier = with_transport(transport, objects, tmp_path)
+    transport.away = True
+    with pytest.raises(MailServerAwayError):
+        handle(notifier, granted(objects))
+    assert find_end(objects, REQUEST.request_id) is None
+    transport.away = False
+    handle(notifier, granted(objects))
+    end = find_end(objects, REQUEST.request_id)
+    assert end is not None
+    assert (end.kind, end.mail_id) == (MailKind.DELIVERED, EVENT_ID)
 
 
 def test_a_failure_is_told_with_the_whole_log(notifier: Notifier, objects: ObjectStore, tmp_path: Path) -> None:
@@ -219,13 +264,57 @@ def test_support_is_told_once_who_was_refused(objects: ObjectStore, tmp_path: Pa
     success, notice = transport.taken
     assert success.mail_id == EVENT_ID
     assert notice.recipients == ("support@example.org",)
-    assert "vera@example.org\n        550 unknown" in notice.message.get_content()
+    assert "vera@example.org\n        550 unknown" in text_of(notice.message)
 
 
 def test_a_delivery_stands_even_if_support_cannot_be_told_who_was_refused(objects: ObjectStore, tmp_path: Path) -> None:
     transport = PickyTransport({"vera@example.org", "support@example.org"})
     announcement(handle(with_transport(transport, objects, tmp_path), granted(objects)))
     assert [mail.mail_id for mail in transport.taken] == [EVENT_ID]
+
+
+def test_a_mail_that_every_server_refuses_is_told_to_support_and_the_request_has_ended(
+    objects: ObjectStore, tmp_path: Path
+) -> None:
+    transport = PickyTransport({"contact@example.org", "colleague@example.org"})
+    event = event_of(RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED))
+    for _ in range(2):
+        lost, notice = mails_said(handle(with_transport(transport, objects, tmp_path), event))
+    assert (lost.kind, lost.recipients, lost.refused) == (MailKind.REFUSED, 0, 2)
+    assert (notice.kind, notice.recipients) == (MailKind.UNDELIVERED, 1)
+    (mail,) = transport.taken
+    assert mail.recipients == ("support@example.org",)
+    assert "contact@example.org" in text_of(mail.message)
+    assert find_end(objects, REQUEST.request_id) is not None
+
+
+def test_if_nobody_at_all_can_be_written_to_the_event_is_a_dead_letter_that_can_be_tried_again(
+    objects: ObjectStore, tmp_path: Path
+) -> None:
+    transport = PickyTransport({"contact@example.org", "colleague@example.org", "support@example.org"})
+    event = event_of(RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED))
+    notifier = with_transport(transport, objects, tmp_path)
+    with pytest.raises(MailRefusedError, match="not even support") as raised:
+        handle(notifier, event)
+    assert not raised.value.transient
+    assert find_end(objects, REQUEST.request_id) is None
+    transport.refused.clear()
+    (said,) = mails_said(handle(notifier, event))
+    assert (said.recipients, said.refused) == (2, 0)
+
+
+@pytest.mark.parametrize("address", ["a,b@example.org", "vera@example.org>;x@y.org", "vera@ex(ample.org"])
+def test_who_has_no_address_is_told_to_support_and_the_others_get_their_mail(
+    address: str, objects: ObjectStore, tmp_path: Path
+) -> None:
+    transport = PickyTransport(set())
+    request = REQUEST.model_copy(update={"user_email": address})
+    event = event_of(ReleaseGranted(request=request, blocks=restored(objects)))
+    announcement(handle(with_transport(transport, objects, tmp_path), event))
+    success, notice = transport.taken
+    assert success.message["To"] == "support@example.org"
+    assert address not in success.recipients
+    assert address in text_of(notice.message)
 
 
 def test_while_the_mail_server_is_away_nothing_is_announced_and_afterwards_the_address_is_the_same(

@@ -1,0 +1,45 @@
+"""Ends of requests: the mark that a request has ended and that its mail is out.
+
+The mark outlives every message, so whoever missed the word finds it: the desk, before
+it removes a trigger file, and the entitlement checker, before it calls a request active.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from contracts.messages.parts import MailKind
+from shared import keys
+from shared.objects import ObjectExistsError, ObjectStore
+
+
+class RequestEnd(BaseModel):
+    """How a request ended, and by which mail that was told."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: MailKind
+    mail_id: UUID
+    ended: datetime
+
+
+def mark_end(objects: ObjectStore, request_id: UUID, end: RequestEnd) -> None:
+    """Mark a request as ended, after its mail is out; the first mark stands."""
+    try:
+        objects.create(keys.ended(request_id), end.model_dump_json().encode())
+    except ObjectExistsError:
+        return
+
+
+def find_end(objects: ObjectStore, request_id: UUID) -> RequestEnd | None:
+    """Return how a request ended, or None while its mail is not out."""
+    key = keys.ended(request_id)
+    if objects.info(key) is None:
+        return None
+    return RequestEnd.model_validate_json(objects.get(key))
+
+
+def is_over(objects: ObjectStore, request_id: UUID) -> bool:
+    """Whether nothing more happens for a request: it has ended, or somebody cancelled it."""
+    return any(objects.info(key) is not None for key in (keys.ended(request_id), keys.cancelled(request_id)))
