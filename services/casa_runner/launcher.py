@@ -1,21 +1,76 @@
-"""Where CASA runs: a small Protocol, and the launcher that starts it as a process of this machine."""
+"""Where CASA runs: the Protocol that every launcher speaks, and what it says of ends that are not CASA's own."""
 
-import contextlib
-import os
-import signal
-import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from services.casa_runner.errors import CasaAwayError
+from contracts.reasons import ReasonCode
 from services.casa_runner.job import CasaFiles
+from shared.errors import BlockFailedError, DependencyAwayError
+
+
+class CasaLostError(DependencyAwayError):
+    """Something other than CASA ended it: a node failed, somebody cancelled the job; it is tried again."""
+
+    code = "casa_lost"
+
+
+class MemoryLimitError(BlockFailedError):
+    """CASA needed more memory than it was given.
+
+    Parameters
+    ----------
+    limit
+        What it was given, bytes; None if nobody knows.
+    """
+
+    code = "memory_limit"
+
+    def __init__(self, limit: int | None) -> None:
+        given = "the memory of its machine" if limit is None else f"the {limit} bytes of memory that it was given"
+        super().__init__(ReasonCode.CASA_CRASHED, f"CASA needed more than {given}")
+        self.limit = limit
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What one job needs of the place where it runs.
+
+    Attributes
+    ----------
+    casa_version
+        The CASA that is to do it, as a calibration's manifest names it; None: the launcher's default.
+    memory
+        Bytes that it may take; None: as the launcher is set. A launcher without limits ignores it.
+    """
+
+    casa_version: str | None = None
+    memory: int | None = None
+
+
+NO_NEEDS = Needs()
 
 
 class RunningCasa(Protocol):
     """A CASA that works."""
 
     def wait(self, timeout: float) -> int | None:
-        """Wait at most ``timeout`` seconds; the exit status, -N if signal N ended it, None if it still works."""
+        """Wait about ``timeout`` seconds, at most a look at the outside system longer.
+
+        Returns
+        -------
+        int or None
+            The exit status, -N if signal N ended it, None if it still works or nobody can tell now.
+
+        Raises
+        ------
+        MemoryLimitError
+            If it was ended for want of memory.
+        BlockFailedError
+            If it was ended because it took too long.
+        CasaLostError
+            If something else ended it that has nothing to do with the data.
+        """
 
     def stop(self) -> None:
         """End it and all that it started, at once; nothing happens if it has ended."""
@@ -24,74 +79,22 @@ class RunningCasa(Protocol):
 class Launcher(Protocol):
     """Starts CASA somewhere."""
 
-    def start(self, script: Path, files: CasaFiles) -> RunningCasa:
+    def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> RunningCasa:
         """Start a script with its job, in the attempt's working directory.
+
+        A launcher whose jobs outlive the runner takes up the job that the attempt's directory names,
+        if it names one.
 
         Raises
         ------
         CasaAwayError
-            If there is no CASA to start.
+            If there is no CASA to start now.
+        BlockFailedError
+            If there is none of the version that is needed, and never will be (``casa_version_unavailable``).
         """
+
+    def end_orphans(self, attempts: Path) -> int:
+        """End what works for runners of this host that are dead, in a folder of attempts; return how many."""
 
     def is_ready(self) -> bool:
         """Whether CASA could be started now."""
-
-
-class CasaProcess:
-    """CASA as a child process that leads a process group of its own."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = process
-
-    @property
-    def pid(self) -> int:
-        """The process, which is also its group."""
-        return self._process.pid
-
-    def wait(self, timeout: float) -> int | None:
-        """Wait for the end; see `RunningCasa.wait`."""
-        try:
-            return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def stop(self) -> None:
-        """Kill the group: what it wrote is thrown away, so there is nothing to tidy for it."""
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-
-
-class ProcessLauncher:
-    """Starts CASA with a Python of this machine.
-
-    Parameters
-    ----------
-    python
-        A Python that can import casatools and casatasks.
-    """
-
-    def __init__(self, *, python: Path) -> None:
-        self._python = python
-
-    def start(self, script: Path, files: CasaFiles) -> CasaProcess:
-        """Start a script; see `Launcher.start`. It ends when the runner dies (the script sees to it)."""
-        with files.printed.open("ab") as printed:
-            try:
-                process = subprocess.Popen(  # noqa: S603 (arguments are our own paths)
-                    [self._python, script, files.job],
-                    cwd=files.attempt.working,
-                    env=files.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=printed,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise CasaAwayError(f"CASA's Python {self._python} cannot be started: {error}") from error
-        return CasaProcess(process)
-
-    def is_ready(self) -> bool:
-        """Whether the Python is there."""
-        return os.access(self._python, os.X_OK)

@@ -11,7 +11,8 @@ import structlog
 from contracts.envelope import Event
 from contracts.messages import RestoreOrdered, RestoreProgressed, RestoreStarted
 from services.casa_runner.errors import RestoreInterruptedError
-from services.casa_runner.launcher import Launcher, ProcessLauncher
+from services.casa_runner.launcher import Launcher
+from services.casa_runner.launchers.process import ProcessLauncher
 from services.casa_runner.restore import Restorer
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.workspace import Workspace
@@ -137,5 +138,5 @@ def build(*, objects: ObjectStore, settings: CasaRunnerSettings | None = None) -
     workspace = Workspace(scratch=settings.scratch, keep_failed=settings.keep_failed)
     workspace.remove_abandoned()
     return CasaRunner(
-        settings=settings, objects=objects, workspace=workspace, launcher=ProcessLauncher(python=settings.python)
+        settings=settings, objects=objects, workspace=workspace, launcher=ProcessLauncher(command=[settings.python])
     )

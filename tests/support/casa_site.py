@@ -13,7 +13,8 @@ from contracts.messages.parts import BlockFailure, RestoredBlock
 from observatory.blocks import MadeBlock
 from observatory.products import MousProducts
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import CasaProcess, ProcessLauncher
+from services.casa_runner.launcher import NO_NEEDS, Needs
+from services.casa_runner.launchers.process import CasaProcess, ProcessLauncher
 from services.casa_runner.service import CasaRunner
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.workspace import Workspace
@@ -30,11 +31,11 @@ class WatchedLauncher(ProcessLauncher):
     """Starts CASA and lets the test reach its process."""
 
     def __init__(self) -> None:
-        super().__init__(python=Path(sys.executable))
+        super().__init__(command=[sys.executable])
         self.started: list[CasaProcess] = []
 
-    def start(self, script: Path, files: CasaFiles) -> CasaProcess:
-        self.started.append(super().start(script, files))
+    def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
+        self.started.append(super().start(script, files, needs))
         return self.started[-1]
 
 

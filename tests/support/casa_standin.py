@@ -8,7 +8,8 @@ from pathlib import Path
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid, MousUid
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import CasaProcess, ProcessLauncher
+from services.casa_runner.launcher import NO_NEEDS, Needs
+from services.casa_runner.launchers.process import CasaProcess, ProcessLauncher
 from services.casa_runner.verify import COLUMNS, SUBTABLES
 from shared.objects import ObjectStore
 from tests.support.casa_orders import order_restore
@@ -58,13 +59,17 @@ class StandInLauncher:
     def __init__(self, folder: Path, behaviour: str = "") -> None:
         self._script = folder / "stand_in.py"
         self._script.write_text(_BEGIN + behaviour + _END)
-        self._processes = ProcessLauncher(python=Path(sys.executable))
+        self._processes = ProcessLauncher(command=[sys.executable])
         self.started: list[CasaProcess] = []
 
-    def start(self, script: Path, files: CasaFiles) -> CasaProcess:
+    def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
         """Start the stand-in."""
-        self.started.append(self._processes.start(self._script, files))
+        self.started.append(self._processes.start(self._script, files, needs))
         return self.started[-1]
+
+    def end_orphans(self, attempts: Path) -> int:
+        """Nothing is left of a dead runner's."""
+        return self._processes.end_orphans(attempts)
 
     def is_ready(self) -> bool:
         """Whether it could be started."""

@@ -1,0 +1,110 @@
+"""Starts CASA as a process of this machine."""
+
+import contextlib
+import os
+import re
+import resource
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.casa_runner.errors import CasaAwayError
+from services.casa_runner.job import CasaFiles
+from services.casa_runner.launcher import NO_NEEDS, MemoryLimitError, Needs
+
+_TAIL_BYTES = 4096
+_NO_MEMORY = re.compile(rb"MemoryError|bad_alloc|Cannot allocate memory")
+
+
+class CasaProcess:
+    """CASA as a child process that leads a process group of its own.
+
+    Parameters
+    ----------
+    process
+        The child.
+    printed
+        Where its output goes.
+    memory
+        Bytes that it may take; None if it is not limited.
+    """
+
+    def __init__(self, process: "subprocess.Popen[bytes]", *, printed: Path, memory: int | None) -> None:
+        self._process = process
+        self._printed = printed
+        self._memory = memory
+
+    @property
+    def pid(self) -> int:
+        """The process, which is also its group."""
+        return self._process.pid
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for the end; see `RunningCasa.wait`."""
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        if status != 0 and self._memory is not None and _NO_MEMORY.search(_tail(self._printed)):
+            raise MemoryLimitError(self._memory)
+        return status
+
+    def stop(self) -> None:
+        """Kill the group: what it wrote is thrown away, so there is nothing to tidy for it."""
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+class ProcessLauncher:
+    """Starts CASA with a program of this machine.
+
+    Parameters
+    ----------
+    command
+        What runs a script of CASA's: a Python that can import casatools and casatasks, or an
+        unpacked CASA with its options.
+    memory
+        Bytes that a process may take for its data (``RLIMIT_DATA``); None: no limit.
+    """
+
+    def __init__(self, *, command: Sequence[str | Path], memory: int | None = None) -> None:
+        self._command = tuple(str(word) for word in command)
+        self._memory = memory
+
+    def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
+        """Start a script; see `Launcher.start`. It ends when the runner dies (the script sees to it)."""
+        memory = needs.memory if needs.memory is not None else self._memory
+        with files.printed.open("ab") as printed:
+            try:
+                process = subprocess.Popen(  # noqa: S603 (arguments are our own paths)
+                    [*self._command, script, files.job],
+                    cwd=files.attempt.working,
+                    env=files.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=printed,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise CasaAwayError(f"CASA's program {self._command[0]} cannot be started: {error}") from error
+        if memory is not None:
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
+        return CasaProcess(process, printed=files.printed, memory=memory)
+
+    def end_orphans(self, attempts: Path) -> int:  # noqa: ARG002 (the Protocol's name)
+        """Nothing is left of a dead runner's: see `start`."""
+        return 0
+
+    def is_ready(self) -> bool:
+        """Whether the program is there."""
+        return os.access(self._command[0], os.X_OK)
+
+
+def _tail(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+        return stream.read()
