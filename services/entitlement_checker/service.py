@@ -1,7 +1,7 @@
 """Accepts or refuses requests, and asks again just before the release of what was restored."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -16,6 +16,8 @@ from contracts.messages import (
     RequestSubmitted,
 )
 from contracts.messages.parts import RestoreRequest
+from contracts.reasons import ReasonCode
+from services.entitlement_checker.active import ActiveRequests
 from services.entitlement_checker.decide import Accept, Facts, Refuse, Verdict, decide, refuse_unasked
 from services.entitlement_checker.records import ArchiveRecords, EntitlementRecords
 from services.entitlement_checker.settings import EntitlementCheckerSettings
@@ -36,6 +38,8 @@ class EntitlementChecker:
         How many requests are decided at a time.
     records
         Knows MOUSs and people.
+    active
+        Knows who is being served.
     clock
         Tells the time, UTC: data is public from its release date on.
     """
@@ -45,10 +49,12 @@ class EntitlementChecker:
         *,
         settings: EntitlementCheckerSettings,
         records: EntitlementRecords,
+        active: ActiveRequests,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._records = records
+        self._active = active
         self._clock = clock
 
     @property
@@ -73,12 +79,30 @@ class EntitlementChecker:
         """
         match event.data:
             case RequestSubmitted(request=request):
-                answer = _answer(request, self.judge(request))
+                return self._begin(event, request)
             case ProductsReady(request=request):
                 answer = _release(event.data, self.judge(request))
             case other:
                 raise TypeError(f"{self.name} does not handle {other.type_name()}")
         return [event.derive(answer, source=source_of(self.name))]
+
+    def _begin(self, event: Event, request: RestoreRequest) -> list[Event]:
+        """Decide on a request; how often it is sent makes no difference, since its id says which one it is."""
+        if self._active.is_over(request.request_id):
+            log.info("request_is_over_already")
+            return []
+        verdict = self._unless_active(request, self.judge(request))
+        return [event.conclude(_answer(request, verdict), source=source_of(self.name))]
+
+    def _unless_active(self, request: RestoreRequest, verdict: Verdict) -> Verdict:
+        """Refuse what may be had but is being made already; this comes after all other rules."""
+        if isinstance(verdict, Refuse) or (other := self._active.begin(request)) is None:
+            return verdict
+        return Refuse(
+            ReasonCode.ALREADY_ACTIVE,
+            f"request {other.request_id} of helpdesk ticket {other.ticket} is under way since "
+            f"{other.since:%Y-%m-%d %H:%M} UTC",
+        )
 
     def judge(self, request: RestoreRequest) -> Verdict:
         """Ask the archive and decide; a request that needs no asking bothers nobody."""
@@ -123,7 +147,7 @@ def _release(ready: ProductsReady, verdict: Verdict) -> Message:
             return ReleaseWithheld(request=ready.request, reason=reason, detail=detail)
 
 
-def build(*, objects: ObjectStore, settings: EntitlementCheckerSettings | None = None) -> EntitlementChecker:  # noqa: ARG001 - every service is built alike; this one stores nothing
+def build(*, objects: ObjectStore, settings: EntitlementCheckerSettings | None = None) -> EntitlementChecker:
     """Make the service and its adapters from settings, or from the environment."""
     settings = settings or EntitlementCheckerSettings()
     records = ArchiveRecords(
@@ -131,4 +155,7 @@ def build(*, objects: ObjectStore, settings: EntitlementCheckerSettings | None =
         delivery_column=settings.delivery_column,
         delegee_query=settings.delegee_query,
     )
-    return EntitlementChecker(settings=settings, records=records)
+    active = ActiveRequests(
+        objects=objects, longest=timedelta(days=settings.active_days), clock=lambda: datetime.now(UTC)
+    )
+    return EntitlementChecker(settings=settings, records=records, active=active)

@@ -24,6 +24,9 @@ class EntitlementCheckerSettings(BaseSettings):
         description="SQL whose first column gives the account ids of a project's delegees; must use the bind "
         "variable :project_code. None reads the table PROJECT_DELEGEE",
     )
+    active_days: float = Field(
+        default=7.0, gt=0, description="After so many days a request counts as stuck and keeps no other one away"
+    )
     concurrency: int = Field(default=4, ge=1, description="Requests that are decided at a time")
 
     @field_validator("delegee_query")

@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from contracts.messages import (
     RequestRefused,
     RequestSubmitted,
 )
-from contracts.messages.parts import Entitlement, RestoreRequest, Selection
+from contracts.messages.parts import Entitlement, MailKind, RestoreRequest, Selection
 from contracts.reasons import ReasonCode
 from observatory.metadata import set_release_date, set_state
 from observatory.metadata_demo import (
@@ -36,9 +36,11 @@ from observatory.metadata_demo import (
     UNKNOWN_MOUS,
 )
 from observatory.metadata_entities import DemoAccount
+from services.entitlement_checker.active import ActiveRequests
 from services.entitlement_checker.decide import MousFacts, PersonFacts
 from services.entitlement_checker.service import EntitlementChecker, build
 from services.entitlement_checker.settings import EntitlementCheckerSettings
+from shared.ends import RequestEnd, mark_end
 from shared.errors import DependencyAwayError
 from shared.objects import DirectorySettings, open_store
 from tests.support.archive_tables import ArchiveTables
@@ -206,9 +208,11 @@ class CalibratorRecords:
         """Have nothing to release."""
 
 
-def test_d3_the_entitlement_query_is_not_made_for_calibrators(tables: ArchiveTables) -> None:
+def test_d3_the_entitlement_query_is_not_made_for_calibrators(tables: ArchiveTables, tmp_path: Path) -> None:
     settings = EntitlementCheckerSettings(database=tables.settings())
-    service = EntitlementChecker(settings=settings, records=CalibratorRecords())
+    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
+    active = ActiveRequests(objects=objects, longest=timedelta(days=7), clock=lambda: datetime.now(UTC))
+    service = EntitlementChecker(settings=settings, records=CalibratorRecords(), active=active)
     request = request_of(STRANGER, fields=CALIBRATOR_FIELDS)
     assert isinstance(said(service, RequestSubmitted(request=request)), RequestAccepted)
 
@@ -223,3 +227,43 @@ def test_it_listens_to_requests_and_to_results(service: EntitlementChecker) -> N
     (subscription,) = service.subscriptions()
     assert subscription.queue == service.name == "entitlement-checker"
     assert set(subscription.topics) == {"request.submitted", "products.ready"}
+
+
+def test_i5_a_second_active_request_is_refused_with_the_first_ones_ticket_unless_it_is_forced(
+    service: EntitlementChecker,
+) -> None:
+    first = request_of(PI)
+    said(service, RequestSubmitted(request=first))
+    refusal = said(service, RequestSubmitted(request=request_of(DELEGEE)))
+    assert isinstance(refusal, RequestRefused)
+    assert refusal.reason is ReasonCode.ALREADY_ACTIVE
+    assert f"request {first.request_id} of helpdesk ticket 16140 is under way" in refusal.detail
+    forced = request_of(DELEGEE).model_copy(update={"force": True})
+    assert isinstance(said(service, RequestSubmitted(request=forced)), RequestAccepted)
+
+
+def test_i5_a_request_that_would_be_refused_anyway_is_refused_for_that_reason(service: EntitlementChecker) -> None:
+    said(service, RequestSubmitted(request=request_of(PI)))
+    refusal = said(service, RequestSubmitted(request=request_of(STRANGER)))
+    assert isinstance(refusal, RequestRefused)
+    assert refusal.reason is ReasonCode.NOT_ENTITLED
+
+
+def test_i5_a_request_sent_twice_is_one_even_in_events_of_different_ids(service: EntitlementChecker) -> None:
+    submitted = RequestSubmitted(request=request_of(PI))
+    ids = {
+        answer.id
+        for event in (Event.first(submitted, source="/test") for _ in range(2))
+        for answer in service.handle(event, RecordingDelivery())
+    }
+    assert len(ids) == 1
+
+
+def test_i5_a_request_that_is_over_is_not_begun_again(service: EntitlementChecker, tmp_path: Path) -> None:
+    request = request_of(PI)
+    end = RequestEnd(kind=MailKind.DELIVERED, mail_id=uuid4(), ended=datetime.now(UTC))
+    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
+    mark_end(objects, request.request_id, end)
+    objects.close()
+    event = Event.first(RequestSubmitted(request=request), source="/test")
+    assert service.handle(event, RecordingDelivery()) == []

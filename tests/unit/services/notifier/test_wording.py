@@ -283,6 +283,7 @@ def test_a_hostile_name_or_ticket_adds_no_recipient_no_header_no_line_and_no_htm
     message: str, tmp_path: Path, objects: ObjectStore
 ) -> None:
     harmless = MESSAGES[message](objects)
+    assert isinstance(harmless, ReleaseGranted | RequestFailed | ReleaseWithheld | RequestRefused)
     request = harmless.request.model_copy(update={"user_name": HOSTILE, "ticket": HOSTILE})
     folder = handled(harmless.model_copy(update={"request": request}), tmp_path, objects)
     mail = message_from_bytes(mail_text(folder).encode(), policy=default)
