@@ -48,22 +48,24 @@ class SchedBlock:
     relative_path
         Folder of the MOUS below the pipeline's root; the pipeline adds ``rawdata`` and ``working``.
     sched_block_uid, sb_status_uid, title
-        The scheduling block, its status entity and its title.
+        The scheduling block, its status entity and its title, which the pipeline does not read;
+        None where a request lacks one.
     asdms
         The execution blocks.
     """
 
     relative_path: str
-    sched_block_uid: str
-    sb_status_uid: str
+    sched_block_uid: str | None
+    sb_status_uid: str | None
     asdms: tuple[AsdmIdentifier, ...]
-    title: str = "Undefined"
+    title: str | None = "Undefined"
 
     def __post_init__(self) -> None:
         check_text(self.relative_path, where="RelativePath")
-        check_characters(self.title, where="SBTitle")
-        check_uid(self.sched_block_uid, where="SchedBlockRef entityId")
-        check_uid(self.sb_status_uid, where="SBStatusRef entityId")
+        check_characters(self.title or "", where="SBTitle")
+        for uid, reference in ((self.sched_block_uid, "SchedBlockRef"), (self.sb_status_uid, "SBStatusRef")):
+            if uid is not None:
+                check_uid(uid, where=f"{reference} entityId")
         parts = self.relative_path.split("/")
         if any(part in {"", ".", ".."} for part in parts):
             raise PprError(

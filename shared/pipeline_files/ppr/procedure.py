@@ -1,21 +1,9 @@
 """The procedure of a PPR: which pipeline tasks run, with which parameters."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from shared.pipeline_files.ppr.rules import PprError, Value, check_text, check_value, repeated
-
-_RESTORE: Final = frozenset({"asis", "bdfflags", "copytoraw", "lazy", "ocorr_mode", "products_dir", "rawdata_dir"})
-TASKS: Final[Mapping[str, frozenset[str]]] = {
-    "hifa_restoredata": _RESTORE,
-    "hsd_restoredata": _RESTORE | {"caltable", "hm_rasterscan", "reffile"},
-    "hif_mstransform": frozenset({"chanbin", "field", "intent", "outputvis", "spw", "timebin", "vis"}),
-    "hifa_exportdata": frozenset(
-        {"calimages", "exportmses", "imaging_products_only", "pprfile", "products_dir", "tarms", "targetimages", "vis"}
-    ),
-}
-"""Tasks of a restore with their parameters. The data tasks get ``vis`` and ``session`` from the data set."""
+from shared.pipeline_files.ppr.tasks import known_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,20 +20,34 @@ class Parameter:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """A pipeline task. Its ParameterSet is always written: without one the pipeline drops it and all after it."""
+    """A pipeline task that some release has.
+
+    Its ParameterSet is always written: without one the pipeline drops the command and all after it.
+    """
 
     task: str
     parameters: tuple[Parameter, ...] = ()
 
     def __post_init__(self) -> None:
         check_text(self.task, where="Command")
-        if self.task not in TASKS:
-            raise PprError("unknown_task", f"{self.task!r} is not one of {', '.join(TASKS)}")
+        task = known_tasks().get(self.task)
+        if task is None:
+            raise PprError(
+                "unknown_task", f"{self.task!r} is no task that is known here; the pipeline ends at such a one"
+            )
         keywords = [parameter.keyword for parameter in self.parameters]
         if twice := repeated(keywords):
             raise PprError("repeated_parameter", f"{self.task}: of {', '.join(twice)} only the last would count")
-        if unknown := sorted(set(keywords) - TASKS[self.task]):
-            raise PprError("unknown_parameter", f"{self.task} does not take {', '.join(unknown)}")
+        if replaced := sorted({"session", "vis"}.intersection(keywords) if task.takes_data else ()):
+            raise PprError(
+                "replaced_parameter",
+                f"{self.task}: the pipeline replaces {', '.join(replaced)} with the data set's own",
+            )
+        if unknown := sorted(set(keywords) - set(task.parameters)):
+            raise PprError(
+                "unknown_parameter",
+                f"{self.task} has no {', '.join(unknown)}: the pipeline would drop it without a word",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,30 +18,31 @@ class ProjectSummary:
     proposal_code
         The project code.
     creation_time
-        When the request was made: UTC, whole milliseconds.
+        When the request was made: UTC, whole milliseconds; None where a request does not say it.
     observatory, telescope
         As ALMA's own files have them.
     processing_site, operator, mode, version
-        Free texts, which only the VLA's pipeline reads.
+        Free texts, which only the VLA's pipeline reads; None where a request lacks one.
     """
 
     proposal_code: str
-    creation_time: datetime
+    creation_time: datetime | None
     observatory: str = "ALMA Joint Observatory"
     telescope: str = "ALMA"
-    processing_site: str = "Undefined"
-    operator: str = "Anonymous"
-    mode: str = "CSV"
-    version: str = "Undefined"
+    processing_site: str | None = "Undefined"
+    operator: str | None = "Anonymous"
+    mode: str | None = "CSV"
+    version: str | None = "Undefined"
 
     def __post_init__(self) -> None:
         check_text(self.proposal_code, where="ProposalCode")
         check_text(self.observatory, where="Observatory")
         check_text(self.telescope, where="Telescope")
         for name in ("processing_site", "operator", "mode", "version"):
-            check_characters(getattr(self, name), where=f"ProjectSummary {name}")
-        if self.creation_time.utcoffset() != timedelta(0) or self.creation_time.microsecond % 1000:
-            raise PprError("creation_time", f"CreationTime {self.creation_time} has to be UTC and whole milliseconds")
+            check_characters(getattr(self, name) or "", where=f"ProjectSummary {name}")
+        made = self.creation_time
+        if made is not None and (made.utcoffset() != timedelta(0) or made.microsecond % 1000):
+            raise PprError("creation_time", f"CreationTime {made} has to be UTC and whole milliseconds")
 
     @staticmethod
     def moment(time: datetime) -> datetime:

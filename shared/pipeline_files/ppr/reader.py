@@ -7,7 +7,6 @@ from lxml import etree
 
 from shared.pipeline_files.ppr.dataset import AsdmIdentifier, SchedBlock
 from shared.pipeline_files.ppr.model import ProcessingRequest
-from shared.pipeline_files.ppr.names import TIME_FORMAT
 from shared.pipeline_files.ppr.procedure import Command, Parameter, Procedure
 from shared.pipeline_files.ppr.project import ProjectStructure, ProjectSummary
 from shared.pipeline_files.ppr.rules import PprError, cast
@@ -15,13 +14,16 @@ from shared.pipeline_files.ppr.sessions import Intent
 from shared.pipeline_files.untrusted_xml import UnsafeXmlError, read_xml
 
 MAX_BYTES = 4 * 2**20
+UNTITLED = "Undefined"
+"""What the pipeline calls a procedure without a title."""
 
 
 def read_ppr(data: bytes) -> ProcessingRequest:
     """Read a request, ours or another's.
 
-    Namespaces and prefixes are not looked at, as in the pipeline. The layout
-    before 2013, without ``<AlmaStructure>``, is read too.
+    Namespaces and prefixes are not looked at, as in the pipeline. What the pipeline
+    can do without may be missing, as in requests made by hand. The layout before
+    2013, without ``<AlmaStructure>``, is read too.
 
     Raises
     ------
@@ -48,23 +50,26 @@ def read_ppr(data: bytes) -> ProcessingRequest:
 
 
 def _summary(element: etree._Element) -> ProjectSummary:
+    time = _optional(element, "CreationTime")
     return ProjectSummary(
         proposal_code=_text(element, "ProposalCode"),
         observatory=_text(element, "Observatory"),
         telescope=_text(element, "Telescope"),
-        processing_site=_text(element, "ProcessingSite"),
-        operator=_text(element, "Operator"),
-        mode=_text(element, "Mode"),
-        version=_text(element, "Version"),
-        creation_time=_time(_text(element, "CreationTime")),
+        processing_site=_optional(element, "ProcessingSite"),
+        operator=_optional(element, "Operator"),
+        mode=_optional(element, "Mode"),
+        version=_optional(element, "Version"),
+        creation_time=None if time is None else _time(time),
     )
 
 
 def _time(text: str) -> datetime:
     try:
-        return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+        time = datetime.fromisoformat(text)
     except ValueError as error:
         raise PprError("creation_time", f"CreationTime {text!r} is not like 2018-10-01T12:00:00.000") from error
+    # ALMA's files name no zone and mean UTC.
+    return ProjectSummary.moment(time if time.tzinfo else time.replace(tzinfo=UTC))
 
 
 def _structure(element: etree._Element) -> ProjectStructure:
@@ -81,12 +86,12 @@ def _structure(element: etree._Element) -> ProjectStructure:
 
 def _intents(element: etree._Element) -> Iterator[Intent]:
     for intent in _children(element, "Intents"):
-        yield Intent(keyword=_text(intent, "Keyword"), value=cast(_text(intent, "Value")))
+        yield Intent(keyword=_text(intent, "Keyword"), value=cast(_optional(intent, "Value") or ""))
 
 
 def _procedure(element: etree._Element) -> Procedure:
     return Procedure(
-        title=_text(element, "ProcedureTitle"),
+        title=_default(_optional(element, "ProcedureTitle"), UNTITLED),
         commands=tuple(_command(command) for command in _children(element, "ProcessingCommand")),
     )
 
@@ -96,7 +101,7 @@ def _command(element: etree._Element) -> Command:
     return Command(
         task=_text(element, "Command"),
         parameters=tuple(
-            Parameter(keyword=_text(parameter, "Keyword"), value=cast(_text(parameter, "Value")))
+            Parameter(keyword=_text(parameter, "Keyword"), value=cast(_optional(parameter, "Value") or ""))
             for parameter in parameters
         ),
     )
@@ -105,9 +110,9 @@ def _command(element: etree._Element) -> Command:
 def _sched_block(element: etree._Element) -> SchedBlock:
     return SchedBlock(
         relative_path=_text(element, "RelativePath"),
-        sched_block_uid=_attribute(element, "SchedBlockRef", "entityId"),
-        sb_status_uid=_attribute(element, "SBStatusRef", "entityId"),
-        title=_text(element, "SBTitle"),
+        sched_block_uid=_reference(element, "SchedBlockRef"),
+        sb_status_uid=_reference(element, "SBStatusRef"),
+        title=_optional(element, "SBTitle"),
         asdms=tuple(
             AsdmIdentifier.read(_text(_only(asdm, "AsdmRef"), "ExecBlockId"), _text(asdm, "AsdmDiskName"))
             for asdm in _children(element, "AsdmIdentifier")
@@ -124,6 +129,19 @@ def _only(parent: etree._Element, tag: str) -> etree._Element:
     if len(found) != 1:
         raise PprError("count", f"{_where(parent)} has {len(found)} <{tag}> elements, and needs exactly one")
     return found[0]
+
+
+def _default(text: str | None, default: str) -> str:
+    return default if text is None else text
+
+
+def _optional(parent: etree._Element, tag: str) -> str | None:
+    """Return the text of an element that the pipeline can do without; None if it is not there."""
+    return _text(parent, tag) if _children(parent, tag) else None
+
+
+def _reference(parent: etree._Element, tag: str) -> str | None:
+    return _attribute(parent, tag, "entityId") or None if _children(parent, tag) else None
 
 
 def _text(parent: etree._Element, tag: str) -> str:

@@ -45,11 +45,12 @@ def _summary(parent: etree._Element, summary: ProjectSummary) -> None:
     _bare(parent, "ProposalCode", summary.proposal_code)
     _bare(parent, "Observatory", summary.observatory)
     _bare(parent, "Telescope", summary.telescope)
-    _bare(parent, "ProcessingSite", summary.processing_site)
-    _bare(parent, "Operator", summary.operator)
-    _bare(parent, "Mode", summary.mode)
-    _bare(parent, "Version", summary.version)
-    _bare(parent, "CreationTime", summary.creation_time.strftime(names.TIME_FORMAT)[:-3])
+    _optional(parent, "ProcessingSite", summary.processing_site)
+    _optional(parent, "Operator", summary.operator)
+    _optional(parent, "Mode", summary.mode)
+    _optional(parent, "Version", summary.version)
+    time = summary.creation_time
+    _optional(parent, "CreationTime", None if time is None else time.strftime(names.TIME_FORMAT)[:-3])
 
 
 def _structure(parent: etree._Element, structure: ProjectStructure) -> None:
@@ -88,9 +89,11 @@ def _procedure(parent: etree._Element, procedure: Procedure) -> None:
 
 def _sched_block(parent: etree._Element, block: SchedBlock) -> None:
     _bare(parent, "RelativePath", block.relative_path)
-    _reference(parent, "SchedBlock", names.SCHED_BLOCK, block.sched_block_uid, documentVersion="1")
-    _reference(parent, "SBStatus", names.SB_STATUS, block.sb_status_uid)
-    _bare(parent, "SBTitle", block.title)
+    if block.sched_block_uid is not None:
+        _reference(parent, "SchedBlock", names.SCHED_BLOCK, block.sched_block_uid, documentVersion="1")
+    if block.sb_status_uid is not None:
+        _reference(parent, "SBStatus", names.SB_STATUS, block.sb_status_uid)
+    _optional(parent, "SBTitle", block.title)
     for asdm in block.asdms:
         element = _element(parent, "AsdmIdentifier")
         reference = _element(element, "AsdmRef", namespace=names.VALUE_TYPES)
@@ -101,6 +104,11 @@ def _sched_block(parent: etree._Element, block: SchedBlock) -> None:
 def _reference(parent: etree._Element, kind: str, namespace: str, uid: str, **more: str) -> None:
     attributes = {"entityId": uid, "entityTypeName": kind, **more}
     _element(parent, f"{kind}Ref", namespace=namespace, attributes=attributes)
+
+
+def _optional(parent: etree._Element, tag: str, text: str | None) -> None:
+    if text is not None:
+        _bare(parent, tag, text)
 
 
 def _bare(parent: etree._Element, tag: str, text: str) -> None:

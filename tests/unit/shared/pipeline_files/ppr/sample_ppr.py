@@ -1,6 +1,8 @@
 """A valid processing request of the demo's structure, and generated ones."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
 
 from hypothesis import strategies as st
@@ -19,8 +21,8 @@ from shared.pipeline_files.ppr import (
     SchedBlock,
     session_intents,
 )
-from shared.pipeline_files.ppr.procedure import TASKS
 from shared.pipeline_files.ppr.rules import check_text, check_value
+from shared.pipeline_files.ppr.tasks import known_tasks
 
 FIRST = ExecBlockUid("uid://A002/Xc7111c/X3979")
 SECOND = ExecBlockUid("uid://A002/Xc7111c/X409e")
@@ -73,36 +75,47 @@ def is_value(value: Any) -> bool:
     return True
 
 
-def _collections(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text(ASCII, max_size=3), inner, max_size=2)
-    )
+def _text(random: Random) -> str:
+    """Make a text of printable ASCII that begins like no number; markup, quotes and spaces are likely."""
+    return random.choice("abcNGC<&>'|$%") + "".join(random.choices(PRINTABLE + "<&> |", k=random.randrange(13)))
 
 
-UIDS = st.builds("uid://A{:03x}/X{:x}/X{:x}".format, *[st.integers(0, 4095)] * 3)
-ASCII = st.characters(codec="ascii")
-CHARACTERS = st.characters(min_codepoint=ord(" "), max_codepoint=ord("~"))
-TEXTS = (
-    st.builds(str.__add__, st.sampled_from("abcNGC<&>'\"|$%"), st.text(CHARACTERS, max_size=12))
-    .map(str.strip)
-    .filter(is_text)
-)
-FREE_TEXTS = st.just("") | st.just("天の川") | TEXTS | st.integers().map(str)
-SCALARS: st.SearchStrategy[Any] = (
-    st.booleans() | st.integers() | st.floats(allow_nan=False) | st.just("") | st.just("None") | TEXTS
-)
-COLLECTIONS: st.SearchStrategy[Any] = st.recursive(
-    st.booleans() | st.integers() | st.text(ASCII, max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.lists(inner, max_size=3).map(tuple)
-        | st.dictionaries(st.text(ASCII, max_size=3), inner, max_size=2)
-    ),
-    max_leaves=6,
-).filter(lambda value: isinstance(value, list | tuple | dict))
-VALUES = (SCALARS | COLLECTIONS).filter(is_value)
+def _value(random: Random, depth: int = 0) -> Any:
+    """Make a value of any type that a PPR can say, nested at most twice."""
+    kind = random.randrange(9 if depth < 2 else 6)
+    several = range(random.randrange(4))
+    match kind:
+        case 0:
+            return random.random() < 0.5
+        case 1:
+            return random.randrange(-(10**20), 10**20)
+        case 2:
+            return random.choice([0.0, -0.0, 1e300, 5e-324, float("inf"), random.gauss(0, 1)])
+        case 3 | 4 | 5:
+            return random.choice(["", "None", _text(random)])
+        case 6:
+            return [_value(random, depth + 1) for _ in several]
+        case 7:
+            return tuple(_value(random, depth + 1) for _ in several)
+        case _:
+            return {_text(random): _value(random, depth + 1) for _ in several}
+
+
+def _pool(make: Callable[[Random], Any], is_fit: Callable[[Any], bool]) -> list[Any]:
+    """Make 2000 values once: drawing from them is many times faster than drawing each character."""
+    random = Random(20180501)
+    return [value for value in (make(random) for _ in range(2000)) if is_fit(value)]
+
+
+PRINTABLE = "".join(chr(code) for code in range(ord(" "), ord("~") + 1))
+UIDS = st.integers(0, 2**36 - 1).map(lambda n: f"uid://A{n >> 24:03x}/X{n >> 12 & 4095:x}/X{n & 4095:x}")
+TEXTS = st.sampled_from(_pool(_text, is_text))
+FREE_TEXTS = st.none() | st.sampled_from(["", "天の川", "17", "true", *_pool(_text, is_text)])
+VALUES = st.sampled_from(_pool(_value, is_value))
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
 @st.composite
@@ -110,7 +123,7 @@ def summaries(draw: st.DrawFn) -> ProjectSummary:
     names = ("processing_site", "operator", "mode", "version")
     return ProjectSummary(
         proposal_code=draw(TEXTS),
-        creation_time=ProjectSummary.moment(draw(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)))),  # noqa: DTZ001  # hypothesis adds the zone
+        creation_time=draw(st.none() | st.integers(0, 2**42).map(_moment)),
         observatory=draw(TEXTS),
         telescope=draw(TEXTS),
         **{name: draw(FREE_TEXTS) for name in names},
@@ -119,8 +132,9 @@ def summaries(draw: st.DrawFn) -> ProjectSummary:
 
 @st.composite
 def commands(draw: st.DrawFn) -> Command:
-    task = draw(st.sampled_from(sorted(TASKS)))
-    keywords = draw(st.lists(st.sampled_from(sorted(TASKS[task])), unique=True, max_size=4))
+    task = draw(st.sampled_from(sorted(known_tasks())))
+    taken = sorted(known_tasks()[task].parameters)
+    keywords = draw(st.lists(st.sampled_from(taken), unique=True, max_size=2)) if taken else []
     return Command(task=task, parameters=tuple(Parameter(keyword=keyword, value=draw(VALUES)) for keyword in keywords))
 
 
@@ -157,6 +171,8 @@ def requests(draw: st.DrawFn) -> ProcessingRequest:
             **{
                 **SCHED_BLOCK,
                 "title": draw(FREE_TEXTS),
+                "sched_block_uid": draw(st.none() | UIDS),
+                "sb_status_uid": draw(st.none() | UIDS),
                 "asdms": tuple(AsdmIdentifier.of(block) for block in chosen),
             }
         ),

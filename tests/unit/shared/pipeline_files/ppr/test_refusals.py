@@ -1,6 +1,7 @@
 """Every rule of the processing request's model, with what breaks it; no rule is without a case."""
 
 import ast
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,12 +16,15 @@ from shared.pipeline_files.ppr import (
     AsdmIdentifier,
     Command,
     Intent,
+    Kind,
     Parameter,
     PprError,
     Procedure,
     ProjectStructure,
     ProjectSummary,
     SchedBlock,
+    check_release,
+    find_recipe,
     read_ppr,
     session_intents,
     write_ppr,
@@ -55,6 +59,14 @@ def procedure(title: str, *commands: Command) -> Callable[[], object]:
 
 def command(task: str, **parameters: Any) -> Callable[[], object]:
     return lambda: Command(task=task, parameters=tuple(Parameter(keyword=k, value=v) for k, v in parameters.items()))
+
+
+def release(casa: str, task: str, **parameters: Any) -> Callable[[], object]:
+    def check() -> None:
+        made = Command(task=task, parameters=tuple(Parameter(keyword=k, value=v) for k, v in parameters.items()))
+        check_release(Procedure(title="hifa_restore", commands=(made,)), casa)
+
+    return check
 
 
 def intents(**values: Any) -> Callable[[], object]:
@@ -134,8 +146,8 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
     "a task of another time": ("unknown_task", command("hif_restoredata")),
     "a task that is none": ("unknown_task", command("import os")),
     "a parameter that the task lacks": ("unknown_parameter", command("hifa_restoredata", copytorow=False)),
-    "a vis that would be overwritten": ("unknown_parameter", command("hifa_restoredata", vis=["a.ms"])),
-    "a session that would be overwritten": ("unknown_parameter", command("hifa_restoredata", session=["session_2"])),
+    "a vis that would be overwritten": ("replaced_parameter", command("hifa_restoredata", vis=["a.ms"])),
+    "a session that would be overwritten": ("replaced_parameter", command("hifa_restoredata", session=["session_2"])),
     "a parameter twice": (
         "repeated_parameter",
         lambda: Command(
@@ -144,6 +156,20 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
         ),
     ),
     "a procedure title with a path": ("procedure_title", procedure("../hifa_restore", RESTORE)),
+    "a task of a later release": ("task_not_in_release", release("5.1", "hsd_restoredata")),
+    "a task that is gone": ("task_not_in_release", release("6.6", "hif_uvcontfit")),
+    "a parameter of a later release": ("parameter_not_in_release", release("5.4", "hif_mstransform", chanbin=2)),
+    "a parameter that is gone": ("parameter_not_in_release", release("6.5", "hifa_renorm", apply=True)),
+    "a version without numbers": ("casa_version", release("pipeline", "hifa_restoredata")),
+    "a release before all recipes": ("no_recipe", lambda: find_recipe(Kind.CALIMAGE, "4.7.2")),
+    "a choice that a recipe does not leave": (
+        "unknown_choice",
+        lambda: find_recipe(Kind.DELIVER, "5.6").procedure(chosen={"timebin": "10s"}),
+    ),
+    "a layout of calibration that is not restored": (
+        "unknown_choice",
+        lambda: find_recipe(Kind.CAL, "6.2").procedure(copytoraw=True),
+    ),
     "no commands": ("no_commands", procedure("hifa_restore")),
     "no ASDMs": ("no_asdms", block(asdms=())),
     "an ASDM twice": ("repeated_asdm", block(asdms=(AsdmIdentifier.of(SECOND), AsdmIdentifier.of(SECOND)))),
@@ -250,6 +276,55 @@ def test_the_layout_without_an_alma_structure_is_read() -> None:
     old = instead("<AlmaStructure>", "").replace(b"</AlmaStructure>", b"")
 
     assert read_ppr(old) == request()
+
+
+DISPENSABLE = (
+    "ProcessingSite",
+    "Operator",
+    "Mode",
+    "Version",
+    "CreationTime",
+    "ns4:SchedBlockRef",
+    "ns5:SBStatusRef",
+    "SBTitle",
+    "ProcedureTitle",
+)
+
+
+def without(text: str, tag: str) -> str:
+    return re.sub(rf"<{tag}( [^>]*)?(/>|>.*?</{tag}>)", "", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("tag", [*DISPENSABLE, "ResultsProcessing"])
+def test_what_the_pipeline_can_do_without_may_be_missing(tag: str) -> None:
+    lacking = without(WHOLE, tag).encode()
+    assert lacking != WHOLE.encode()
+
+    made = read_ppr(lacking)
+
+    assert read_ppr(write_ppr(made)) == made
+
+
+def test_a_request_made_by_hand_with_nothing_to_spare_is_read() -> None:
+    bare = WHOLE
+    for tag in DISPENSABLE:
+        bare = without(bare, tag)
+
+    made = read_ppr(bare.encode())
+
+    assert (made.summary.creation_time, made.sched_block.title, made.procedure.title) == (None, None, "Undefined")
+    assert made.sessions == request().sessions
+
+
+def test_a_missing_value_is_an_empty_one() -> None:
+    made = read_ppr(instead("<Value>False</Value>", ""))
+
+    assert made.procedure.commands[0].parameters[0].value == ""
+
+
+@pytest.mark.parametrize("text", ["2018-10-01T12:00:00", "2018-10-01T12:00:00.000Z", "2018-10-01T14:00:00+02:00"])
+def test_times_of_creation_are_read_as_they_come(text: str) -> None:
+    assert read_ppr(instead("2018-10-01T12:00:00.000", text)).summary == request().summary
 
 
 def test_comments_between_elements_and_other_prefixes_do_no_harm() -> None:
