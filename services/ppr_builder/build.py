@@ -1,20 +1,21 @@
-"""Makes the processing request that restores one execution block."""
+"""Makes processing requests for execution blocks of a MOUS."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from contracts.identifiers import ExecBlockUid
 from contracts.messages.parts import MousStructure
 from shared.pipeline_files.ppr import (
     AsdmIdentifier,
-    Command,
     Intent,
-    Parameter,
+    Kind,
     PprError,
     Procedure,
     ProcessingRequest,
     ProjectStructure,
     ProjectSummary,
     SchedBlock,
+    find_recipe,
     session_intents,
 )
 from shared.pipeline_files.ppr.rules import check_text
@@ -22,11 +23,15 @@ from shared.pipeline_files.ppr.rules import check_text
 UNTITLED = "Undefined"
 
 
-def restore_request(structure: MousStructure, eb_uid: ExecBlockUid, *, created: datetime) -> ProcessingRequest:
-    """Make the request for one execution block of a MOUS, in the session that it was calibrated in.
-
-    All sessions are there, and all but the block's own are empty: the pipeline
-    counts them to name the session, which has to be that of the calibration tables.
+def restore_request(
+    structure: MousStructure,
+    eb_uid: ExecBlockUid,
+    *,
+    casa_version: str,
+    calibrated_by: str | None = None,
+    created: datetime,
+) -> ProcessingRequest:
+    """Make the request that restores one execution block of a MOUS, in the session that it was calibrated in.
 
     Parameters
     ----------
@@ -34,6 +39,10 @@ def restore_request(structure: MousStructure, eb_uid: ExecBlockUid, *, created: 
         The MOUS, its sessions numbered 1, 2 … without gaps.
     eb_uid
         The execution block.
+    casa_version
+        CASA of the calibration, which decides the recipe.
+    calibrated_by
+        Name of the recipe that made the calibration, if known; those of single dish begin with ``hsd``.
     created
         When the request is made; the same time gives the same request.
 
@@ -41,6 +50,45 @@ def restore_request(structure: MousStructure, eb_uid: ExecBlockUid, *, created: 
     ------
     PprError
         If the pipeline would misread the request.
+    """
+    kind = Kind.SD_RESTORE if (calibrated_by or "").startswith("hsd") else Kind.RESTORE
+    recipe = find_recipe(kind, casa_version)
+    return processing_request(
+        structure, [eb_uid], procedure=recipe.procedure(), observing_mode=recipe.intent, created=created
+    )
+
+
+def processing_request(
+    structure: MousStructure,
+    blocks: Collection[ExecBlockUid],
+    *,
+    procedure: Procedure,
+    observing_mode: str,
+    created: datetime,
+) -> ProcessingRequest:
+    """Make a request for some or all execution blocks of a MOUS.
+
+    All sessions are there, and those without any of the blocks are empty: the
+    pipeline counts them to name the session, which has to be that of the
+    calibration tables.
+
+    Parameters
+    ----------
+    structure
+        The MOUS, its sessions numbered 1, 2 … without gaps.
+    blocks
+        Which of its execution blocks; they are written in the order of the sessions.
+    procedure
+        What is done with them.
+    observing_mode
+        The intent that tells whether it is interferometry or single dish.
+    created
+        When the request is made; the same time gives the same request.
+
+    Raises
+    ------
+    PprError
+        If the pipeline would misread the request, or a block is in no session.
     """
     moment = ProjectSummary.moment(created)
     tree = structure.tree
@@ -53,18 +101,14 @@ def restore_request(structure: MousStructure, eb_uid: ExecBlockUid, *, created: 
             project_status_uid=tree.project_status_uid,
             mous_uid=structure.mous_uid,
         ),
-        intents=_intents(structure, eb_uid),
-        procedure=Procedure(
-            title="hifa_restore",
-            # The calibration products lie in rawdata, from where they need no copying.
-            commands=(Command(task="hifa_restoredata", parameters=(Parameter(keyword="copytoraw", value=False),)),),
-        ),
+        intents=_intents(structure, blocks, observing_mode),
+        procedure=procedure,
         sched_block=SchedBlock(
             relative_path=relative_path(structure, moment),
             sched_block_uid=tree.sched_block_uid,
             sb_status_uid=tree.sb_status_uid,
             title=usable_title(tree.sched_block_title),
-            asdms=(AsdmIdentifier.of(eb_uid),),
+            asdms=tuple(AsdmIdentifier.of(block) for block in _ordered(structure, blocks)),
         ),
     )
 
@@ -96,10 +140,16 @@ def usable_title(title: str) -> str:
     return title
 
 
-def _intents(structure: MousStructure, eb_uid: ExecBlockUid) -> tuple[Intent, ...]:
-    sessions = [tuple(block for block in session.execution_blocks if block == eb_uid) for session in structure.sessions]
+def _ordered(structure: MousStructure, blocks: Collection[ExecBlockUid]) -> list[ExecBlockUid]:
+    """Put the blocks into the order of the sessions; those of no session come last, for the model to refuse."""
+    known = [block for block in structure.execution_blocks if block in blocks]
+    return known + [block for block in blocks if block not in known]
+
+
+def _intents(structure: MousStructure, blocks: Collection[ExecBlockUid], observing_mode: str) -> tuple[Intent, ...]:
+    sessions = [tuple(block for block in session.execution_blocks if block in blocks) for session in structure.sessions]
     return (
         Intent(keyword="PROCESS", value=True),
         *session_intents(sessions),
-        Intent(keyword="INTERFEROMETRY_STANDARD_OBSERVING_MODE", value="Undefined"),
+        Intent(keyword=observing_mode, value="Undefined"),
     )

@@ -87,7 +87,7 @@ class PprBuilder:
             selection=staged.request.selection,
             casa_version=manifest.casa_version,
         )
-        ppr = self._written(event, staged, key)
+        ppr = self._written(event, staged, key, manifest)
         log.info("restore_ordered", restore_key=key, session=session, casa_version=manifest.casa_version)
         return RestoreOrdered(
             request=staged.request,
@@ -133,14 +133,21 @@ class PprBuilder:
         info = self._objects.info(ref.key)
         return info is not None and info.ref == ref
 
-    def _written(self, event: Event, staged: ArtefactsStaged, key: str) -> NamedRef:
+    def _written(self, event: Event, staged: ArtefactsStaged, key: str, manifest: PipelineManifest) -> NamedRef:
         """Store the processing request, or find the one of an earlier request for the same thing."""
         structure = staged.structure
         name = file_name(structure)
         for title in (structure.tree.obs_unit_set_title, structure.tree.sched_block_title):
             if usable_title(title) != title:
                 log.warning("title_replaced", title=title, consequence="the pipeline would misread it as a title")
-        data = write_ppr(restore_request(structure, staged.eb_uid, created=event.time))
+        ppr = restore_request(
+            structure,
+            staged.eb_uid,
+            casa_version=manifest.casa_version,
+            calibrated_by=manifest.procedure,
+            created=event.time,
+        )
+        data = write_ppr(ppr)
         address = keys.ppr(staged.eb_uid, key, name)
         try:
             return NamedRef(name=name, ref=self._objects.create(address, data))

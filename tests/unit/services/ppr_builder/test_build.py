@@ -4,19 +4,23 @@
 """
 
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from lxml import etree
 
 from contracts.identifiers import ExecBlockUid
 from contracts.messages.parts import Session
-from services.ppr_builder.build import file_name, relative_path, restore_request, usable_title
-from shared.pipeline_files.ppr import PprError, write_ppr
-from tests.unit.services.ppr_builder.demo import ALL, DEMO, FIRST, THIRD
+from services.ppr_builder.build import file_name, processing_request, relative_path, restore_request, usable_title
+from shared.pipeline_files.ppr import Kind, PprError, ProcessingRequest, find_recipe, read_ppr, write_ppr
+from shared.pipeline_files.ppr.recipes import all_recipes
+from tests.unit.services.ppr_builder.demo import ALL, DEMO, FIRST, FOURTH, THIRD
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "ppr"
+CASA = "6.6.6-17"
 CREATED = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 PPR = "Alma/pipelinescience/SciPipeRequest"
@@ -73,7 +77,7 @@ SKELETON = (
 
 
 def data(eb_uid: ExecBlockUid) -> bytes:
-    return write_ppr(restore_request(DEMO, eb_uid, created=CREATED))
+    return write_ppr(restore_request(DEMO, eb_uid, casa_version=CASA, created=CREATED))
 
 
 @pytest.mark.parametrize("eb_uid", [FIRST, THIRD], ids=["session_1", "session_3"])
@@ -85,6 +89,66 @@ def test_the_request_is_the_golden_one(eb_uid: ExecBlockUid) -> None:
     assert data(eb_uid) == golden.read_bytes()
 
 
+def made(kind: Kind, blocks: Sequence[ExecBlockUid], casa: str = CASA, **choices: Any) -> ProcessingRequest:
+    recipe = find_recipe(kind, casa)
+    return processing_request(
+        DEMO,
+        blocks,
+        procedure=recipe.procedure(**choices),
+        observing_mode=recipe.intent,
+        created=CREATED,
+    )
+
+
+CHOICES: dict[Kind, dict[str, Any]] = {
+    Kind.DELIVER: {"chosen": {"field": "HLX_Target", "spw": "0,1", "intent": "TARGET", "chanbin": 4, "timebin": "10s"}}
+}
+OLDEST = {kind: recipes[0].casa for kind, recipes in all_recipes().items()}
+KINDS = {f"{kind}_all": made(kind, ALL, **CHOICES.get(kind, {})) for kind in Kind} | {
+    f"{kind}_one_casa_{OLDEST[kind]}": made(kind, [THIRD], OLDEST[kind]) for kind in Kind
+}
+KINDS["restore_all_old_layout"] = made(Kind.RESTORE, ALL, "5.1.1-5", copytoraw=True)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_requests_of_every_kind_are_the_golden_ones(name: str) -> None:
+    golden = GOLDEN / f"{name}.xml"
+    data = write_ppr(KINDS[name])
+    if os.environ.get("UPDATE_GOLDENS"):
+        golden.write_bytes(data)
+
+    assert data == golden.read_bytes()
+    assert read_ppr(data) == KINDS[name]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_sessions_keep_their_numbers_whatever_is_done_with_however_many_blocks(name: str) -> None:
+    request = KINDS[name]
+
+    assert len(request.sessions) == 3
+    assert request.sessions[1] == ()
+    assert {block: request.session_of(block) for block in request.execution_blocks} == {
+        block: DEMO.session_of(block) for block in request.execution_blocks
+    }
+
+
+def test_blocks_stand_in_the_order_of_their_sessions_however_they_are_named() -> None:
+    assert made(Kind.RESTORE, [FOURTH, FIRST]).execution_blocks == (FIRST, FOURTH)
+
+
+def test_a_calibration_of_single_dish_is_restored_as_single_dish() -> None:
+    request = restore_request(DEMO, FIRST, casa_version=CASA, calibrated_by="hsd_calimage", created=CREATED)
+
+    assert [command.task for command in request.procedure.commands] == ["hsd_restoredata"]
+    assert request.intents[-1].keyword == "SINGLEDISH_STANDARD_OBSERVING_MODE"
+
+
+def test_no_golden_file_is_left_over() -> None:
+    of_single_blocks = {f"restore_{eb_uid.file_form}" for eb_uid in (FIRST, THIRD)}
+
+    assert {path.stem for path in GOLDEN.glob("*.xml")} == set(KINDS) | of_single_blocks
+
+
 def test_elements_stand_in_almas_order_and_namespaces() -> None:
     elements = [etree.QName(element) for element in etree.fromstring(data(THIRD)).iter()]
 
@@ -92,7 +156,7 @@ def test_elements_stand_in_almas_order_and_namespaces() -> None:
 
 
 def test_every_block_stands_alone_in_its_own_session() -> None:
-    requests = [restore_request(DEMO, eb_uid, created=CREATED) for eb_uid in ALL]
+    requests = [restore_request(DEMO, eb_uid, casa_version=CASA, created=CREATED) for eb_uid in ALL]
 
     assert [request.execution_blocks for request in requests] == [(eb_uid,) for eb_uid in ALL]
     assert [request.session_of(eb_uid) for request, eb_uid in zip(requests, ALL, strict=True)] == [
@@ -105,7 +169,7 @@ def test_every_block_stands_alone_in_its_own_session() -> None:
 
 
 def test_a_request_restores_from_rawdata_and_does_nothing_else() -> None:
-    (command,) = restore_request(DEMO, FIRST, created=CREATED).procedure.commands
+    (command,) = restore_request(DEMO, FIRST, casa_version=CASA, created=CREATED).procedure.commands
 
     assert command.task == "hifa_restoredata"
     assert [(each.keyword, each.value) for each in command.parameters] == [("copytoraw", False)]
@@ -136,4 +200,4 @@ def test_a_block_that_no_session_holds_has_no_request() -> None:
     structure = DEMO.model_copy(update={"sessions": tuple(Session(name=each.name) for each in DEMO.sessions)})
 
     with pytest.raises(PprError, match="asdm_without_session"):
-        restore_request(structure, FIRST, created=CREATED)
+        restore_request(structure, FIRST, casa_version=CASA, created=CREATED)
