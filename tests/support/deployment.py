@@ -6,11 +6,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from alma_restore.demo.house import House
 from alma_restore.registry import BUILDERS
@@ -18,17 +18,45 @@ from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestSubmitted
 from contracts.messages.parts import RestoreRequest
-from observatory.miniature import MiniatureAlma
+from observatory.ngas.server import NgasServer
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from shared.objects.s3 import S3Store
 from shared.objects.settings import S3Settings
 from shared.service import source_of
-from tests.support.rabbitmq import RabbitServer
-from tests.support.s3 import S3Server, free_ports
+from tests.support.s3 import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 START_TIMEOUT = 60.0
+
+
+class Observatory(Protocol):
+    """Where raw data and metadata come from."""
+
+    ngas: NgasServer
+
+    @property
+    def locations(self) -> Path:
+        """Directory of location reports."""
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the metadata database."""
+
+
+class Broker(Protocol):
+    """RabbitMQ, or a way to it."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+
+class Store(Protocol):
+    """An S3 server, or a way to it."""
+
+    def settings(self) -> S3Settings:
+        """Make the settings of a store on it."""
 
 
 class ServiceProcess:
@@ -56,6 +84,11 @@ class ServiceProcess:
         """Process id of the running replica."""
         assert self._process is not None, f"{self.name} does not run"
         return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The code that it ended with by itself; None while it runs, or if somebody ended it."""
+        return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
         """Start the replica; `wait_until_ready` tells when it can work."""
@@ -112,7 +145,7 @@ class ServiceProcess:
 
 
 class Deployment:
-    """Broker, S3 server, miniature ALMA and all services with two casa-runners; a context manager.
+    """All services with two casa-runners, over a broker, an S3 server and an observatory; a context manager.
 
     Parameters
     ----------
@@ -122,23 +155,35 @@ class Deployment:
         The observatory; it must be serving.
     broker, s3
         The running servers.
+    services
+        The services, each as often as it has replicas.
+    settings
+        Further settings of theirs, as environment.
     """
 
-    def __init__(self, *, root: Path, alma: MiniatureAlma, broker: RabbitServer, s3: S3Server) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        alma: Observatory,
+        broker: Broker,
+        s3: Store,
+        services: Sequence[str] = (*BUILDERS, "casa-runner"),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.house = House(root)
         root.mkdir(parents=True, exist_ok=True)
         self.logs = root / "logs"
         self.logs.mkdir()
         self.bus = RabbitBus(settings=RabbitSettings.model_validate({"url": broker.url}))
         self._store_settings = s3.settings()
-        self._environment = self._settings(alma, broker, self._store_settings)
-        names = [*BUILDERS, "casa-runner"]
+        self._environment = self._settings(alma, broker, self._store_settings) | dict(settings or {})
         self.replicas = [
             ServiceProcess(name, self._environment, self.logs / f"{number}-{name}.jsonl")
-            for number, name in enumerate(names)
+            for number, name in enumerate(services)
         ]
 
-    def _settings(self, alma: MiniatureAlma, broker: RabbitServer, store: S3Settings) -> dict[str, str]:
+    def _settings(self, alma: Observatory, broker: Broker, store: S3Settings) -> dict[str, str]:
         notifier = self.house.notifier_settings()
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("ALMA_RESTORE_")},

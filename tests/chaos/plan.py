@@ -1,0 +1,159 @@
+"""What is asked and what goes wrong when, drawn from a seed: the same seed gives the same plan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from uuid import UUID
+
+from alma_restore.demo.scenario import CONTACT, Asked, Expected
+from alma_restore.progress import RequestState
+from contracts.identifiers import MousUid
+from contracts.messages.parts import RestoreRequest, Selection
+from contracts.reasons import ReasonCode
+from observatory import metadata_demo
+from observatory.metadata_entities import DemoAccount, DemoMous
+from tests.chaos.tiny_alma import CALIBRATORS, FIELDS, tiny_mous
+
+QUEUES_OF_POISON = (
+    "entitlement-checker",
+    "metadata-resolver",
+    "ngas-fetcher",
+    "ppr-builder",
+    "casa-runner",
+    "notifier",
+)
+BROKER, STORE, CUT_BROKER, CUT_STORE, REPEAT, POISON = (
+    "kill broker",
+    "kill store",
+    "cut broker's connections",
+    "cut store's connections",
+    "repeat deliveries",
+    "poison",
+)
+_RARE = (BROKER, STORE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """Something that goes wrong: a victim's name or one of the above, so many seconds after the beginning."""
+
+    at: float
+    what: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A whole run.
+
+    Attributes
+    ----------
+    mouss
+        The MOUSs there are.
+    corrupted, crashing
+        Those whose first block is damaged in the archive, and those at whose first block CASA crashes.
+    asked
+        The requests, with how many seconds after the beginning each is sent.
+    troubles
+        What goes wrong, in order.
+    """
+
+    seed: int
+    seconds: float
+    mouss: tuple[DemoMous, ...]
+    corrupted: tuple[MousUid, ...]
+    crashing: tuple[MousUid, ...]
+    asked: tuple[tuple[float, Asked], ...]
+    troubles: tuple[Trouble, ...]
+
+
+def draw_plan(*, seed: int, requests: int, seconds: float, victims: Sequence[str], pause: float = 2.0) -> Plan:
+    """Draw a plan.
+
+    Parameters
+    ----------
+    seed
+        Chooses everything.
+    requests
+        How many requests are sent, in the first three quarters of the time.
+    seconds
+        How long things go wrong.
+    victims
+        The services' replicas that are killed, by their places.
+    pause
+        Mean seconds between two troubles.
+    """
+    random = Random(seed)
+    number = max(6, requests // 3)
+    mouss = tuple(tiny_mous(each, blocks=random.choice((1, 1, 2, 3))) for each in range(1, number + 1))
+    corrupted, crashing, sound = mouss[:1], mouss[1:2], mouss[2:]
+    asked = [
+        (seconds * 0.75 * random.random(), _draw_request(random, index, sound, corrupted[0], crashing[0]))
+        for index in range(requests)
+    ]
+    return Plan(
+        seed=seed,
+        seconds=seconds,
+        mouss=mouss,
+        corrupted=tuple(mous.uid for mous in corrupted),
+        crashing=tuple(mous.uid for mous in crashing),
+        asked=tuple(sorted(asked, key=lambda each: each[0])),
+        troubles=tuple(_draw_troubles(random, seconds, victims, pause)),
+    )
+
+
+def _draw_request(
+    random: Random, index: int, sound: Sequence[DemoMous], corrupted: DemoMous, crashing: DemoMous
+) -> Asked:
+    mous = random.choice(sound)
+    kinds = {
+        "pi": (metadata_demo.PI, mous, (), _delivered(mous, FIELDS)),
+        "delegee": (metadata_demo.DELEGEE, mous, (), _delivered(mous, FIELDS)),
+        "calibrators": (metadata_demo.STRANGER, mous, CALIBRATORS, _delivered(mous, CALIBRATORS)),
+        "stranger": (metadata_demo.STRANGER, mous, (), _ended(RequestState.REFUSED, ReasonCode.NOT_ENTITLED)),
+        "unknown": (metadata_demo.PI, None, (), _ended(RequestState.REFUSED, ReasonCode.INVALID_MOUS_UID)),
+        "corrupted": (metadata_demo.PI, corrupted, (), _ended(RequestState.FAILED, ReasonCode.CHECKSUM_MISMATCH)),
+        "crashing": (metadata_demo.PI, crashing, (), _ended(RequestState.FAILED, ReasonCode.CASA_CRASHED)),
+    }
+    (kind,) = random.choices(tuple(kinds), weights=(50, 16, 12, 8, 4, 5, 5))
+    user, wanted, fields, expected = kinds[kind]
+    uid = wanted.uid if wanted else metadata_demo.UNKNOWN_MOUS
+    return Asked(
+        title=f"{index} {kind} {uid}",
+        request=_request(UUID(int=random.getrandbits(128), version=4), user, uid, fields),
+        expected=expected,
+    )
+
+
+def _request(request_id: UUID, user: DemoAccount, mous_uid: MousUid, fields: tuple[str, ...]) -> RestoreRequest:
+    return RestoreRequest(
+        request_id=request_id,
+        project_code=metadata_demo.PROJECT.code,
+        mous_uid=mous_uid,
+        user_name=user.name,
+        user_email=user.email,
+        ticket=str(request_id)[:8],
+        selection=Selection(calibrator_fields=fields),
+        contact_email=CONTACT,
+        force=True,
+    )
+
+
+def _delivered(mous: DemoMous, fields: tuple[str, ...]) -> Expected:
+    return Expected(state=RequestState.DELIVERED, files=len(mous.blocks), fields=frozenset(fields))
+
+
+def _ended(state: RequestState, reason: ReasonCode) -> Expected:
+    return Expected(state=state, reason=reason)
+
+
+def _draw_troubles(random: Random, seconds: float, victims: Sequence[str], pause: float) -> list[Trouble]:
+    """Draw rounds in which everything goes wrong once, in random order; servers that take long to start every other."""
+    kinds, troubles, at, turn = [CUT_BROKER, CUT_STORE, REPEAT, POISON, *victims], list[Trouble](), pause, 0
+    while at < seconds:
+        this_round = [*kinds, _RARE[turn % len(_RARE)]]
+        random.shuffle(this_round)
+        for what in this_round:
+            troubles.append(Trouble(at=at, what=what))
+            at += random.uniform(0.5, 1.5) * pause
+        turn += 1
+    return [trouble for trouble in troubles if trouble.at < seconds]

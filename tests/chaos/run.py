@@ -1,0 +1,108 @@
+"""One run: ask, let things go wrong, let it calm down, judge."""
+
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from time import monotonic
+
+from shared.bus.rabbitmq import RabbitBus
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Names
+from tests.chaos import judge
+from tests.chaos.desk import QUICK, Desk, open_desk
+from tests.chaos.plan import Plan
+from tests.chaos.site import Site, running
+from tests.chaos.troubles import Troublemaker
+
+CALM = 180.0
+"""Seconds that the last requests may take once all is up again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a run showed; no fault means that everything held."""
+
+    plan: Plan
+    faults: tuple[str, ...]
+    troubles: dict[str, int]
+    events: int
+    repeated: int
+    seconds: float
+
+
+def run(plan: Plan, *, say: Callable[[str], None], keep: Path | None = None) -> Report:
+    """Run a plan; everything that it starts has ended when it returns.
+
+    Parameters
+    ----------
+    say
+        Told how far it is.
+    keep
+        Where everything is left to be looked at; a directory that is removed at the end if None.
+    """
+    began = monotonic()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
+        root = keep or Path(temporary)
+        root.mkdir(parents=True, exist_ok=True)
+        say(f"starting servers and services below {root}")
+        with running(plan, root) as site:
+            settings = RabbitSettings.model_validate({"url": site.broker.url, "confirm_timeout": 10.0})
+            with closing(RabbitBus(settings=settings, retry=QUICK)) as bus:
+                desk = open_desk(bus, plan)
+                troublemaker = Troublemaker(site=site, desk=desk, plan=plan)
+                _go_through(plan, desk, troublemaker, say)
+                say("all is up again; the last requests come to their ends")
+                faults = _judge(plan, site, desk, troublemaker, settings, bus)
+                events = judge.read_journal(site.broker.url, Names(settings.prefix))
+                return Report(
+                    plan=plan,
+                    faults=tuple(faults),
+                    troubles=dict(troublemaker.done),
+                    events=len(events),
+                    repeated=judge.repeated(events),
+                    seconds=monotonic() - began,
+                )
+
+
+def _go_through(plan: Plan, desk: Desk, troublemaker: Troublemaker, say: Callable[[str], None]) -> None:
+    asking = Thread(target=_ask, args=(plan, desk), daemon=True)
+    asking.start()
+    clock = monotonic()
+    for trouble in plan.troubles:
+        while (left := trouble.at - (monotonic() - clock)) > 0:
+            troublemaker.look_after()
+            Flag().wait(min(left, 0.5))
+        say(f"{trouble.at:6.1f} s  {trouble.what}  ({len(desk.mails)} of {len(plan.asked)} requests ended)")
+        troublemaker.make(trouble.what)
+    asking.join()
+    troublemaker.wait()
+
+
+def _ask(plan: Plan, desk: Desk) -> None:
+    clock = monotonic()
+    for number, (at, _) in enumerate(plan.asked):
+        Flag().wait(max(0.0, at - (monotonic() - clock)))
+        desk.ask(number)
+
+
+def _judge(
+    plan: Plan, site: Site, desk: Desk, troublemaker: Troublemaker, settings: RabbitSettings, bus: RabbitBus
+) -> list[str]:
+    asked = [each for _, each in plan.asked]
+    house = site.deployment.house
+    desk.wait_for_mails([each.request.request_id for each in asked], timeout=CALM)
+    judge.wait_until_empty(settings, QUICK, timeout=CALM / 3)
+    faults = [*troublemaker.exits, *judge.restless_ends(site)]
+    bus.drain(10.0)
+    faults += judge.queues_not_empty(settings, QUICK)
+    faults += judge.wrong_dead_letters(bus, poisoned=troublemaker.poisoned, perhaps=troublemaker.perhaps_poisoned)
+    events = judge.read_journal(site.broker.url, Names(settings.prefix))
+    faults += judge.requests_at_wrong_ends(asked, events, deliveries=house.deliveries, mails=house.mails)
+    with closing(site.deployment.store()) as store:
+        faults += judge.leftovers(store, scratch=house.scratch)
+        faults += judge.damaged_objects(store)
+    return faults
