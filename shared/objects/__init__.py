@@ -2,6 +2,7 @@
 
 from shared.objects.base import (
     IntegrityError,
+    ObjectChangedError,
     ObjectExistsError,
     ObjectInfo,
     ObjectMissingError,
@@ -15,6 +16,7 @@ __all__ = [
     "DirectorySettings",
     "IntegrityError",
     "InvalidKeyError",
+    "ObjectChangedError",
     "ObjectExistsError",
     "ObjectInfo",
     "ObjectMissingError",

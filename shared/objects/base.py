@@ -4,7 +4,8 @@
   is stored and its digest is known.
 * The digest is our own SHA-256, computed while the bytes pass, kept with the
   object and checked whenever they are read to the end.
-* ``create`` is conditional: of several who create a key one succeeds.
+* ``create`` and ``replace`` are conditional: of several who create a key, or replace
+  the same version of an object, one succeeds.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,6 +29,12 @@ class ObjectExistsError(RestoreError):
     """There is an object under this key already; ``create`` never overwrites."""
 
     code = "object_exists"
+
+
+class ObjectChangedError(RestoreError):
+    """The object is no longer the one that was to be replaced; nothing was written."""
+
+    code = "object_changed"
 
 
 class IntegrityError(RestoreError):
@@ -79,6 +86,17 @@ class ObjectStore(Protocol):
         ------
         ObjectExistsError
             If the key exists.
+        """
+
+    def replace(self, key: str, data: bytes, *, expected: ObjectRef) -> ObjectRef:
+        """Store bytes if the object is still the expected one; exactly one of several callers succeeds.
+
+        The basis of `shared.objects.lease`: read, decide, replace what was read.
+
+        Raises
+        ------
+        ObjectChangedError
+            If the object is another than ``expected`` or gone.
         """
 
     def open(self, ref: ObjectRef) -> AbstractContextManager[Iterator[bytes]]:

@@ -26,7 +26,7 @@ from shared.objects.base import IntegrityError, ObjectInfo, ObjectMissingError
 from shared.objects.files import appearing, seal, write_whole
 from shared.objects.keys import check_key, check_prefix
 from shared.objects.locks import locked_temporary, remove_abandoned
-from shared.objects.naming import Named, Naming
+from shared.objects.naming import Absent, Condition, Named, Naming, Unchanged
 from shared.objects.streams import CHUNK_BYTES, Digest, check_same, verified
 
 
@@ -59,7 +59,11 @@ class DirectoryStore:
 
     def create(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes unless the key exists; see `ObjectStore.create`."""
-        return self._store(key, [data], exclusive=True)
+        return self._store(key, [data], condition=Absent())
+
+    def replace(self, key: str, data: bytes, *, expected: ObjectRef) -> ObjectRef:
+        """Store bytes if the object is still the expected one; see `ObjectStore.replace`."""
+        return self._store(key, [data], condition=Unchanged(expected))
 
     def open(self, ref: ObjectRef) -> AbstractContextManager[Iterator[bytes]]:
         """Stream an object, checked at the end; see `ObjectStore.open`."""
@@ -123,7 +127,12 @@ class DirectoryStore:
         """Do nothing: no connection is held."""
 
     def _store(
-        self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None, exclusive: bool = False
+        self,
+        key: str,
+        chunks: Iterable[bytes],
+        *,
+        expected: ObjectRef | None = None,
+        condition: Condition | None = None,
     ) -> ObjectRef:
         check_key(key)
         digest = Digest()
@@ -137,7 +146,7 @@ class DirectoryStore:
                 check_same(ref, expected)
             with _reachable(self._root):
                 seal(file)
-                self._naming.name(path, ref, exclusive=exclusive)
+                self._naming.name(path, ref, condition=condition)
         return ref
 
     @contextmanager

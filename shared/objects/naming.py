@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError
-from shared.objects.base import ObjectExistsError, ObjectInfo
+from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectInfo
 from shared.objects.files import make_directories, sync_directory
 from shared.objects.keys import InvalidKeyError
 from shared.objects.locks import exclusive_lock
@@ -25,6 +25,31 @@ class Named:
 
     info: ObjectInfo
     path: Path
+
+
+@dataclass(frozen=True)
+class Absent:
+    """The condition that a key has no object."""
+
+    def check(self, key: str, found: Named | None) -> None:
+        """Raise `ObjectExistsError` unless it holds."""
+        if found:
+            raise ObjectExistsError(f"The object {key} exists already; it was left as it is")
+
+
+@dataclass(frozen=True)
+class Unchanged:
+    """The condition that a key's object is still the expected one."""
+
+    expected: ObjectRef
+
+    def check(self, key: str, found: Named | None) -> None:
+        """Raise `ObjectChangedError` unless it holds."""
+        if not found or (found.info.size, found.info.sha256) != (self.expected.size, self.expected.sha256):
+            raise ObjectChangedError(f"The object {key} was changed or removed meanwhile; nothing was written")
+
+
+Condition = Absent | Unchanged
 
 
 class Naming:
@@ -70,19 +95,19 @@ class Naming:
         directory, slash, start = prefix.rpartition("/")
         return self._walk(directory + slash, start)
 
-    def name(self, written: Path, ref: ObjectRef, *, exclusive: bool) -> None:
-        """Give a written and synced file its key; ``exclusive`` refuses to replace.
+    def name(self, written: Path, ref: ObjectRef, *, condition: Condition | None) -> None:
+        """Give a written and synced file its key if the condition, looked at under the lock, holds.
 
         Raises
         ------
-        ObjectExistsError
-            If ``exclusive`` and the key exists.
+        ObjectExistsError, ObjectChangedError
+            If the condition does not hold.
         InvalidKeyError
             If another key would have to be file and directory at once.
         """
         with self._lock():
-            if exclusive and self.find(ref.key):
-                raise ObjectExistsError(f"The object {ref.key} exists already; it was left as it is")
+            if condition:
+                condition.check(ref.key, self.find(ref.key))
             self._make_room(ref.key)
             place = self._data / ref.key
             make_directories(place)

@@ -27,7 +27,7 @@ from minio.error import S3Error
 
 from contracts.messages.parts import ObjectRef
 from shared.errors import MisconfiguredError, RestoreError
-from shared.objects.base import ObjectExistsError, ObjectInfo, ObjectMissingError
+from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectInfo, ObjectMissingError
 from shared.objects.files import write_whole
 from shared.objects.keys import check_key, check_prefix
 from shared.objects.parts import cut
@@ -40,6 +40,7 @@ from shared.objects.streams import Digest, check_same, measured, verified
 
 LISTED_AT_ONCE = 256
 ASKING_AT_ONCE = 8
+CONDITION_CODES = ("PreconditionFailed", "ConditionalRequestConflict")
 
 
 class S3Store:
@@ -83,23 +84,30 @@ class S3Store:
 
     def put_bytes(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes, replacing what was there."""
-        digest = Digest()
-        digest.update(data)
-        return self.put(key, [data], expected=digest.ref(check_key(key)))
+        return self.put(key, [data], expected=_ref_of(check_key(key), data))
 
     def create(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes unless the key exists; see `ObjectStore.create`."""
-        digest = Digest()
-        digest.update(data)
-        ref, writer = digest.ref(check_key(key)), uuid4().hex
+        ref = _ref_of(check_key(key), data)
         try:
-            self._put_at_once(ref, data, {"If-None-Match": "*", WRITER_HEADER: writer})
-        except RestoreError as error:
-            if code_of(error) not in ("PreconditionFailed", "ConditionalRequestConflict"):
-                raise
-            # A request whose answer was lost is sent again, and then it finds its own object.
-            if self._digests.writer_of(key) != writer:
-                raise ObjectExistsError(f"The object {key} exists already; it was left as it is") from error
+            self._put_if(ref, data, {"If-None-Match": "*"})
+        except _ConditionFailedError as error:
+            raise ObjectExistsError(f"The object {key} exists already; it was left as it is") from error
+        return ref
+
+    def replace(self, key: str, data: bytes, *, expected: ObjectRef) -> ObjectRef:
+        """Store bytes if the object is still the expected one; see `ObjectStore.replace`."""
+        self._ready_bucket()
+        found = self._digests.version(check_key(key))
+        if found is None or found.info.ref != expected.model_copy(update={"key": key}):
+            raise ObjectChangedError(_changed(key))
+        ref = _ref_of(key, data)
+        try:
+            self._put_if(ref, data, {"If-Match": found.etag})
+        except _ConditionFailedError as error:
+            raise ObjectChangedError(_changed(key)) from error
+        if found.recorded_by:
+            self._digests.forget(found.recorded_by)
         return ref
 
     def open(self, ref: ObjectRef) -> AbstractContextManager[Iterator[bytes]]:
@@ -183,6 +191,17 @@ class S3Store:
         with in_our_terms(self._client, ref.key):
             self._client.put(ref.key, data, {SHA256_HEADER: ref.sha256, "Content-MD5": _md5(data), **headers})
 
+    def _put_if(self, ref: ObjectRef, data: bytes, condition: Headers) -> None:
+        writer = uuid4().hex
+        try:
+            self._put_at_once(ref, data, {**condition, WRITER_HEADER: writer})
+        except RestoreError as error:
+            if code_of(error) not in CONDITION_CODES and not isinstance(error, ObjectMissingError):
+                raise
+            # A request whose answer was lost is sent again, and then it finds its own object.
+            if self._digests.writer_of(ref.key) != writer:
+                raise _ConditionFailedError from error
+
     def _put_parts(self, key: str, parts: Iterable[bytes], digest: Digest, expected: ObjectRef | None) -> ObjectRef:
         self._ready_bucket()
         writer = uuid4().hex
@@ -231,6 +250,20 @@ class S3Store:
         except S3Error as error:
             if error.code != "BucketAlreadyOwnedByYou":  # another process was quicker
                 raise
+
+
+class _ConditionFailedError(Exception):
+    """Another was quicker."""
+
+
+def _changed(key: str) -> str:
+    return f"The object {key} was changed or removed meanwhile; nothing was written"
+
+
+def _ref_of(key: str, data: bytes) -> ObjectRef:
+    digest = Digest()
+    digest.update(data)
+    return digest.ref(key)
 
 
 def _md5(data: bytes) -> str:

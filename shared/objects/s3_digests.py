@@ -1,6 +1,7 @@
 """The digests of objects on an S3 server: in their metadata, or in a record that their writer names."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -16,6 +17,16 @@ RECORDS = ".digests/"
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True)
+class Version:
+    """What is visible under a key at one moment."""
+
+    info: ObjectInfo
+    etag: str
+    recorded_by: str | None
+    """Who wrote it, if its digest is in a record."""
+
+
 class Digests:
     """Finds and keeps digests. A record is written once, before its object becomes visible, and never changed."""
 
@@ -24,6 +35,11 @@ class Digests:
 
     def find(self, key: str) -> ObjectInfo | None:
         """Tell what a visible object is, or None."""
+        version = self.version(key)
+        return version.info if version else None
+
+    def version(self, key: str) -> Version | None:
+        """Tell what a visible object is and what names this version of it, or None."""
         before: str | None = None
         while headers := self._headers(key):
             info, writer = self.told_by(key, headers), headers.get(WRITER_HEADER)
@@ -34,7 +50,8 @@ class Digests:
             return None
         if info is None:
             log.warning("object_without_digest_ignored", key=key, bucket=self._client.bucket)
-        return info
+            return None
+        return Version(info, headers["ETag"], recorded_by=None if SHA256_HEADER in headers else writer)
 
     def told_by(self, key: str, headers: Mapping[str, str]) -> ObjectInfo | None:
         """Tell what an answer's headers say of an object; None if its digest cannot be found."""

@@ -11,7 +11,13 @@ import pytest
 
 from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError
-from shared.objects import IntegrityError, InvalidKeyError, ObjectExistsError, ObjectMissingError
+from shared.objects import (
+    IntegrityError,
+    InvalidKeyError,
+    ObjectChangedError,
+    ObjectExistsError,
+    ObjectMissingError,
+)
 from tests.contract.objects_harness import DirectoryHarness, S3Harness, StoreHarness
 
 MIB = 1024 * 1024
@@ -190,6 +196,53 @@ def test_of_eight_who_create_a_key_exactly_one_succeeds(harness: StoreHarness) -
     assert harness.leftovers() == []
 
 
+def test_an_object_is_replaced_only_if_it_is_the_expected_one(harness: StoreHarness) -> None:
+    first = harness.store.create("swap/object", b"first")
+    second = harness.store.replace("swap/object", b"second", expected=first)
+    assert second == ref_of("swap/object", b"second")
+    for expected in (first, ref_of("swap/object", b"other!")):
+        with pytest.raises(ObjectChangedError, match="swap/object"):
+            harness.store.replace("swap/object", b"third", expected=expected)
+    assert harness.store.read(second) == b"second"
+    harness.store.delete("swap/object")
+    with pytest.raises(ObjectChangedError):
+        harness.store.replace("swap/object", b"third", expected=second)
+    assert harness.store.info("swap/object") is None
+    assert harness.leftovers() == []
+
+
+def test_a_large_object_is_replaced_with_all_that_belongs_to_it(harness: StoreHarness) -> None:
+    first = harness.store.put("swap/large", large())
+    second = harness.store.replace("swap/large", b"small", expected=first)
+    assert harness.store.read(second) == b"small"
+    assert harness.leftovers() == []
+
+
+def test_of_three_who_replace_the_same_version_exactly_one_succeeds(harness: StoreHarness) -> None:
+    stores = [harness.another() for _ in range(3)]
+    version = harness.store.create("swap/race", b"start")
+    for round_ in range(4):
+        start = threading.Barrier(3)
+
+        def swap(
+            number: int, round_: int = round_, version: ObjectRef = version, start: threading.Barrier = start
+        ) -> ObjectRef | None:
+            start.wait()
+            try:
+                return stores[number].replace("swap/race", b"%d of %d" % (number, round_), expected=version)
+            except ObjectChangedError:
+                return None
+
+        with ThreadPoolExecutor(3) as pool:
+            winners = [winner for winner in pool.map(swap, range(3)) if winner is not None]
+        assert len(winners) == 1
+        version = winners[0]
+        assert harness.store.read(version).endswith(b"of %d" % round_)
+    for store in stores:
+        store.close()
+    assert harness.leftovers() == []
+
+
 @pytest.mark.parametrize("size", [0, 2 * MIB, 70 * MIB])
 def test_a_source_that_breaks_leaves_nothing(harness: StoreHarness, size: int) -> None:
     with pytest.raises(OSError, match="the source broke"):
@@ -323,6 +376,7 @@ def test_a_store_that_is_away_says_so_and_works_again_afterwards(harness: StoreH
             lambda: harness.store.put("away/new", [b"x"]),
             lambda: harness.store.put_bytes("away/new", b"x"),
             lambda: harness.store.create("away/new", b"x"),
+            lambda: harness.store.replace("away/object", b"x", expected=ref),
             lambda: list(harness.store.list("away/")),
             lambda: harness.store.delete("away/object"),
             lambda: harness.store.fetch_to(ref, tmp_path / "file"),

@@ -103,6 +103,14 @@ def test_who_created_an_object_but_lost_the_answer_has_created_it(s3: S3Harness)
     assert s3.store.get("lost/answer") == b"mine"
 
 
+def test_who_replaced_an_object_but_lost_the_answer_has_replaced_it(s3: S3Harness) -> None:
+    first = s3.store.put_bytes("lost/replacement", b"first")
+    s3.relay.lose_next_answer()
+    assert s3.store.replace("lost/replacement", b"mine", expected=first).size == 4
+    assert s3.relay.interruptions == 1
+    assert s3.store.get("lost/replacement") == b"mine"
+
+
 def test_who_completed_an_upload_but_lost_the_answer_has_completed_it(s3: S3Harness) -> None:
     chunks = bytes(20 * MIB)
 
