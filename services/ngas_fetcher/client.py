@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import urllib3
 
 from services.ngas_fetcher.documents import (
+    ILLEGAL_PROCESSING,
     IMPROPER_STATE,
     FileRecord,
     NgamsStatus,
@@ -16,8 +17,11 @@ from services.ngas_fetcher.documents import (
     read_status,
 )
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
+from services.ngas_fetcher.hosts import HostSlots
+from services.ngas_fetcher.stop import Stop
 
 CHUNK = 1 << 20
+_DEFAULT_LIMIT = 16
 _MAX_REDIRECTS = 3
 _MAX_DOCUMENT = 4 << 20
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -53,6 +57,11 @@ class Body:
         except urllib3.exceptions.HTTPError as error:
             raise NgasAwayError(f"{self.server} broke the transfer off: {error}") from error
 
+    def end(self) -> None:
+        """Let whoever waits for the next bytes, in another thread, find the end of the stream at once."""
+        with suppress(OSError, ValueError):  # closed already, or read to its end
+            self.response.shutdown()
+
 
 class NgasClient:
     """Speaks to NGAS servers; thread-safe.
@@ -65,6 +74,8 @@ class NgasClient:
         User and password of HTTP Basic, if any.
     connect_timeout, stall_timeout
         Seconds to wait for a connection, and for the next byte.
+    hosts
+        Limits the requests that a server gets at a time.
     """
 
     def __init__(
@@ -74,7 +85,9 @@ class NgasClient:
         credentials: tuple[str, str] | None,
         connect_timeout: float,
         stall_timeout: float,
+        hosts: HostSlots | None = None,
     ) -> None:
+        self.hosts = hosts or HostSlots(limit=_DEFAULT_LIMIT)
         self._known = frozenset(_netloc(_base(host)) for host in known_hosts)
         self._credentials = urllib3.make_headers(basic_auth=":".join(credentials)) if credentials else {}
         timeout = urllib3.Timeout(connect=connect_timeout, read=stall_timeout)
@@ -88,7 +101,7 @@ class NgasClient:
         NgasFileMissingError, NgasAwayError, NgasRefusedError
             As `open` does.
         """
-        with self._answer(server, "STATUS", {"file_id": file_id}) as response:
+        with self.hosts.hold(server), self._answer(server, "STATUS", {"file_id": file_id}) as response:
             status = self._document(server, response)
         found = [file for file in status.files if file.file_id == file_id]
         if not found:
@@ -96,7 +109,9 @@ class NgasClient:
         return max(found, key=lambda file: file.version)
 
     @contextmanager
-    def open(self, server: str, file_id: str, version: int, *, start: int = 0) -> Iterator[Body]:
+    def open(
+        self, server: str, file_id: str, version: int, *, start: int = 0, stop: Stop | None = None
+    ) -> Iterator[Body]:
         """Begin to get the bytes of a version of a file.
 
         Parameters
@@ -107,6 +122,8 @@ class NgasClient:
             Which file; the version is always named, since the newest may be another meanwhile.
         start
             Offset of the first byte; see in the body whether the server heeded it.
+        stop
+            Ends the wait for a free slot, and the body.
 
         Raises
         ------
@@ -119,9 +136,42 @@ class NgasClient:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         fields = {"file_id": file_id, "file_version": str(version)}
-        with self._answer(server, "RETRIEVE", fields, headers) as response:
+        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields, headers) as response:
             begin, total = _extent(response)
-            yield Body(server=server, start=begin, total=total, response=response)
+            body = Body(server=server, start=begin, total=total, response=response)
+            with (stop or Stop()).calling(body.end):
+                yield body
+
+    def copy(self, server: str, file_id: str, version: int, outfile: str, *, stop: Stop) -> None:
+        """Have a server put a version of a file where both of us can read it (``ngamsDirectCopyDppi``).
+
+        Parameters
+        ----------
+        server
+            Which server.
+        file_id, version
+            Which file.
+        outfile
+            Absolute path on the shared storage.
+        stop
+            Ends the wait for a free slot, and for the copy.
+
+        Raises
+        ------
+        NgasFileMissingError, NgasAwayError, NgasRefusedError
+            As `open` does; refused also where the server has no such plug-in.
+        """
+        fields = {
+            "file_id": file_id,
+            "file_version": str(version),
+            "processing": "ngamsDirectCopyDppi",
+            "processingPars": f"outfile={outfile}",
+        }
+        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields) as response:
+            try:
+                response.drain_conn()
+            except urllib3.exceptions.HTTPError as error:
+                raise NgasAwayError(f"{server} broke the answer to a direct copy off: {error}") from error
 
     def is_online(self, server: str) -> bool:
         """Whether a server answers and is ONLINE."""
@@ -197,6 +247,8 @@ class NgasClient:
     def _raise_failure(self, server: str, status: NgamsStatus, http_status: int) -> None:
         if status.says_file_is_missing:
             raise NgasFileMissingError(f"{server}: {status.message}")
+        if status.code == ILLEGAL_PROCESSING:
+            raise NgasRefusedError(f"{server} has no direct copy: {status.message}; take it off the direct copy hosts")
         state = "is offline" if status.code == IMPROPER_STATE or status.state != "ONLINE" else "refuses for now"
         raise NgasAwayError(f"{server} {state} (HTTP {http_status}, state {status.state}): {status.message}")
 

@@ -1,16 +1,41 @@
 """Whether an ASDM has all the binary data that its Main table names."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from lxml import etree
 
+from contracts.identifiers import ExecBlockUid
+from contracts.reasons import ReasonCode
+from shared.errors import BlockFailedError
+
 MAIN_TABLE = "Main.xml"
-_BINARY_DIRECTORY = "ASDMBinary"
+BINARY_DIRECTORY = "ASDMBinary"
 _ENTITY_PARENTS = ("dataUID", "dataOid")
 
 
 class UnreadableMainTableError(ValueError):
     """Main.xml is not XML."""
+
+
+def check_complete(eb_uid: ExecBlockUid, main_table: Iterable[bytes], paths: Collection[str]) -> None:
+    """See that all binary data that an ASDM's Main table names are among its files.
+
+    Raises
+    ------
+    BlockFailedError
+        If not, or if the table cannot be read.
+    """
+    try:
+        named = binary_paths(main_table)
+    except UnreadableMainTableError as error:
+        raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"{eb_uid}: {error}") from error
+    lacking = sorted(named - set(paths))
+    if lacking:
+        raise BlockFailedError(
+            ReasonCode.ASDM_INCOMPLETE,
+            f"{eb_uid}: {MAIN_TABLE} names {len(named)} binary files, "
+            f"{len(lacking)} of them are not among its files: {', '.join(lacking[:5])}",
+        )
 
 
 def binary_paths(chunks: Iterable[bytes]) -> frozenset[str]:
@@ -50,5 +75,5 @@ def _named(parser: etree.XMLPullParser) -> set[str]:
             continue
         parent, entity = element.getparent(), element.get("entityId")
         if parent is not None and etree.QName(parent).localname in _ENTITY_PARENTS and entity:
-            found.add(f"{_BINARY_DIRECTORY}/{entity.replace(':', '_').replace('/', '_')}")
+            found.add(f"{BINARY_DIRECTORY}/{entity.replace(':', '_').replace('/', '_')}")
     return found

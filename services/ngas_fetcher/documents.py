@@ -9,6 +9,7 @@ from services.ngas_fetcher.checksums import Checksum
 
 UNKNOWN_FILE = 4019
 IMPROPER_STATE = 4015
+ILLEGAL_PROCESSING = 4034
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,3 +56,9 @@ class DamagedFileError(BlockFailedError):
     def of_checksum(cls, file_id: str, server: str, *, expected: object, got: object) -> "DamagedFileError":
         """Say that a copy has the wrong checksum."""
         return cls(ReasonCode.CHECKSUM_MISMATCH, f"{file_id}: expected {expected}, got {got}, from {server}")
+
+
+class ExportFailedError(DependencyAwayError):
+    """The export command failed or took too long: the same may work later."""
+
+    code = "export_failed"

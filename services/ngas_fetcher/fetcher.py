@@ -1,12 +1,14 @@
 """One file from the archive into the object store: from whichever replica is good, once."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TypeVar
 
 import structlog
 
 from contracts.messages.parts import ObjectRef
 from contracts.reasons import ReasonCode
-from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import (
     DamagedFileError,
     NgasAwayError,
@@ -15,51 +17,63 @@ from services.ngas_fetcher.errors import (
     ResumeRefusedError,
 )
 from services.ngas_fetcher.location import ArchiveFile
-from services.ngas_fetcher.patience import Patience, Stop
-from services.ngas_fetcher.transfer import Transfer
+from services.ngas_fetcher.patience import Patience
+from services.ngas_fetcher.stop import Stop
+from services.ngas_fetcher.target import Target
+from services.ngas_fetcher.transfer import Transfer, Way
 from shared.errors import BlockFailedError, RestoreError
-from shared.objects import ObjectStore
 
 log = structlog.get_logger()
+T = TypeVar("T")
 
 Problem = DamagedFileError | NgasAwayError | NgasFileMissingError | NgasRefusedError
 OnPosition = Callable[[int], None]
+Take = Callable[[Iterator[bytes]], T]
 
 
 class FileFetcher:
-    """Streams files from NGAS into the object store.
+    """Streams files from NGAS to where they are wanted.
 
     Parameters
     ----------
-    client
-        Speaks to the servers.
-    objects
+    way
+        Gets bytes from the servers …
+    ways
+        … except from these, which have a way of their own.
+    target
         Where files go.
     patience
         When broken transfers are resumed or begun again.
     """
 
-    def __init__(self, *, client: NgasClient, objects: ObjectStore, patience: Patience) -> None:
-        self._client = client
-        self._objects = objects
+    def __init__(self, *, way: Way, target: Target, patience: Patience, ways: Mapping[str, Way] | None = None) -> None:
+        self._way = way
+        self._ways = dict(ways or {})
+        self._target = target
         self._patience = patience
 
     def stored(self, file: ArchiveFile, key: str) -> ObjectRef | None:
-        """Return the file if it is in the store already: its key is made from what it is."""
-        found = self._objects.info(key)
+        """Return the file if it is at the target already: its key is made from what it is."""
+        found = self._target.info(key)
         return found.ref if found is not None and found.size == file.size else None
 
     def fetch(self, file: ArchiveFile, key: str, *, stop: Stop, on_position: OnPosition) -> ObjectRef:
-        """Bring a file into the store, from the first replica that has it as the archive recorded it.
+        """Bring a file to the target; see `fetch_into`.
 
         Nothing is visible under the key before the last byte has been verified.
+        """
+        return self.fetch_into(file, lambda chunks: self._target.put(key, chunks), stop=stop, on_position=on_position)
+
+    def fetch_into(self, file: ArchiveFile, take: Take[T], *, stop: Stop, on_position: OnPosition) -> T:
+        """Get a file from the first replica that has it as the archive recorded it.
 
         Parameters
         ----------
         file
             What is fetched.
-        key
-            Its key in the store.
+        take
+            Takes all its bytes, of which the last was verified when they end. If they raise, it has to forget
+            what it took; it is called again with the bytes from the beginning.
         stop
             Ends the fetch.
         on_position
@@ -77,28 +91,39 @@ class FileFetcher:
             If told to stop.
         """
         problems: list[Problem] = []
+        until = time.monotonic() + self._patience.seconds_for(file.size)
         for server in file.servers:
             stop.check()
             try:
-                return self._fetch_from(server, file, key, stop, on_position)
+                return self._fetch_from(server, file, take, stop, on_position, until)
             except (DamagedFileError, NgasAwayError, NgasFileMissingError, NgasRefusedError) as error:
                 log.warning("replica_failed", file_id=file.file_id, server=server, error=str(error), code=error.code)
                 problems.append(error)
         raise verdict(file, problems)
 
-    def _fetch_from(self, server: str, file: ArchiveFile, key: str, stop: Stop, on_position: OnPosition) -> ObjectRef:
-        """Put the file in one pass; begin again where the server cannot go on at a byte."""
+    def _fetch_from(
+        self,
+        server: str,
+        file: ArchiveFile,
+        take: Take[T],
+        stop: Stop,
+        on_position: OnPosition,
+        until: float,
+    ) -> T:
+        """Get the file in one pass; begin again where the server cannot go on at a byte."""
         for _ in range(self._patience.attempts):
             transfer = Transfer(
-                client=self._client,
+                way=self._ways.get(server, self._way),
                 file=file,
                 server=server,
                 patience=self._patience,
                 stop=stop,
                 on_position=on_position,
+                until=until,
             )
             try:
-                return self._objects.put(key, transfer.chunks())
+                with closing(transfer.chunks()) as chunks:
+                    return take(chunks)
             except ResumeRefusedError as error:
                 log.info("transfer_begun_again", file_id=file.file_id, server=server, error=str(error))
                 on_position(0)

@@ -11,7 +11,9 @@ from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
 from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.location import ArchiveFile
-from services.ngas_fetcher.patience import Patience, Stop
+from services.ngas_fetcher.patience import Patience
+from services.ngas_fetcher.pool import Job
+from services.ngas_fetcher.stop import Stop
 from shared import keys
 from shared.errors import BlockFailedError
 from shared.pipeline_files.names import is_bare_file_name
@@ -112,9 +114,9 @@ class ProductShelf:
         self._failed: dict[str, BlockFailedError] = {}
         self.fetched = 0
 
-    def jobs(self, products: Sequence[ProductFile], stop: Stop) -> list[Callable[[], NamedRef]]:
+    def jobs(self, products: Sequence[ProductFile], stop: Stop) -> list[Job[NamedRef]]:
         """Make the jobs that bring these products; no two of them bring the same."""
-        return [self._job(product, stop) for product in products]
+        return [Job(work=self._job(product, stop)) for product in products]
 
     def _job(self, product: ProductFile, stop: Stop) -> Callable[[], NamedRef]:
         def bring() -> NamedRef:

@@ -1,14 +1,35 @@
 """How far the fetch of an execution block is, said at a bearable rate."""
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import Protocol
 
 from contracts.envelope import Event
+from contracts.identifiers import ExecBlockUid
 from contracts.messages import FetchProgressed, StructureResolved
-from services.ngas_fetcher.location import AsdmLocation
 from shared.bus import Delivery
+
+_LONGEST = 366 * 86400.0
+
+
+class Sized(Protocol):
+    """A block of which is known how much there is to fetch."""
+
+    @property
+    def eb_uid(self) -> ExecBlockUid:
+        """The execution block."""
+
+    @property
+    def files_total(self) -> int:
+        """Files to fetch."""
+
+    @property
+    def size(self) -> int:
+        """Bytes to fetch."""
 
 
 @dataclass(frozen=True)
@@ -26,26 +47,55 @@ class Progress:
         self._lock = Lock()
         self._positions: dict[str, int] = {}
         self._done: set[str] = set()
+        self._sum = 0
 
     def position(self, path: str) -> Callable[[int], None]:
         """Return what a file's transfer tells its position."""
 
         def tell(position: int) -> None:
             with self._lock:
-                self._positions[path] = position
+                self._place(path, position)
 
         return tell
 
     def done(self, path: str, size: int) -> None:
         """Count a file that is in the store."""
         with self._lock:
-            self._positions[path] = size
+            self._place(path, size)
             self._done.add(path)
 
     def snapshot(self) -> Snapshot:
         """Return what is there now."""
         with self._lock:
-            return Snapshot(len(self._done), sum(self._positions.values()))
+            return Snapshot(len(self._done), self._sum)
+
+    def _place(self, path: str, position: int) -> None:
+        self._sum += position - self._positions.get(path, 0)
+        self._positions[path] = position
+
+
+class Rate:
+    """Bytes per second over the last seconds.
+
+    Parameters
+    ----------
+    window
+        Seconds that are looked back.
+    """
+
+    def __init__(self, *, window: float = 10.0) -> None:
+        self._window = window
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def see(self, now: float, position: int) -> float | None:
+        """Take in how many bytes are there, and tell the rate; None while there is nothing to compare with."""
+        if self._seen and position < self._seen[-1][1]:
+            self._seen.clear()  # something was begun again
+        self._seen.append((now, position))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= self._window:
+            self._seen.popleft()
+        began, before = self._seen[0]
+        return (position - before) / (now - began) if now > began else None
 
 
 class ProgressTeller:
@@ -81,24 +131,40 @@ class ProgressTeller:
         self._clock = clock
         self._told_at = -interval
         self._told: tuple[str, Snapshot] | None = None
+        self._rate = Rate()
+        self._eb_uid: ExecBlockUid | None = None
 
-    def tell(self, location: AsdmLocation, snapshot: Snapshot, *, last: bool = False) -> None:
+    def tell(self, holding: Sized, snapshot: Snapshot, *, last: bool = False) -> None:
         """Say how far a block is, if it is time or the last word, and there is news."""
-        news = (location.eb_uid, snapshot)
+        news = (holding.eb_uid, snapshot)
         now = self._clock()
         if news == self._told or (now - self._told_at < self._interval and not last):
             return
+        if holding.eb_uid != self._eb_uid:
+            self._eb_uid, self._rate = holding.eb_uid, Rate()
         self._told, self._told_at = news, now
         assert isinstance(self._event.data, StructureResolved)
         request = self._event.data.request
+        # Who exports an ASDM knows its size only when it is there.
+        files_total, bytes_total = max(holding.files_total, snapshot.files), max(holding.size, snapshot.bytes)
+        rate = self._rate.see(now, snapshot.bytes)
         message = FetchProgressed(
             request_id=request.request_id,
             mous_uid=request.mous_uid,
-            eb_uid=location.eb_uid,
+            eb_uid=holding.eb_uid,
             files_done=snapshot.files,
-            files_total=len(location.files),
+            files_total=files_total,
             bytes_done=snapshot.bytes,
-            bytes_total=location.size,
+            bytes_total=bytes_total,
+            rate=rate,
+            expected_end=expected_end(bytes_total - snapshot.bytes, rate),
         )
-        key = f"{location.eb_uid}/{snapshot.files}/{snapshot.bytes}"
+        key = f"{holding.eb_uid}/{snapshot.files}/{snapshot.bytes}"
         self._delivery.publish([self._event.derive(message, source=self._source, key=key)])
+
+
+def expected_end(bytes_left: int, rate: float | None) -> datetime | None:
+    """Tell when so many bytes are there at this rate, UTC; None if nobody can know."""
+    if not rate or bytes_left / rate > _LONGEST:
+        return None
+    return datetime.now(UTC) + timedelta(seconds=bytes_left / rate)

@@ -1,6 +1,6 @@
 """Read a location report in NRAO's format."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +15,7 @@ class _Server(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     server: str = Field(min_length=1)
+    cluster: str | None = None
 
 
 class _Entry(BaseModel):
@@ -36,20 +37,25 @@ class _Report(BaseModel):
     files: tuple[_Entry, ...] = Field(min_length=1)
 
 
-def read_report(eb_uid: ExecBlockUid, data: bytes, *, origin: str) -> AsdmLocation:
-    """Read where the files of an execution block are.
+def read_report(eb_uid: ExecBlockUid, data: bytes, *, origin: str, clusters: Sequence[str] = ()) -> AsdmLocation:
+    """Read where the files of an execution block are; see `read_files`."""
+    return AsdmLocation(eb_uid=eb_uid, files=read_files(data, origin=origin, clusters=clusters))
+
+
+def read_files(data: bytes, *, origin: str, clusters: Sequence[str] = ()) -> tuple[ArchiveFile, ...]:
+    """Read where files are.
 
     A path that stands several times with different servers has as many replicas,
-    in the order of the report.
+    those of preferred clusters first, else in the order of the report.
 
     Parameters
     ----------
-    eb_uid
-        The execution block.
     data
         The report, JSON.
     origin
         Where the report comes from, for messages.
+    clusters
+        Clusters that are asked before others, in order.
 
     Raises
     ------
@@ -58,11 +64,15 @@ def read_report(eb_uid: ExecBlockUid, data: bytes, *, origin: str) -> AsdmLocati
     """
     try:
         report = _Report.model_validate_json(data)
-        found = sorted((_file(entry) for entry in report.files), key=lambda file: file.path)
+        entries = sorted(report.files, key=lambda entry: _rank(entry.server.cluster, clusters))
+        found = sorted((_file(entry) for entry in entries), key=lambda file: file.path)
     except (ValidationError, UnsafePathError, UnreadableChecksumError) as error:
         raise LocationUnusableError(f"The location report {origin} cannot be used: {error}") from error
-    files = tuple(_merge(replicas, origin) for _, replicas in groupby(found, key=lambda file: file.path))
-    return AsdmLocation(eb_uid=eb_uid, files=files)
+    return tuple(_merge(replicas, origin) for _, replicas in groupby(found, key=lambda file: file.path))
+
+
+def _rank(cluster: str | None, clusters: Sequence[str]) -> int:
+    return clusters.index(cluster) if cluster in clusters else len(clusters)
 
 
 def _file(entry: _Entry) -> ArchiveFile:

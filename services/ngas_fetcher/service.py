@@ -1,7 +1,7 @@
 """The service: structure.resolved in, artefacts.staged out, one per execution block as soon as it is whole."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -10,17 +10,20 @@ from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid
 from contracts.messages import ArtefactsStaged, StructureResolved
 from contracts.messages.parts import BlockFailure, Stage
+from services.ngas_fetcher.adapters import client_of, fetcher_of, patience_of, source_of_asdms
 from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import FetchAbandonedError
 from services.ngas_fetcher.fetcher import FileFetcher
-from services.ngas_fetcher.locator import LocationReports, Locator
+from services.ngas_fetcher.locator import Source
 from services.ngas_fetcher.parallel import run_all
-from services.ngas_fetcher.patience import Patience, Stop
+from services.ngas_fetcher.pool import Group, TransferPool
 from services.ngas_fetcher.products import ProductLocator, ProductShelf, needed_products
 from services.ngas_fetcher.progress import Progress, ProgressTeller
 from services.ngas_fetcher.settings import NgasFetcherSettings
 from services.ngas_fetcher.staging import AsdmStaging
+from services.ngas_fetcher.stop import Stop
 from shared.bus import Delivery, Subscription
+from shared.cancellation import Cancellations
 from shared.errors import BlockFailedError, DependencyAwayError
 from shared.objects import ObjectStore
 from shared.outcomes import Outcomes
@@ -29,6 +32,19 @@ from shared.service import source_of
 log = structlog.get_logger()
 NAME = "ngas-fetcher"
 SOURCE = source_of(NAME)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Handling:
+    """One event while it is handled."""
+
+    event: Event
+    message: StructureResolved
+    delivery: Delivery
+    group: Group
+    shelf: ProductShelf
+    teller: ProgressTeller
+    cancelled: Stop
 
 
 class NgasFetcher:
@@ -42,27 +58,36 @@ class NgasFetcher:
         The object store.
     client
         Speaks to NGAS servers.
-    locator
-        Knows where the files of execution blocks are.
+    fetcher
+        Fetches single files into the store.
+    source
+        Has ASDMs, or knows where their files are.
     """
 
     def __init__(
-        self, *, settings: NgasFetcherSettings, objects: ObjectStore, client: NgasClient, locator: Locator
+        self,
+        *,
+        settings: NgasFetcherSettings,
+        objects: ObjectStore,
+        client: NgasClient,
+        fetcher: FileFetcher,
+        source: Source,
     ) -> None:
-        patience = Patience(attempts=settings.attempts, backoff=settings.backoff, limit=settings.backoff_limit)
         self._settings = settings
+        self._objects = objects
         self._client = client
-        self._locator = locator
+        self._fetcher = fetcher
+        self._source = source
         self._outcomes = Outcomes(objects=objects, source=SOURCE)
-        self._executor = ThreadPoolExecutor(max_workers=settings.transfers, thread_name_prefix="transfer")
-        self._fetcher = FileFetcher(client=client, objects=objects, patience=patience)
-        self._products = ProductLocator(client=client, hosts=settings.hosts, patience=patience)
-        self._staging = AsdmStaging(
-            objects=objects,
-            fetcher=self._fetcher,
-            executor=self._executor,
-            interval=settings.progress_interval,
+        self._cancellations = Cancellations(objects=objects)
+        self._pool = TransferPool(
+            threads=settings.transfers,
+            hosts=client.hosts,
+            memory=settings.memory,
+            requests=min(settings.concurrency, settings.transfers),
         )
+        self._products = ProductLocator(client=client, hosts=settings.hosts, patience=patience_of(settings))
+        self._staging = AsdmStaging(objects=objects, fetcher=fetcher, interval=settings.progress_interval)
 
     @property
     def name(self) -> str:
@@ -80,29 +105,37 @@ class NgasFetcher:
             ),
         )
 
+    def hear(self, event: Event) -> None:
+        """Stop the transfers of a request that is cancelled."""
+        self._cancellations.hear(event)
+
     def handle(self, event: Event, delivery: Delivery) -> list[Event]:
         """Stage every execution block of a MOUS, in order; say each at once when it is whole.
 
         A block that waits for a server does not hold up the next ones; the event is tried again for it at the end.
+        Of a cancelled request nothing more is said.
         """
         message = event.data
         assert isinstance(message, StructureResolved)
-        shelf = ProductShelf(mous_uid=message.structure.mous_uid, locator=self._products, fetcher=self._fetcher)
-        teller = ProgressTeller(
-            event=event, delivery=delivery, source=SOURCE, interval=self._settings.progress_interval
-        )
-        away: list[DependencyAwayError] = []
-        for eb_uid in message.structure.execution_blocks:
-            _stop_if_lost(delivery)
-            with bound_contextvars(eb_uid=eb_uid):
-                try:
-                    if events := self._events_of_block(event, message, eb_uid, shelf, teller, delivery):
-                        delivery.publish(events)
-                except DependencyAwayError as error:
-                    log.warning("block_waits", error=str(error), code=error.code)
-                    away.append(error)
-        if away:
-            raise away[0]
+        cancelled = Stop()
+        with self._pool.group() as group, self._cancellations.watching(message.request.request_id, cancelled.tell):
+            handling = _Handling(
+                event=event,
+                message=message,
+                delivery=delivery,
+                group=group,
+                shelf=ProductShelf(mous_uid=message.structure.mous_uid, locator=self._products, fetcher=self._fetcher),
+                teller=ProgressTeller(
+                    event=event, delivery=delivery, source=SOURCE, interval=self._settings.progress_interval
+                ),
+                cancelled=cancelled,
+            )
+            try:
+                self._stage_all(handling)
+            except FetchAbandonedError:
+                if not cancelled.is_told:
+                    raise
+                log.info("request_cancelled", consequence="its transfers have ended, what is whole stays in the store")
         return []
 
     def is_ready(self) -> bool:
@@ -111,73 +144,82 @@ class NgasFetcher:
 
     def close(self) -> None:
         """Release connections and threads."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self._pool.close()
         self._client.close()
 
-    def _events_of_block(
-        self,
-        event: Event,
-        message: StructureResolved,
-        eb_uid: ExecBlockUid,
-        shelf: ProductShelf,
-        teller: ProgressTeller,
-        delivery: Delivery,
-    ) -> Sequence[Event]:
+    def _stage_all(self, handling: _Handling) -> None:
+        away: list[DependencyAwayError] = []
+        for eb_uid in handling.message.structure.execution_blocks:
+            self._check_wanted(handling)
+            with bound_contextvars(eb_uid=eb_uid):
+                try:
+                    if events := self._events_of_block(handling, eb_uid):
+                        handling.delivery.publish(events)
+                except DependencyAwayError as error:
+                    log.warning("block_waits", error=str(error), code=error.code)
+                    away.append(error)
+        if away:
+            raise away[0]
+
+    def _check_wanted(self, handling: _Handling) -> None:
+        """Raise `FetchAbandonedError` if somebody else has the delivery, or the request is cancelled."""
+        if handling.delivery.lost.is_set():
+            raise FetchAbandonedError(
+                "The broker gave this delivery to somebody else; what is fetched stays in the store"
+            )
+        if self._cancellations.is_marked(handling.message.request.request_id):
+            handling.cancelled.tell()
+        handling.cancelled.check()
+
+    def _events_of_block(self, handling: _Handling, eb_uid: ExecBlockUid) -> Sequence[Event]:
         """Stage a block and return what is to be said of it; repeat what was said if it failed here before."""
-        request, blocks = message.request, message.structure.execution_blocks
+        request, blocks = handling.message.request, handling.message.structure.execution_blocks
         outcome = self._outcomes.find(request, eb_uid)
         if outcome is None:
             try:
-                staged = self._stage(message, eb_uid, shelf, teller, delivery)
-                return [event.derive(staged, source=SOURCE, key=eb_uid)]
+                staged = self._stage(handling, eb_uid)
+                return [handling.event.derive(staged, source=SOURCE, key=eb_uid)]
             except BlockFailedError as error:
                 log.error("block_failed", reason=error.reason, detail=error.detail)  # noqa: TRY400  # no traceback wanted
                 outcome = BlockFailure(eb_uid=eb_uid, stage=Stage.FETCH, reason=error.reason, detail=error.detail)
         elif not (isinstance(outcome, BlockFailure) and outcome.stage is Stage.FETCH):
             return []
-        return self._outcomes.record(event, request, blocks, outcome)
+        return self._outcomes.record(handling.event, request, blocks, outcome)
 
-    def _stage(
-        self,
-        message: StructureResolved,
-        eb_uid: ExecBlockUid,
-        shelf: ProductShelf,
-        teller: ProgressTeller,
-        delivery: Delivery,
-    ) -> ArtefactsStaged:
+    def _stage(self, handling: _Handling, eb_uid: ExecBlockUid) -> ArtefactsStaged:
         """Bring the products, which are small and may be missing, then the ASDM."""
-        stop, progress = Stop(), Progress()
-        location = self._locator.locate(eb_uid)
-        fetched_before = shelf.fetched
+        stop, progress, message = Stop(), Progress(), handling.message
+        fetched_before = handling.shelf.fetched
 
-        def tick() -> None:
-            if delivery.lost.is_set():
+        def stop_if_lost() -> None:
+            if handling.delivery.lost.is_set():
                 stop.tell()
-            teller.tell(location, progress.snapshot())
 
-        products = run_all(
-            self._executor,
-            shelf.jobs(needed_products(message.structure, eb_uid), stop),
-            stop=stop,
-            interval=self._settings.progress_interval,
-            tick=lambda: stop.tell() if delivery.lost.is_set() else None,
-        )
-        asdm = self._staging.stage(location, stop=stop, progress=progress, tick=tick)
+        with handling.cancelled.calling(stop.tell):
+            products = run_all(
+                handling.group,
+                handling.shelf.jobs(needed_products(message.structure, eb_uid), stop),
+                stop=stop,
+                interval=self._settings.progress_interval,
+                tick=stop_if_lost,
+            )
+            holding = self._source.locate(eb_uid)
+
+            def tick() -> None:
+                stop_if_lost()
+                handling.teller.tell(holding, progress.snapshot())
+
+            asdm = self._staging.stage(holding, handling.group, stop=stop, progress=progress, tick=tick)
         if not asdm.reused:
-            teller.tell(location, progress.snapshot(), last=True)
+            handling.teller.tell(holding, progress.snapshot(), last=True)
         return ArtefactsStaged(
             request=message.request,
             structure=message.structure,
             eb_uid=eb_uid,
             asdm=asdm.manifest,
             products=tuple(products),
-            reused=asdm.reused and shelf.fetched == fetched_before,
+            reused=asdm.reused and handling.shelf.fetched == fetched_before,
         )
-
-
-def _stop_if_lost(delivery: Delivery) -> None:
-    if delivery.lost.is_set():
-        raise FetchAbandonedError("The broker gave this delivery to somebody else; what is fetched stays in the store")
 
 
 def build(*, objects: ObjectStore, settings: NgasFetcherSettings | None = None) -> NgasFetcher:
@@ -191,12 +233,12 @@ def build(*, objects: ObjectStore, settings: NgasFetcherSettings | None = None) 
         The settings; from the environment if None.
     """
     settings = settings or NgasFetcherSettings()
-    credentials = (settings.user, settings.password.get_secret_value()) if settings.user else None
-    client = NgasClient(
-        known_hosts=(*settings.hosts, *settings.allowed_hosts),
-        credentials=credentials,
-        connect_timeout=settings.connect_timeout,
-        stall_timeout=settings.stall_timeout,
+    client = client_of(settings)
+    fetcher = fetcher_of(settings, client, objects)
+    return NgasFetcher(
+        settings=settings,
+        objects=objects,
+        client=client,
+        fetcher=fetcher,
+        source=source_of_asdms(settings, fetcher),
     )
-    locator = LocationReports(directory=settings.location_directory)
-    return NgasFetcher(settings=settings, objects=objects, client=client, locator=locator)

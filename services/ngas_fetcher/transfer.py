@@ -1,16 +1,46 @@
 """One file from one server: resumed where it broke, counted and summed while it passes."""
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 import structlog
 
 from services.ngas_fetcher.checksums import RunningChecksum
-from services.ngas_fetcher.client import Body, NgasClient
 from services.ngas_fetcher.errors import DamagedFileError, NgasAwayError, ResumeRefusedError
 from services.ngas_fetcher.location import ArchiveFile
-from services.ngas_fetcher.patience import Patience, Stop
+from services.ngas_fetcher.patience import Patience
+from services.ngas_fetcher.readahead import read_ahead
+from services.ngas_fetcher.stop import Stop
 
 log = structlog.get_logger()
+_LARGE = 4 << 20
+"""Bytes from which on a file is received in a thread of its own, while what was received is stored."""
+
+
+class Extent(Protocol):
+    """The bytes of a file from an offset on, as they begin to come."""
+
+    @property
+    def start(self) -> int:
+        """Offset of the first byte, as their sender says."""
+
+    @property
+    def total(self) -> int | None:
+        """Bytes of the whole file, if the sender says it."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Go through them; raises `NgasAwayError` if they break off."""
+
+
+class Way(Protocol):
+    """A way on which a file comes from a server."""
+
+    def open(
+        self, server: str, file_id: str, version: int, *, start: int, stop: Stop
+    ) -> AbstractContextManager[Extent]:
+        """Begin to get a version of a file from an offset on; see `NgasClient.open`."""
 
 
 class Transfer:
@@ -18,8 +48,8 @@ class Transfer:
 
     Parameters
     ----------
-    client
-        Speaks to the server.
+    way
+        Gets bytes from the server.
     file
         What is fetched.
     server
@@ -27,32 +57,37 @@ class Transfer:
     patience
         When a broken transfer is resumed.
     stop
-        Ends the transfer between two chunks.
+        Ends the transfer.
     on_position
         Told how many bytes have passed, after every chunk.
+    until
+        Time of the monotonic clock at which it is given up.
     """
 
     def __init__(
         self,
         *,
-        client: NgasClient,
+        way: Way,
         file: ArchiveFile,
         server: str,
         patience: Patience,
         stop: Stop,
         on_position: Callable[[int], None],
+        until: float,
     ) -> None:
-        self._client = client
+        self._way = way
         self._file = file
         self._server = server
         self._patience = patience
-        self._stop = stop
+        self._asked_to_stop = stop
+        self._stop = Stop()
         self._on_position = on_position
+        self._until = until
         self._running = RunningChecksum(file.checksum.kind) if file.checksum else RunningChecksum()
         self._position = 0
         self._failures = 0
 
-    def chunks(self) -> Iterator[bytes]:
+    def chunks(self) -> Generator[bytes, None, None]:
         """Go through the file's bytes; a break is resumed at the byte where it was.
 
         Raises
@@ -66,7 +101,15 @@ class Transfer:
         FetchAbandonedError
             If told to stop.
         """
-        for attempt in self._patience.retrying(self._stop, failures=lambda: self._failures):
+        with self._asked_to_stop.calling(self._stop.tell):
+            if self._file.size < _LARGE:
+                yield from self._all()
+            else:
+                yield from read_ahead(self._all(), abandon=self._stop.tell)
+
+    def _all(self) -> Iterator[bytes]:
+        retrying = self._patience.retrying(self._stop, failures=lambda: self._failures, until=self._until)
+        for attempt in retrying:
             with attempt:
                 yield from self._stretch()
         self._check_checksum()
@@ -77,12 +120,14 @@ class Transfer:
         self._stop.check()
         if self._position:
             log.info("transfer_resumed", file_id=self._file.file_id, server=self._server, position=self._position)
-        with self._client.open(self._server, self._file.file_id, self._file.version, start=self._position) as body:
+        file_id, version = self._file.file_id, self._file.version
+        with self._way.open(self._server, file_id, version, start=self._position, stop=self._stop) as body:
             self._check_extent(body)
             for chunk in body.chunks():
                 self._take(chunk)
                 yield chunk
                 self._stop.check()
+        self._stop.check()
         if self._position < self._file.size:
             raise NgasAwayError(
                 f"{self._server} ended {self._file.file_id} after {self._position} of {self._file.size} bytes"
@@ -95,8 +140,13 @@ class Transfer:
         if self._position > self._file.size:
             raise self._wrong_size(self._position)
         self._on_position(self._position)
+        if time.monotonic() > self._until:
+            raise NgasAwayError(
+                f"{self._server} is too slow: {self._position} of {self._file.size} bytes of {self._file.file_id} "
+                f"came within the {self._patience.seconds_for(self._file.size):.0f} s that a file of this size may take"
+            )
 
-    def _check_extent(self, body: Body) -> None:
+    def _check_extent(self, body: Extent) -> None:
         if body.start != self._position:
             raise ResumeRefusedError(
                 f"{self._server} began {self._file.file_id} at byte {body.start}, asked for {self._position}"

@@ -16,7 +16,8 @@ from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import FetchAbandonedError, NgasAwayError, NgasRefusedError
 from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.location import ArchiveFile
-from services.ngas_fetcher.patience import Patience, Stop
+from services.ngas_fetcher.patience import Patience
+from services.ngas_fetcher.stop import Stop
 from shared.errors import BlockFailedError
 from shared.objects.directory import DirectoryStore
 
@@ -67,7 +68,7 @@ def fetch(server: NgasServer, store: DirectoryStore) -> Iterator[Fetch]:
         }
         clients.append(NgasClient(**(options | changes)))  # type: ignore[arg-type]  # the test's own keywords
         patience = Patience(attempts=4, backoff=0.01, limit=0.05)
-        fetcher = FileFetcher(client=clients[-1], objects=store, patience=patience)
+        fetcher = FileFetcher(way=clients[-1], target=store, patience=patience)
         return store.read(fetcher.fetch(file, KEY, stop=stop or Stop(), on_position=lambda _: None))
 
     yield run

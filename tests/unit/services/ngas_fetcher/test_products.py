@@ -10,8 +10,9 @@ from contracts.messages.parts import ProductFile, ProductKind
 from observatory.ngas import Fault, NgasServer
 from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import NgasAwayError
-from services.ngas_fetcher.patience import Patience, Stop
+from services.ngas_fetcher.patience import Patience
 from services.ngas_fetcher.products import ProductLocator, needed_products
+from services.ngas_fetcher.stop import Stop
 from shared.errors import BlockFailedError
 from tests.unit.services.ngas_fetcher.samples import EBS, PRODUCTS, STRUCTURE
 

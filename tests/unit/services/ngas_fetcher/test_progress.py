@@ -3,6 +3,7 @@
 from contracts.envelope import Event
 from contracts.messages import FetchProgressed, StructureResolved
 from services.ngas_fetcher.checksums import Checksum, ChecksumKind
+from services.ngas_fetcher.holding import FilesHolding
 from services.ngas_fetcher.location import ArchiveFile, AsdmLocation
 from services.ngas_fetcher.progress import Progress, ProgressTeller
 from tests.support.delivery import RecordingDelivery
@@ -16,7 +17,7 @@ FILE = ArchiveFile(
     checksum=Checksum(ChecksumKind.CRC32, 1),
     servers=("ngas:7777",),
 )
-LOCATION = AsdmLocation(eb_uid=EBS[0], files=(FILE,))
+HOLDING = FilesHolding(location=AsdmLocation(eb_uid=EBS[0], files=(FILE,)))
 EVENT = Event.first(StructureResolved(request=REQUEST, structure=STRUCTURE), source="/test")
 
 
@@ -26,9 +27,9 @@ def test_at_most_two_words_a_second_and_always_the_last() -> None:
     for step in range(100):
         now[0] = step / 100
         progress.position("Main.xml")(step)
-        teller.tell(LOCATION, progress.snapshot())
+        teller.tell(HOLDING, progress.snapshot())
     progress.done("Main.xml", 100)
-    teller.tell(LOCATION, progress.snapshot(), last=True)
+    teller.tell(HOLDING, progress.snapshot(), last=True)
     said = [event.data for event in delivery.published if isinstance(event.data, FetchProgressed)]
     assert [(p.bytes_done, p.files_done) for p in said] == [(0, 0), (50, 0), (100, 1)]
     assert {(p.bytes_total, p.files_total) for p in said} == {(100, 1)}
@@ -38,7 +39,7 @@ def test_no_news_is_not_said() -> None:
     delivery = RecordingDelivery()
     teller = ProgressTeller(event=EVENT, delivery=delivery, source="/x", interval=0.0, clock=lambda: 0.0)
     for _ in range(3):
-        teller.tell(LOCATION, Progress().snapshot())
+        teller.tell(HOLDING, Progress().snapshot())
     assert len(delivery.published) == 1
 
 
