@@ -55,6 +55,7 @@ class Embedded:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._runtime.rest()
         self._bus.drain(self._drain_timeout if kind is None else 0.0)
         self._bus.close()
         for service in self._services:

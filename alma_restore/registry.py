@@ -7,6 +7,7 @@ from shared.errors import MisconfiguredError
 from shared.service import Service
 
 BUILDERS = {
+    "request-desk": "services.request_desk.service",
     "entitlement-checker": "services.entitlement_checker.service",
     "metadata-resolver": "services.metadata_resolver.service",
     "ngas-fetcher": "services.ngas_fetcher.service",

@@ -17,6 +17,7 @@ from structlog.contextvars import bound_contextvars
 from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestWaiting
+from contracts.messages.parts import RestoreRequest
 from shared.bus import Bus, Delivery, Handler, RetryPolicy
 from shared.bus.rabbitmq import RabbitBus
 from shared.errors import MisconfiguredError, RestoreError
@@ -24,7 +25,7 @@ from shared.health import HealthServer
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
-from shared.service import Listener, Service, source_of
+from shared.service import Listener, Service, Speaker, source_of
 from shared.settings import RuntimeSettings, explain
 
 log = structlog.get_logger()
@@ -47,14 +48,23 @@ class Runtime:
         self._bus = bus
         self._metrics = metrics
         self._retry = retry
+        self._speakers: list[Speaker] = []
 
     def add(self, service: Service) -> None:
-        """Begin to hand a service its events, and show it all others if it listens."""
+        """Begin to hand a service its events, show it all others if it listens, and let it speak if it does."""
         for subscription in service.subscriptions():
             handler = self._watched(service.name, subscription.handler)
             self._bus.subscribe(replace(subscription, handler=handler))
         if isinstance(service, Listener):
             self._bus.listen(service.hear)
+        if isinstance(service, Speaker):
+            service.begin(self._bus.publish)
+            self._speakers.append(service)
+
+    def rest(self) -> None:
+        """Let no service speak of its own accord any more; do so before the bus is drained."""
+        while self._speakers:
+            self._speakers.pop().rest()
 
     def _watched(self, service: str, handler: Handler) -> Handler:
         """Wrap a handler with context for its logs, its metrics and the word to those who wait."""
@@ -85,7 +95,7 @@ class Runtime:
             return
         delay = self._retry.delay_after(delivery.attempt)
         request = getattr(event.data, "request", None)
-        if request is None:
+        if not isinstance(request, RestoreRequest):
             return
         waiting = RequestWaiting(
             request_id=request.request_id,
@@ -146,7 +156,8 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     registry = CollectorRegistry()
     try:
         bus.declare(QUEUES)
-        Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=retry).add(service)
+        runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=retry)
+        runtime.add(service)
         with HealthServer(
             host=settings.http_host,
             port=settings.http_port,
@@ -157,6 +168,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
             log.info("service_started", service=service.name, http_port=health.port)
             stopping.wait()
             log.info("service_draining", service=service.name, timeout=settings.drain_timeout)
+            runtime.rest()
             finished = bus.drain(settings.drain_timeout)
     finally:
         bus.close()

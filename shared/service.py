@@ -1,6 +1,6 @@
 """What a service is to the runtime that runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from contracts.envelope import Event
@@ -35,6 +35,17 @@ class Listener(Protocol):
 
     def hear(self, event: Event) -> None:
         """Take note of an event; it is neither kept nor acknowledged."""
+
+
+@runtime_checkable
+class Speaker(Protocol):
+    """A service that speaks of its own accord, not only in answer to an event: of a trigger file that it found."""
+
+    def begin(self, publish: Callable[[Sequence[Event]], None]) -> None:
+        """Begin to speak, from a thread of its own."""
+
+    def rest(self) -> None:
+        """Say no more; called before the bus is drained."""
 
 
 def source_of(service: str) -> str:

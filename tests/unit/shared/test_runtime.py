@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from structlog.contextvars import get_contextvars
 
 from contracts.envelope import Event
-from contracts.messages import RequestAccepted, RequestSubmitted, RequestWaiting
+from contracts.messages import RequestAccepted, RequestSubmitted, RequestWaiting, TicketSubmitted
 from contracts.messages.parts import Entitlement
 from shared.bus import Delivery, RetryPolicy, Subscription
 from shared.bus.memory import MemoryBus
@@ -16,7 +16,7 @@ from shared.errors import DependencyAwayError
 from shared.metrics import ServiceMetrics
 from shared.runtime import Runtime
 from shared.service import source_of
-from tests.support.samples import REQUEST
+from tests.support.samples import REQUEST, TICKET
 
 SUBMITTED = Event.first(RequestSubmitted(request=REQUEST), source="/alma-restore/test")
 RETRY = RetryPolicy(delays=(0.01,))
@@ -27,12 +27,13 @@ class Echo:
     """A service of one handler."""
 
     name = "entitlement-checker"
+    topics: tuple[str, ...] = ("request.submitted",)
 
     def __init__(self, handle: Callable[[Event, Delivery], Sequence[Event]]) -> None:
         self._handle = handle
 
     def subscriptions(self) -> Sequence[Subscription]:
-        return [Subscription(queue=self.name, topics=("request.submitted",), handler=self._handle)]
+        return [Subscription(queue=self.name, topics=self.topics, handler=self._handle)]
 
     def is_ready(self) -> bool:
         return True
@@ -99,3 +100,46 @@ def test_logs_of_a_handler_carry_what_the_event_is_about(bus: MemoryBus) -> None
     assert context["mous_uid"] == REQUEST.mous_uid
     assert context["message_id"] == str(SUBMITTED.id)
     assert (context["service"], context["attempt"]) == ("entitlement-checker", 1)
+
+
+def test_a_ticket_that_has_to_wait_is_put_off_like_others(bus: MemoryBus) -> None:
+    attempts: Queue[int] = Queue()
+
+    def handle(event: Event, delivery: Delivery) -> Sequence[Event]:
+        attempts.put(delivery.attempt)
+        if delivery.attempt <= RETRY.unexpected_attempts:
+            raise DependencyAwayError("away")
+        return []
+
+    registry = CollectorRegistry()
+    echo = Echo(handle)
+    echo.topics = ("ticket.submitted",)
+    Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=RETRY).add(echo)
+    bus.publish([Event.first(TicketSubmitted(request=TICKET), source="/test")])
+    expected = list(range(1, RETRY.unexpected_attempts + 2))
+    assert [attempts.get(timeout=SECONDS) for _ in expected] == expected
+
+
+class Herald(Echo):
+    """A service that speaks of its own accord."""
+
+    speaks = False
+
+    def begin(self, publish: Callable[[Sequence[Event]], None]) -> None:
+        self.speaks = True
+        publish([SUBMITTED])
+
+    def rest(self) -> None:
+        self.speaks = False
+
+
+def test_a_service_that_speaks_of_its_own_accord_does_so_until_it_is_to_rest(bus: MemoryBus) -> None:
+    heard: Queue[Event] = Queue()
+    bus.listen(heard.put)
+    herald = Herald(lambda _event, _delivery: [])
+    runtime = Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()), retry=RETRY)
+    runtime.add(herald)
+    assert heard.get(timeout=SECONDS).id == SUBMITTED.id
+    assert herald.speaks
+    runtime.rest()
+    assert not herald.speaks

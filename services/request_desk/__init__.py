@@ -1,0 +1,1 @@
+"""The request desk: where requests come in."""
