@@ -11,6 +11,11 @@ from shared.pipeline_files import ManifestError, PipelineManifest, canonical_pro
 _MANIFEST_SUFFIX = "pipeline_manifest.xml"
 
 
+def has_manifest(products: Sequence[NamedRef]) -> bool:
+    """Whether a pipeline manifest was staged; packages before October 2017 have none."""
+    return any(product.name.endswith(_MANIFEST_SUFFIX) for product in products)
+
+
 def find_manifest(products: Sequence[NamedRef]) -> NamedRef:
     """Return the pipeline manifest among the staged products.
 

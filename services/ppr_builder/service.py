@@ -7,24 +7,21 @@ import structlog
 from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import ArtefactsStaged, RestoreOrdered
-from contracts.messages.parts import BlockFailure, NamedRef, ObjectRef, Stage
-from contracts.reasons import ReasonCode
+from contracts.messages.parts import BlockFailure, NamedRef, Stage
 from services.ppr_builder.build import file_name, restore_request, usable_title
-from services.ppr_builder.preflight import check_sessions, find_manifest, select_products
+from services.ppr_builder.inputs import InputCheck
 from services.ppr_builder.restore_key import restore_key
 from services.ppr_builder.settings import PprBuilderSettings
 from shared import keys
 from shared.bus import Delivery, Subscription
 from shared.errors import BlockFailedError, DependencyAwayError
-from shared.objects import IntegrityError, ObjectExistsError, ObjectMissingError, ObjectStore
+from shared.objects import ObjectExistsError, ObjectStore
 from shared.outcomes import Outcomes
-from shared.pipeline_files import PipelineManifest, read_calapply, read_manifest
+from shared.pipeline_files import PipelineManifest
 from shared.pipeline_files.ppr import write_ppr
 from shared.service import source_of
 
 log = structlog.get_logger()
-
-MAX_TEXT_BYTES = 16 * 2**20
 
 
 class PprBuilder:
@@ -33,6 +30,7 @@ class PprBuilder:
     def __init__(self, *, objects: ObjectStore, settings: PprBuilderSettings) -> None:
         self._objects = objects
         self._settings = settings
+        self._inputs = InputCheck(objects=objects)
         self._source = source_of(self.name)
         self._outcomes = Outcomes(objects=objects, source=self._source)
 
@@ -77,7 +75,8 @@ class PprBuilder:
         """Release nothing; the store is the runtime's."""
 
     def _order(self, event: Event, staged: ArtefactsStaged) -> RestoreOrdered:
-        manifest, products = self._checked(staged)
+        inputs = self._inputs.check(staged)
+        manifest, products = inputs.manifest, inputs.products
         session = staged.structure.session_of(staged.eb_uid)
         key = restore_key(
             eb_uid=staged.eb_uid,
@@ -101,37 +100,6 @@ class PprBuilder:
             pipeline_version=manifest.pipeline_version,
             restore_key=key,
         )
-
-    def _checked(self, staged: ArtefactsStaged) -> tuple[PipelineManifest, tuple[NamedRef, ...]]:
-        """Return the manifest and the products that the block needs, all of which fit together."""
-        manifest_file = find_manifest(staged.products)
-        manifest = read_manifest(self._read(manifest_file, ReasonCode.MANIFEST_UNREADABLE))
-        check_sessions(staged.structure, manifest)
-        products = select_products(staged.products, manifest_file, manifest, staged.eb_uid)
-        self._check_stored(products)
-        _, asdm = manifest.find(staged.eb_uid)
-        calapply = next(product for product in products if product.name == asdm.calapply)
-        read_calapply(self._read(calapply, ReasonCode.CALAPPLY_INVALID), eb_uid=staged.eb_uid)
-        return manifest, products
-
-    def _read(self, product: NamedRef, reason: ReasonCode) -> bytes:
-        if product.ref.size > MAX_TEXT_BYTES:
-            raise BlockFailedError(reason, f"{product.name} has {product.ref.size} bytes, which no such file has")
-        try:
-            return self._objects.read(product.ref)
-        except (ObjectMissingError, IntegrityError) as error:
-            raise BlockFailedError(reason, f"{product.name} cannot be read: {error}") from error
-
-    def _check_stored(self, products: Sequence[NamedRef]) -> None:
-        lost = [product.name for product in products if not self._is_stored(product.ref)]
-        if lost:
-            raise BlockFailedError(
-                ReasonCode.PRODUCTS_INCOMPLETE, f"not in the object store as they were staged: {', '.join(lost)}"
-            )
-
-    def _is_stored(self, ref: ObjectRef) -> bool:
-        info = self._objects.info(ref.key)
-        return info is not None and info.ref == ref
 
     def _written(self, event: Event, staged: ArtefactsStaged, key: str, manifest: PipelineManifest) -> NamedRef:
         """Store the processing request, or find the one of an earlier request for the same thing."""

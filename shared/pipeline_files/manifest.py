@@ -79,6 +79,8 @@ class PipelineManifest:
         Version of the pipeline and name of its recipe, where the manifest has them.
     sessions
         The sessions that hold execution blocks.
+    mpi_servers
+        MPI servers of all its nodes: 0 if standard CASA made the calibration; None if the manifest does not tell.
     """
 
     mous_uid: MousUid
@@ -86,6 +88,7 @@ class PipelineManifest:
     pipeline_version: str | None
     procedure: str | None
     sessions: tuple[ManifestSession, ...]
+    mpi_servers: int | None = None
 
     @property
     def blocks_by_session(self) -> dict[str, tuple[ExecBlockUid, ...]]:
@@ -133,6 +136,7 @@ def read_manifest(data: bytes) -> PipelineManifest:
         pipeline_version=_optional_name(ous, "pipeline_version"),
         procedure=_optional_name(ous, "procedure_name"),
         sessions=tuple(_session(element) for element in ous.findall("session") if element.find("asdm") is not None),
+        mpi_servers=_mpi_servers(ous),
     )
     _refuse_repeats("session", (session.name for session in manifest.sessions))
     _refuse_repeats("execution block", (asdm.eb_uid for session in manifest.sessions for asdm in session.asdms))
@@ -162,6 +166,14 @@ def _asdm(element: etree._Element) -> ManifestAsdm:
         flagversions=_file(_only(element, "finalflags")),
         calapply=_file(_only(element, "applycmds")),
     )
+
+
+def _mpi_servers(ous: etree._Element) -> int | None:
+    """Add up the MPI servers of all nodes; nothing of the restore depends on it, so an odd number is not told."""
+    numbers = [str(node.get("num_mpi_servers", "")) for node in ous.findall("execution_environment/node")]
+    if not numbers or not all(number.isdecimal() for number in numbers):
+        return None
+    return sum(map(int, numbers))
 
 
 def _mous_uid(ous: etree._Element) -> MousUid:

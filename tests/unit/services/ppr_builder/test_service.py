@@ -3,20 +3,33 @@
 import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from contracts.envelope import Event
-from contracts.identifiers import ExecBlockUid, SessionName
+from contracts.identifiers import ExecBlockUid, ProjectCode, SessionName
 from contracts.messages import ArtefactsStaged, RequestFailed, RestoreFailed, RestoreOrdered
-from contracts.messages.parts import MousStructure, NamedRef, ObjectRef, RestoreRequest, Selection, Session, Stage
+from contracts.messages.parts import (
+    MousStructure,
+    NamedRef,
+    ObjectRef,
+    ProductFile,
+    ProductKind,
+    RestoreRequest,
+    Selection,
+    Session,
+    Stage,
+)
 from contracts.reasons import ReasonCode
 from services.ppr_builder.service import PprBuilder, build
 from services.ppr_builder.settings import PprBuilderSettings
 from shared.objects.directory import DirectoryStore
+from shared.pipeline_files import read_manifest
 from shared.pipeline_files.ppr import read_ppr
+from tests.support.archives import tgz
 from tests.support.delivery import RecordingDelivery
 from tests.support.samples import REQUEST, WHEN
 from tests.unit.services.ppr_builder.demo import ALL, DEMO, FIRST, FOURTH, SESSIONS, THIRD
@@ -46,17 +59,27 @@ def manifest(sessions: Mapping[int, tuple[ExecBlockUid, ...]] = SESSIONS, mous: 
 def calapply(eb: ExecBlockUid) -> bytes:
     return (
         f"applycal(vis='{eb.file_form}.ms', field='HLX_Target', intent='TARGET', spw='0', antenna='', "
-        "gaintable='a.tbl', gainfield='', spwmap=[], interp='', calwt=True)\n"
+        f"gaintable='{eb.file_form}.ms.a.tbl', gainfield='', spwmap=[], interp='', calwt=True)\n"
     ).encode()
+
+
+@cache
+def tables(session: int) -> bytes:
+    return tgz(*(f"{eb.file_form}.ms.a.tbl/table.dat" for eb in SESSIONS[session]))
+
+
+@cache
+def flags(eb: ExecBlockUid) -> bytes:
+    return tgz(f"{eb.file_form}.ms.flagversions/flags.Pipeline_Final/table.dat")
 
 
 def products() -> dict[str, bytes]:
     """Everything that the archive holds of the demo's calibration, by its names."""
     found = {MANIFEST_NAME: manifest(), f"member.{MOUS}.hifa_calimage.pprequest.xml": b"<SciPipeRequest/>"}
     for number, blocks in SESSIONS.items():
-        found[f"member.{MOUS}.session_{number}.caltables.tgz"] = f"tables {number}".encode()
+        found[f"member.{MOUS}.session_{number}.caltables.tgz"] = tables(number)
         for eb in blocks:
-            found[f"{eb.file_form}.ms.flagversions.tgz"] = f"flags {eb}".encode()
+            found[f"{eb.file_form}.ms.flagversions.tgz"] = flags(eb)
             found[f"{eb.file_form}.ms.calapply.txt"] = calapply(eb)
     return found
 
@@ -114,7 +137,7 @@ def test_only_what_the_block_needs_is_ordered_under_the_manifests_names(desk: De
         f"{THIRD.file_form}.ms.flagversions.tgz",
         f"{THIRD.file_form}.ms.calapply.txt",
     ]
-    assert desk.objects.read(order.products[1].ref) == b"tables 3"
+    assert desk.objects.read(order.products[1].ref) == tables(3)
 
 
 def test_the_stored_request_keeps_the_blocks_session_number(desk: Desk) -> None:
@@ -262,6 +285,28 @@ REFUSED: dict[str, tuple[ReasonCode, str, Callable[[Desk], None]]] = {
         "different contents",
         with_file(f"{MOUS}.session_3.caltables.tgz", b"other tables"),
     ),
+    "a table that is not in the tar": (
+        ReasonCode.CALTABLE_DAMAGED,
+        "session_3.caltables.tgz lacks or holds empty .*X86a7.ms.a.tbl; it holds .*X2dfe.ms.a.tbl",
+        with_file(f"member.{MOUS}.session_3.caltables.tgz", tgz(f"{FOURTH.file_form}.ms.a.tbl/table.dat")),
+    ),
+    "a tar that is cut": (
+        ReasonCode.CALTABLE_DAMAGED,
+        "session_3.caltables.tgz cannot be read",
+        with_file(f"member.{MOUS}.session_3.caltables.tgz", tables(3)[:-3]),
+    ),
+    "flags without the version that is restored": (
+        ReasonCode.CALTABLE_DAMAGED,
+        "flags.Pipeline_Final",
+        with_file(
+            f"{THIRD.file_form}.ms.flagversions.tgz", tgz(f"{THIRD.file_form}.ms.flagversions/flags.Original/table.dat")
+        ),
+    ),
+    "a calapply with fewer fields than tables": (
+        ReasonCode.CALAPPLY_INVALID,
+        "one_length",
+        with_file(f"{THIRD.file_form}.ms.calapply.txt", calapply(THIRD).replace(b"gainfield=''", b"gainfield=[]")),
+    ),
     "a calapply of another block": (
         ReasonCode.CALAPPLY_INVALID,
         "line 1",
@@ -291,6 +336,80 @@ def test_a_product_that_left_the_store_since_it_was_staged_is_missed(desk: Desk)
 
     assert isinstance(answers[0].data, RestoreFailed)
     assert answers[0].data.failure.reason is ReasonCode.PRODUCTS_INCOMPLETE
+
+
+SCRIPT_NAME = f"{MOUS}.casa_piperestorescript.py"
+
+
+def script(sessions: Mapping[int, tuple[ExecBlockUid, ...]] = SESSIONS, steps: str = "") -> bytes:
+    vis = [eb.file_form for blocks in sessions.values() for eb in blocks]
+    names = [f"session_{number}" for number, blocks in sessions.items() for _ in blocks]
+    return f"h_init()\n{steps}\nhif_restoredata(vis={vis}, session={names}, ocorr_mode='ca')\nh_save()\n".encode()
+
+
+@pytest.fixture
+def old(desk: Desk) -> Desk:
+    """Stage a package of Cycle 4: names without ``member.``, no manifest."""
+    del desk.files[MANIFEST_NAME]
+    desk.files = {name.removeprefix("member."): data for name, data in desk.files.items()}
+    desk.files[SCRIPT_NAME] = script()
+    listed = tuple(ProductFile(file_id=name, kind=ProductKind.CALTABLES) for name in desk.files)
+    desk.structure = DEMO.model_copy(update={"products": listed, "project_code": ProjectCode("2016.1.00886.L")})
+    return desk
+
+
+def test_a_manifest_is_built_for_a_package_that_has_none_and_the_log_says_so(
+    old: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order = old.order()
+
+    assert [product.name for product in order.products] == [
+        f"{MOUS}.built.pipeline_manifest.xml",
+        f"{MOUS}.session_3.caltables.tgz",
+        f"{THIRD.file_form}.ms.flagversions.tgz",
+        f"{THIRD.file_form}.ms.calapply.txt",
+    ]
+    assert (order.casa_version, order.pipeline_version) == ("4.7.2", None)
+    assert read_manifest(old.objects.read(order.products[0].ref)).blocks_by_session == {
+        f"session_{number}": blocks for number, blocks in SESSIONS.items()
+    }
+    assert "manifest_built" in capsys.readouterr().out
+
+
+def test_a_script_that_does_more_than_restore_is_told(old: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    old.files[SCRIPT_NAME] = script(steps="fixsyscaltimes(vis='a.ms')")
+
+    old.order()
+
+    assert "fixsyscaltimes" in capsys.readouterr().out
+
+
+def test_sessions_of_the_script_have_to_be_those_of_the_tables(old: Desk) -> None:
+    old.files[SCRIPT_NAME] = script({1: ALL})
+
+    assert old.failure().failure.reason is ReasonCode.SESSIONS_DISAGREE
+
+
+def test_no_manifest_is_built_where_sessions_are_in_doubt(old: Desk) -> None:
+    del old.files[SCRIPT_NAME]
+
+    failure = old.failure().failure
+
+    assert failure.reason is ReasonCode.MANIFEST_UNREADABLE
+    assert "nothing says in which of session_1, session_3" in failure.detail
+
+
+def test_no_manifest_is_built_where_the_tables_list_one(old: Desk) -> None:
+    listed = ProductFile(file_id=MANIFEST_NAME, kind=ProductKind.MANIFEST)
+    old.structure = old.structure.model_copy(update={"products": (*old.structure.products, listed)})
+
+    assert "no pipeline manifest was staged" in old.failure().failure.detail
+
+
+def test_two_different_restore_scripts_are_refused(old: Desk) -> None:
+    old.files[f"member.{SCRIPT_NAME}"] = script({1: ALL})
+
+    assert "several restore scripts" in old.failure().failure.detail
 
 
 def test_the_last_block_to_fail_ends_the_request_with_every_reason(desk: Desk) -> None:
