@@ -65,6 +65,15 @@ def active(mous_uid: MousUid, selection: str) -> str:
     return f"active/{mous_uid.file_form}/{selection}/"
 
 
+NOT_RESTORABLE = "not-restorable/"
+"""Folder of the requests whose MOUS cannot be restored yet."""
+
+
+def not_restorable(mous_uid: MousUid) -> str:
+    """Folder of the requests that wait for a MOUS to become restorable."""
+    return f"{NOT_RESTORABLE}{mous_uid.file_form}/"
+
+
 def mail(event_id: UUID) -> str:
     """Key of the record that a mail for this event has gone out."""
     return f"mails/{event_id}.json"

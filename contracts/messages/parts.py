@@ -174,6 +174,27 @@ class CalibrationKind(StrEnum):
     COMBINED = "combined"
 
 
+class CasaBasis(StrEnum):
+    """What a choice of CASA rests on, the surest first."""
+
+    MANIFEST = "manifest"
+    INGESTED = "ingested"
+    OBSERVED = "observed"
+    CYCLE = "cycle"
+
+
+class CasaChoice(Part):
+    """Which CASA a calibration needs, and where that runs."""
+
+    version: str = Field(description="As the pipeline manifest has it, else the one that was in operation")
+    pipeline: str | None = Field(default=None, description="Release of the pipeline in it; none: CASA alone")
+    image: str = Field(description="Name of the runner image that has it")
+    build: str = Field(default="", description="Operating system that it was built for, e.g. el7")
+    note: str | None = Field(default=None, description="What the user is told, e.g. of an old build")
+    basis: CasaBasis = Field(description="What the choice rests on; all but the manifest is an estimate")
+    parallel: bool | None = Field(default=None, description="Whether it ran as MPI CASA, if the manifest tells")
+
+
 class MousStructure(Part):
     """A MOUS as the archive's tables tell it."""
 
@@ -183,6 +204,8 @@ class MousStructure(Part):
     sessions: tuple[Session, ...]
     products: tuple[ProductFile, ...]
     calibration: CalibrationKind = CalibrationKind.PIPELINE
+    casa: CasaChoice | None = Field(default=None, description="Expected before the manifest is read, which decides")
+    notes: tuple[str, ...] = Field(default=(), description="What was chosen among several, for the status")
 
     @property
     def execution_blocks(self) -> tuple[ExecBlockUid, ...]:

@@ -9,6 +9,7 @@ from contracts.identifiers import ExecBlockUid, MousUid, SessionName
 from contracts.messages.base import Message
 from contracts.messages.parts import (
     BlockFailure,
+    CasaChoice,
     DeliveredFile,
     Entitlement,
     LineText,
@@ -126,6 +127,7 @@ class RestoreOrdered(Message, topic="restore.ordered", version=1):
     ppr: NamedRef
     casa_version: str = Field(description="CASA that made the calibration, from the manifest")
     pipeline_version: str | None = None
+    casa: CasaChoice | None = Field(default=None, description="Runner image and build, chosen by the manifest")
     restore_key: str = Field(
         pattern=r"^[0-9a-f]{32}$", description="Made of all that the result depends on: same key, same result"
     )

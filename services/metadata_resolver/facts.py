@@ -1,6 +1,7 @@
 """What the archive's tables hold of a MOUS, as plain data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.identifiers import ExecBlockUid
@@ -33,9 +34,12 @@ class MousRecords:
         Its OUSStatus document; None if the tables have none.
     products
         Those of its product files that a restore can need.
+    product_dates
+        When product files came into the archive, UTC, by file id, as far as known.
     """
 
     tree: ProjectTree
     blocks: tuple[ExecutionBlock, ...]
     status_document: str | None
     products: tuple[ProductFile, ...]
+    product_dates: Mapping[str, datetime] = field(default_factory=dict)

@@ -49,8 +49,9 @@ class StructureRecords(Protocol):
 class ArchiveRecords:
     """Reads the structure of a MOUS from the archive's tables, by one connection."""
 
-    def __init__(self, *, database: ArchiveDatabase) -> None:
+    def __init__(self, *, database: ArchiveDatabase, product_dates_query: str | None = None) -> None:
         self._database = database
+        self._product_dates_query = product_dates_query
 
     def read(self, mous_uid: MousUid) -> MousRecords:
         """Read tree, execution blocks, status document and products of a MOUS."""
@@ -62,6 +63,7 @@ class ArchiveRecords:
                     blocks=blocks,
                     status_document=connection.execute(statements.status_document(mous_uid)).scalar(),
                     products=_products(connection, mous_uid),
+                    product_dates=self._product_dates(connection, mous_uid),
                 )
             except (InvalidIdentifierError, ValidationError) as error:
                 raise ArchiveInconsistentError(f"tables of {mous_uid}: {error}") from error
@@ -73,6 +75,12 @@ class ArchiveRecords:
     def close(self) -> None:
         """Release the connections."""
         self._database.close()
+
+    def _product_dates(self, connection: Connection, mous_uid: MousUid) -> dict[str, datetime]:
+        if self._product_dates_query is None:
+            return {}
+        rows = connection.execute(statements.product_dates(mous_uid, query=self._product_dates_query))
+        return {file_id: date for file_id, found in rows if (date := _date(found)) is not None}
 
 
 def _blocks(connection: Connection, mous_uid: MousUid) -> tuple[ExecutionBlock, ...]:
@@ -163,3 +171,13 @@ def _uid(text: str | None, missing: str) -> EntityUid:
 
 def _utc(time: datetime | None) -> datetime | None:
     return time and time.replace(tzinfo=UTC)
+
+
+def _date(found: Any) -> datetime | None:
+    """Read a date of the site's query; NGAS writes its dates as ISO texts in UTC."""
+    try:
+        time = datetime.fromisoformat(found) if isinstance(found, str) else found
+    except ValueError:
+        log.warning("product_date_unreadable", found=found, consequence="the file counts as undated")
+        return None
+    return time if time is None or time.tzinfo is not None else _utc(time)

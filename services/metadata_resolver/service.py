@@ -14,6 +14,8 @@ from services.metadata_resolver.resolve import NotRestorable, SessionsDisagree, 
 from services.metadata_resolver.settings import MetadataResolverSettings
 from shared.archive_db import ArchiveDatabase
 from shared.bus import Delivery, Subscription
+from shared.casa_catalogue import CasaCatalogue, open_catalogue
+from shared.not_restorable import NotRestorableYet, RefusedYet
 from shared.objects import ObjectStore
 from shared.outcomes import Outcomes
 from shared.service import source_of
@@ -29,14 +31,25 @@ class MetadataResolver:
     settings
         How many requests are resolved at a time.
     objects
-        Where the failure of a request's execution blocks is recorded.
+        Where failures of execution blocks are recorded, and requests that come too early.
     records
         Knows what MOUSs consist of.
+    catalogue
+        Tells which CASA was in operation when.
     """
 
-    def __init__(self, *, settings: MetadataResolverSettings, objects: ObjectStore, records: StructureRecords) -> None:
+    def __init__(
+        self,
+        *,
+        settings: MetadataResolverSettings,
+        objects: ObjectStore,
+        records: StructureRecords,
+        catalogue: CasaCatalogue,
+    ) -> None:
         self._settings = settings
         self._records = records
+        self._catalogue = catalogue
+        self._not_restorable = NotRestorableYet(objects=objects)
         self._outcomes = Outcomes(objects=objects, source=source_of(self.name))
 
     @property
@@ -67,15 +80,14 @@ class MetadataResolver:
         records = self._records.read(request.mous_uid)
         if not records.status_document:
             log.warning("ous_status_document_missing", consequence="sessions are those of AQUA_V_EXECBLOCK")
-        match resolve(request, records):
+        resolution = resolve(request, records, catalogue=self._catalogue, restore_manual=self._settings.restore_manual)
+        match resolution:
             case MousStructure() as structure:
                 log.info("structure_resolved", **_figures(structure))
                 answer = StructureResolved(request=request, structure=structure)
                 return [event.derive(answer, source=source_of(self.name))]
-            case NotRestorable(reason=reason, detail=detail):
-                log.info("mous_not_restorable", reason=reason, detail=detail)
-                refusal = RequestRefused(request=request, reason=reason, detail=detail)
-                return [event.derive(refusal, source=source_of(self.name))]
+            case NotRestorable() as found:
+                return [self._refuse(event, request, found)]
             case SessionsDisagree() as fault:
                 log.error("sessions_disagree", detail=fault.detail)
                 return self._fail(event, request, fault)
@@ -87,6 +99,14 @@ class MetadataResolver:
     def close(self) -> None:
         """Release the database."""
         self._records.close()
+
+    def _refuse(self, event: Event, request: RestoreRequest, found: NotRestorable) -> Event:
+        """Refuse, and remember who can be told once it is possible."""
+        if found.reason is ReasonCode.NOT_RESTORABLE_YET:
+            self._not_restorable.remember(RefusedYet(request=request, detail=found.detail, since=event.time))
+        log.info("mous_not_restorable", reason=found.reason, detail=found.detail)
+        refusal = RequestRefused(request=request, reason=found.reason, detail=found.detail)
+        return event.derive(refusal, source=source_of(self.name))
 
     def _fail(self, event: Event, request: RestoreRequest, fault: SessionsDisagree) -> list[Event]:
         """End the request for all its blocks: none can be placed with certainty."""
@@ -109,11 +129,16 @@ def _figures(structure: MousStructure) -> dict[str, object]:
         "execution_blocks": len(structure.execution_blocks),
         "products": len(structure.products),
         "calibration": structure.calibration,
+        "casa": structure.casa and structure.casa.version,
+        "notes": structure.notes,
     }
 
 
 def build(*, objects: ObjectStore, settings: MetadataResolverSettings | None = None) -> MetadataResolver:
     """Make the service and its adapters from settings, or from the environment."""
     settings = settings or MetadataResolverSettings()
-    records = ArchiveRecords(database=ArchiveDatabase(settings=settings.database))
-    return MetadataResolver(settings=settings, objects=objects, records=records)
+    catalogue = open_catalogue(settings.catalogue)
+    records = ArchiveRecords(
+        database=ArchiveDatabase(settings=settings.database), product_dates_query=settings.product_dates_query
+    )
+    return MetadataResolver(settings=settings, objects=objects, records=records, catalogue=catalogue)

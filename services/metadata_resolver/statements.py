@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, TextClause, bindparam, func, select, text
 
 from contracts.identifiers import EntityUid, MousUid
 from shared.archive_db.statements import execution_blocks_of
@@ -78,3 +78,8 @@ def product_files(mous_uid: MousUid) -> Select[Any]:
         .where(columns.ASA_OUS_ID == mous_uid)
         .order_by(columns.NGAS_FILE_ID)
     )
+
+
+def product_dates(mous_uid: MousUid, *, query: str) -> TextClause:
+    """Ask by the site's own query when product files of a MOUS came into the archive."""
+    return text(query).bindparams(bindparam("mous_uid", str(mous_uid)))

@@ -24,6 +24,10 @@ STATEMENTS: dict[str, ClauseElement] = {
     "structure.scheduling_block_title": structure.scheduling_block_title(MOUS.uid),
     "structure.execution_blocks": structure.execution_blocks(MOUS.uid),
     "structure.product_files": structure.product_files(MOUS.uid),
+    "structure.product_dates": structure.product_dates(
+        MOUS.uid,
+        query='SELECT "NGAS_FILE_ID", \'2019\' FROM "ASA_PRODUCT_FILES" WHERE "ASA_OUS_ID" = :mous_uid ORDER BY 1',
+    ),
 }
 """By name: ``<service>.<function>``, and how it is called where that makes a difference."""
 

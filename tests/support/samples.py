@@ -30,6 +30,8 @@ from contracts.messages import (
 )
 from contracts.messages.parts import (
     BlockFailure,
+    CasaBasis,
+    CasaChoice,
     DeliveredFile,
     Entitlement,
     MailKind,
@@ -99,6 +101,14 @@ STRUCTURE = MousStructure(
             size=4096,
         ),
     ),
+    casa=CasaChoice(
+        version="5.1.1-5",
+        pipeline="r40896",
+        image="casa-5.1.1-5-el7",
+        build="el7",
+        basis=CasaBasis.OBSERVED,
+    ),
+    notes=("2 calibrations are in the archive: the newest one is used",),
 )
 
 
@@ -170,6 +180,14 @@ SAMPLES: tuple[Message, ...] = (
         ppr=PPR,
         casa_version="6.7.0.31",
         pipeline_version="2025.1.0.35",
+        casa=CasaChoice(
+            version="6.7.0.31",
+            image="casa-6.7",
+            build="wheels",
+            note="Old project, using RHEL5 build of CASA.",
+            basis=CasaBasis.MANIFEST,
+            parallel=False,
+        ),
         restore_key="0123456789abcdef" * 2,
     ),
     RestoreStarted(request_id=REQUEST_ID, mous_uid=MOUS, eb_uid=EB, runner="node1:4242", attempt=1),

@@ -3,6 +3,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import delete, update
 
 from contracts.envelope import Event
@@ -14,7 +15,15 @@ from contracts.messages import (
     RestoreFailed,
     StructureResolved,
 )
-from contracts.messages.parts import CalibrationKind, Entitlement, MousStructure, ProductKind, RestoreRequest, Stage
+from contracts.messages.parts import (
+    CalibrationKind,
+    CasaBasis,
+    Entitlement,
+    MousStructure,
+    ProductKind,
+    RestoreRequest,
+    Stage,
+)
 from contracts.reasons import ReasonCode
 from observatory.metadata import add_products
 from observatory.metadata_demo import (
@@ -30,6 +39,7 @@ from services.metadata_resolver.service import MetadataResolver, build
 from services.metadata_resolver.settings import MetadataResolverSettings
 from shared.archive_db.tables import AQUA_V_EXECBLOCK, ASA_PRODUCT_FILES, OBS_UNIT_SET_STATUS
 from shared.errors import DependencyAwayError
+from shared.not_restorable import NotRestorableYet
 from shared.objects import DirectorySettings, open_store
 from tests.support.archive_tables import ArchiveTables
 from tests.support.delivery import RecordingDelivery
@@ -137,6 +147,72 @@ def test_a_calibration_by_hand_without_caltables_says_so(service: MetadataResolv
     refused = refusal_of(service, MOUS)
     assert refused.reason is ReasonCode.NOT_RESTORABLE_YET
     assert "calibrated by hand" in refused.detail
+
+
+def test_who_came_too_early_is_remembered_once(
+    service: MetadataResolver, tables: ArchiveTables, tmp_path: Path
+) -> None:
+    tables.change(lambda connection: connection.execute(delete(ASA_PRODUCT_FILES)))
+    event = accepted(MOUS)
+    for _ in range(2):
+        service.handle(event, RecordingDelivery())
+    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
+    (waiting,) = NotRestorableYet(objects=objects).of(MOUS.uid)
+    objects.close()
+    assert waiting.request.user_email == PI.email
+    assert waiting.since == event.time
+    assert "no calibration tables" in waiting.detail
+
+
+def test_nobody_is_remembered_whose_mous_has_no_data_to_offer(service: MetadataResolver, tmp_path: Path) -> None:
+    assert refusal_of(service, NOTHING_PASSED).reason is ReasonCode.NO_QA0_PASS
+    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
+    assert NotRestorableYet(objects=objects).all() == []
+    objects.close()
+
+
+def test_a_calibration_by_hand_is_passed_on_where_runners_can_re_run_it(tables: ArchiveTables, tmp_path: Path) -> None:
+    script = f"{MOUS.blocks[0].uid.file_form}.ms.scriptForCalibration.py"
+    tables.change(lambda connection: connection.execute(delete(ASA_PRODUCT_FILES)))
+    tables.change(lambda connection: add_products(connection, MOUS.uid, [(script, 10)]))
+    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
+    settings = MetadataResolverSettings(database=tables.settings(), restore_manual=True)
+    service = build(objects=objects, settings=settings)
+    structure = structure_of(service, MOUS)
+    service.close()
+    objects.close()
+    assert structure.calibration is CalibrationKind.MANUAL
+    assert structure.casa is not None
+    assert (structure.casa.version, structure.casa.basis) == ("5.4.0-70", CasaBasis.OBSERVED)
+
+
+def test_of_several_calibrations_the_newest_by_the_sites_own_query_is_used(
+    tables: ArchiveTables, tmp_path: Path
+) -> None:
+    name = f"member.{MOUS.uid.file_form}.hifa_calimage"
+    manifests = [(f"{name}.pipeline_manifest.xml", 1), (f"{name}_renorm.pipeline_manifest.xml", 1)]
+    tables.change(lambda connection: add_products(connection, MOUS.uid, manifests))
+    query = (
+        "SELECT NGAS_FILE_ID, CASE WHEN NGAS_FILE_ID LIKE '%renorm%' THEN '2018-11-05T10:11:12.000'"
+        " ELSE '2019-11-20T00:00:00.000' END FROM ASA_PRODUCT_FILES WHERE ASA_OUS_ID = :mous_uid"
+    )
+    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
+    settings = MetadataResolverSettings(database=tables.settings(), product_dates_query=query)
+    service = build(objects=objects, settings=settings)
+    structure = structure_of(service, MOUS)
+    service.close()
+    objects.close()
+    (manifest,) = [product for product in structure.products if product.kind is ProductKind.MANIFEST]
+    assert manifest.file_id == f"{name}.pipeline_manifest.xml"
+    (note,) = structure.notes
+    assert "of 2019-11-20 is used (the newest)" in note
+    assert structure.casa is not None
+    assert (structure.casa.version, structure.casa.basis) == ("5.6.1-8", CasaBasis.INGESTED)
+
+
+def test_a_query_for_dates_must_name_the_mous(tables: ArchiveTables) -> None:
+    with pytest.raises(ValidationError, match=":mous_uid"):
+        MetadataResolverSettings(database=tables.settings(), product_dates_query="SELECT 1, 2")
 
 
 def test_a_calibration_script_beside_caltables_is_a_combined_case(

@@ -61,6 +61,24 @@ def test_versions_of_pipeline_and_procedure_may_be_missing() -> None:
     assert (manifest.pipeline_version, manifest.procedure) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("nodes", "servers"),
+    [
+        ('<node num_mpi_servers="0"/>', 0),
+        ('<node num_mpi_servers="7"/><node num_mpi_servers="8"/>', 15),
+        ('<node num_mpi_servers="N/A"/>', None),
+        ("<node/>", None),
+        ("", None),
+    ],
+)
+def test_standard_and_mpi_casa_are_told_apart(nodes: str, servers: int | None) -> None:
+    environment = f"<execution_environment>{nodes}</execution_environment>"
+    text = WHOLE.replace("<procedure_name", f"{environment}<procedure_name")
+
+    assert read_manifest(text.encode()).mpi_servers == servers
+    assert read_manifest(WHOLE.encode()).mpi_servers is None
+
+
 def test_a_session_without_execution_blocks_is_passed_over() -> None:
     text = WHOLE.replace(session(3, THIRD), session(2, caltables="") + session(3, THIRD))
 
