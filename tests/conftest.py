@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import structlog
 
+from tests.support.docker_engine import DockerEngine
 from tests.support.postgresql import PostgresServer
 from tests.support.rabbitmq import RabbitServer
+from tests.support.slurm import SlurmCluster
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,6 +45,20 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A PostgreSQL server for all tests; each makes databases of its own. Who stops it starts it again."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[DockerEngine]:
+    """A container engine for all tests. Who kills it starts it again."""
+    with DockerEngine() as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[SlurmCluster]:
+    """A Slurm cluster for all tests. Who kills its controller starts it again."""
+    with SlurmCluster() as cluster:
+        yield cluster
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

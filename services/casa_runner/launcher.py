@@ -93,8 +93,19 @@ class Launcher(Protocol):
             If there is none of the version that is needed, and never will be (``casa_version_unavailable``).
         """
 
-    def end_orphans(self, attempts: Path) -> int:
-        """End what works for runners of this host that are dead, in a folder of attempts; return how many."""
+    def end_orphans(self, attempts: Path) -> frozenset[Path]:
+        """End what works for dead runners in a folder of attempts.
+
+        Returns
+        -------
+        frozenset of Path
+            Attempts whose runner is dead but whose job works on, or waits: `start` in one of these takes it up.
+
+        Raises
+        ------
+        CasaAwayError
+            If nobody can tell now.
+        """
 
     def is_ready(self) -> bool:
         """Whether CASA could be started now."""

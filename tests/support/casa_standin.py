@@ -67,7 +67,7 @@ class StandInLauncher:
         self.started.append(self._processes.start(self._script, files, needs))
         return self.started[-1]
 
-    def end_orphans(self, attempts: Path) -> int:
+    def end_orphans(self, attempts: Path) -> frozenset[Path]:
         """Nothing is left of a dead runner's."""
         return self._processes.end_orphans(attempts)
 

@@ -6,12 +6,15 @@ import re
 import resource
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import NO_NEEDS, MemoryLimitError, Needs
+from services.casa_runner.launchers.places import place_for
+from services.casa_runner.launchers.settings import CasaPlace
 
 _TAIL_BYTES = 4096
 _NO_MEMORY = re.compile(rb"MemoryError|bad_alloc|Cannot allocate memory")
@@ -66,21 +69,31 @@ class ProcessLauncher:
     command
         What runs a script of CASA's: a Python that can import casatools and casatasks, or an
         unpacked CASA with its options.
+    casas
+        Other CASAs of this machine, by version.
     memory
         Bytes that a process may take for its data (``RLIMIT_DATA``); None: no limit.
     """
 
-    def __init__(self, *, command: Sequence[str | Path], memory: int | None = None) -> None:
-        self._command = tuple(str(word) for word in command)
+    def __init__(
+        self,
+        *,
+        command: Sequence[str | Path],
+        casas: Mapping[str, CasaPlace] = MappingProxyType({}),
+        memory: int | None = None,
+    ) -> None:
+        self._casa = CasaPlace(command=tuple(str(word) for word in command))
+        self._casas = casas
         self._memory = memory
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
         """Start a script; see `Launcher.start`. It ends when the runner dies (the script sees to it)."""
+        command = place_for(needs, self._casas, otherwise=self._casa).command
         memory = needs.memory if needs.memory is not None else self._memory
         with files.printed.open("ab") as printed:
             try:
                 process = subprocess.Popen(  # noqa: S603 (arguments are our own paths)
-                    [*self._command, script, files.job],
+                    [*command, script, files.job],
                     cwd=files.attempt.working,
                     env=files.environment,
                     stdin=subprocess.DEVNULL,
@@ -89,19 +102,19 @@ class ProcessLauncher:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise CasaAwayError(f"CASA's program {self._command[0]} cannot be started: {error}") from error
+                raise CasaAwayError(f"CASA's program {command[0]} cannot be started: {error}") from error
         if memory is not None:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
         return CasaProcess(process, printed=files.printed, memory=memory)
 
-    def end_orphans(self, attempts: Path) -> int:  # noqa: ARG002 (the Protocol's name)
+    def end_orphans(self, attempts: Path) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's name)
         """Nothing is left of a dead runner's: see `start`."""
-        return 0
+        return frozenset()
 
     def is_ready(self) -> bool:
         """Whether the program is there."""
-        return os.access(self._command[0], os.X_OK)
+        return os.access(self._casa.command[0], os.X_OK)
 
 
 def _tail(path: Path) -> bytes:

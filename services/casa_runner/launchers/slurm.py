@@ -1,0 +1,252 @@
+"""Starts CASA as a job of a Slurm cluster, which works on when the runner dies and is taken up again."""
+
+import math
+import time
+from pathlib import Path
+
+import structlog
+from pydantic import BaseModel, ConfigDict
+
+from services.casa_runner.errors import CasaAwayError
+from services.casa_runner.job import CasaFiles
+from services.casa_runner.launcher import NO_NEEDS, CasaLostError, Needs
+from services.casa_runner.launchers.handing_over import hand_over, is_held
+from services.casa_runner.launchers.places import place_for
+from services.casa_runner.launchers.settings import CasaPlace, SlurmSettings
+from services.casa_runner.launchers.slurm_programs import SlurmPrograms
+from services.casa_runner.launchers.slurm_states import JobState, exit_status
+
+log = structlog.get_logger()
+
+# The whole batch script: what it runs are its arguments, so nothing is pasted into a text that a shell reads.
+_BATCH_SCRIPT = '#!/bin/sh\nexec "$@"\n'
+_RECORD = "slurm.json"
+_MEBIBYTE = 2**20
+_KILLED = -9
+_SOON = 0.2
+_STOP_SECONDS = 5.0
+_ACCOUNTING_SECONDS = 60.0
+
+
+class SlurmRecord(BaseModel):
+    """What the attempt's directory knows of its job.
+
+    Attributes
+    ----------
+    name
+        The job's name, which no other has.
+    memory
+        Its limit, bytes.
+    job
+        Its number; None from just before it is submitted until it is known.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    memory: int
+    job: str | None = None
+
+    def write(self, logs: Path) -> None:
+        """Write the record whole or not at all."""
+        draft = logs / f"{_RECORD}.draft"
+        draft.write_text(self.model_dump_json())
+        draft.rename(logs / _RECORD)
+
+    @classmethod
+    def read(cls, logs: Path) -> "SlurmRecord | None":
+        """Read the record; None if there was no thought of a job yet."""
+        try:
+            return cls.model_validate_json((logs / _RECORD).read_bytes())
+        except FileNotFoundError:
+            return None
+
+
+class SlurmJob:
+    """CASA as a job.
+
+    Parameters
+    ----------
+    programs
+        The cluster's programs.
+    job
+        The job's number.
+    memory
+        Its limit, bytes.
+    last_word
+        File that CASA writes last; when it is there the end is near.
+    poll_interval
+        Seconds between two looks while it is not.
+    """
+
+    def __init__(
+        self, programs: SlurmPrograms, *, job: str, memory: int, last_word: Path, poll_interval: float
+    ) -> None:
+        self._programs = programs
+        self._job = job
+        self._memory = memory
+        self._last_word = last_word
+        self._poll_interval = poll_interval
+        self._looked_at = -math.inf
+        self._missing_since: float | None = None
+        self._is_over = False
+        self._status: int | None = None
+
+    @property
+    def job(self) -> str:
+        """The job's number."""
+        return self._job
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for the end; see `RunningCasa.wait`. A controller that is away has nothing to tell."""
+        until = time.monotonic() + timeout
+        while self._status is None:
+            if self._is_time_to_look() and (state := self._look()) is not None and state.is_over:
+                self._is_over = True
+                self._status = exit_status(state, memory=self._memory)
+            elif (left := until - time.monotonic()) <= 0:
+                return None
+            else:
+                time.sleep(min(left, _SOON))
+        return self._status
+
+    def stop(self) -> None:
+        """Kill the job and wait until it works no more."""
+        if self._is_over:
+            return
+        self._is_over, self._status = True, _KILLED
+        try:
+            self._programs.kill(self._job)
+            until = time.monotonic() + _STOP_SECONDS
+            while (state := self._programs.queued(self._job)) is not None and not state.is_over:
+                if time.monotonic() > until:
+                    log.warning("slurm_job_ends_slowly", job=self._job, state=state.state)
+                    return
+                time.sleep(_SOON)
+        except CasaAwayError as error:
+            log.warning("slurm_job_not_ended", job=self._job, cause=str(error), consequence="it ends at its time limit")
+
+    def _is_time_to_look(self) -> bool:
+        interval = min(_SOON, self._poll_interval) if self._last_word.exists() else self._poll_interval
+        return time.monotonic() - self._looked_at >= interval
+
+    def _look(self) -> JobState | None:
+        """Ask the queue, and the accounting of what the queue has forgotten or does not tell."""
+        self._looked_at = time.monotonic()
+        try:
+            state = self._programs.queued(self._job)
+            if state is None or state.needs_accounting:
+                state = self._accounted()
+        except CasaAwayError as error:
+            log.warning("slurm_away", job=self._job, cause=str(error), consequence="the job works on")
+            return None
+        return state
+
+    def _accounted(self) -> JobState | None:
+        """Ask the accounting, which hears of an end some moments after the queue."""
+        state = self._programs.accounted(self._job)
+        if state is not None and state.is_over:
+            return state
+        now = time.monotonic()
+        self._missing_since = self._missing_since or now
+        if now - self._missing_since > _ACCOUNTING_SECONDS:
+            self._is_over, self._status = True, _KILLED
+            raise CasaLostError(f"Slurm's accounting knows no end of the job {self._job}; is slurmdbd at work?")
+        return None
+
+
+class SlurmLauncher:
+    """Starts CASA as jobs of a cluster whose nodes see the scratch directory at the same path.
+
+    Parameters
+    ----------
+    settings
+        The cluster, the CASAs and the limits.
+    """
+
+    def __init__(self, *, settings: SlurmSettings) -> None:
+        self._settings = settings
+        self._programs = SlurmPrograms(
+            folder=settings.programs, configuration=settings.configuration, timeout=settings.answer_timeout
+        )
+
+    def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> SlurmJob:
+        """Submit a script, or take up the job that the attempt has; see `Launcher.start`."""
+        record = SlurmRecord.read(files.attempt.logs)
+        if record is not None and (job := record.job or self._find(record.name)) is not None:
+            log.info("slurm_job_taken_up", job=job)
+        else:
+            place = place_for(needs, self._settings.casas, otherwise=self._settings.casa)
+            memory = needs.memory if needs.memory is not None else int(self._settings.memory)
+            record = SlurmRecord(name=f"alma-restore-{files.attempt.name}", memory=memory)
+            record.write(files.attempt.logs)
+            job = self._submit(place, hand_over(script, files), files, record)
+            log.info("slurm_job_submitted", job=job)
+        record.model_copy(update={"job": job}).write(files.attempt.logs)
+        return self._running(job, record, files.result)
+
+    def end_orphans(self, attempts: Path) -> frozenset[Path]:
+        """Tell which attempts of dead runners still have a job; those are left to work."""
+        found = set()
+        for path in sorted(attempts.glob(f"*/logs/{_RECORD}")):
+            record, attempt = SlurmRecord.read(path.parent), path.parents[1]
+            if record is None or is_held(attempt):
+                continue
+            job = record.job or self._find(record.name)
+            if job is not None and self._is_worth_taking_up(job):
+                found.add(attempt)
+        return frozenset(found)
+
+    def is_ready(self) -> bool:
+        """Whether the controller answers."""
+        return self._programs.answers()
+
+    def _is_worth_taking_up(self, job: str) -> bool:
+        """Whether a job works, waits or came to a good end."""
+        state = self._programs.queued(job) or self._programs.accounted(job)
+        return state is not None and (not state.is_over or state.state == "COMPLETED")
+
+    def _running(self, job: str, record: SlurmRecord, last_word: Path) -> SlurmJob:
+        return SlurmJob(
+            self._programs,
+            job=job,
+            memory=record.memory,
+            last_word=last_word,
+            poll_interval=self._settings.poll_interval,
+        )
+
+    def _find(self, name: str) -> str | None:
+        """Find the job of a runner that died before it wrote the number down."""
+        found = self._programs.queued_by_name(name) or self._programs.accounted_by_name(name)
+        return found[-1].job if found else None
+
+    def _submit(self, place: CasaPlace, script: Path, files: CasaFiles, record: SlurmRecord) -> str:
+        batch = files.attempt.home / "batch.sh"
+        batch.write_text(_BATCH_SCRIPT)
+        environment = [f"{name}={value}" for name, value in files.environment.items()]
+        command = [str(batch), "/usr/bin/env", "-i", *environment, *place.command, str(script), str(files.job)]
+        return self._programs.submit(self._options(place, files, record), command)
+
+    def _options(self, place: CasaPlace, files: CasaFiles, record: SlurmRecord) -> list[str]:
+        settings = self._settings
+        chosen = {
+            "job-name": record.name,
+            "chdir": files.attempt.working,
+            "output": str(files.printed).replace("%", "%%"),
+            "open-mode": "append",
+            "input": "/dev/null",
+            "export": "NIL",
+            "nodes": 1,
+            "ntasks": 1,
+            "cpus-per-task": settings.cores,
+            "mem": f"{math.ceil(record.memory / _MEBIBYTE)}M",
+            "time": settings.time_limit,
+            "partition": settings.partition,
+            "account": settings.account,
+            "constraint": place.constraint,
+        }
+        return [
+            "--no-requeue",
+            *(f"--{name}={value}" for name, value in chosen.items() if value is not None),
+            *settings.options,
+        ]

@@ -1,0 +1,162 @@
+"""A private container engine for tests, and an image that holds this machine's Python by mounts."""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic, sleep
+from types import TracebackType
+from typing import Self
+
+import docker
+from docker.errors import DockerException
+
+IMAGE = "alma-restore-test/casa:6.7"
+OTHER_IMAGE = "alma-restore-test/casa:4.7"
+_LINKS = ("bin", "lib", "lib64", "lib32", "sbin")
+_FOLDERS = ("dev", "etc", "proc", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
+
+
+class DockerEngine:
+    """Runs ``dockerd`` with folders and a socket of its own and no network; its containers end with the context.
+
+    Containers outlive `kill`. It needs root: other users start it by sudo.
+    """
+
+    def __init__(self) -> None:
+        self._program = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+        if self._program is None:
+            raise FileNotFoundError("dockerd is missing: install it by `apt-get install docker.io`")
+        self._folder = Path(tempfile.mkdtemp(prefix="docker-"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"unix://{self._folder}/docker.sock"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            with self.client() as client:
+                for name in (IMAGE, OTHER_IMAGE):
+                    repository, _, tag = name.partition(":")
+                    client.api.import_image_from_data(_bare_image(tag), repository=repository, tag=tag)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def client(self) -> "_Client":
+        """Connect to it; a context manager."""
+        return _Client(base_url=self.address)
+
+    def start(self, *, timeout: float = 30.0) -> None:
+        """Start the engine on its folder and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
+        until = monotonic() + timeout
+        while not self._answers():
+            if self._process.poll() is not None or monotonic() > until:
+                raise RuntimeError(f"dockerd did not start: {(self._folder / 'log').read_text()[-2000:]}")
+            sleep(0.05)
+
+    def kill(self) -> None:
+        """Kill -9 the engine, as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Remove the containers, end the engine and remove its folder."""
+        if self._process is not None:
+            with self.client() as client:
+                for container in client.containers.list(all=True):
+                    container.remove(force=True)
+            self._end(signal.SIGTERM)
+        subprocess.run([*as_root(), "rm", "-rf", self._folder], check=True)
+
+    def _command(self) -> list[str | Path]:
+        folder = self._folder
+        flags = {
+            "data-root": folder / "data",
+            "exec-root": folder / "exec",
+            "pidfile": folder / "pid",
+            "host": self.address,
+            "group": str(os.getgid()),
+            "bridge": "none",
+            "iptables": "false",
+            "ip6tables": "false",
+            "live-restore": "true",
+        }
+        assert self._program is not None
+        return [*as_root(), self._program, *(f"--{name}={value}" for name, value in flags.items())]
+
+    def _answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except DockerException:
+            return False
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is None:
+            return
+        pid = (self._folder / "pid").read_text().strip()
+        subprocess.run([*as_root(), "kill", f"-{how.value}", pid], check=True)
+        self._process.wait(30)
+        self._process = None
+
+
+class _Client(docker.DockerClient):
+    """A client that is closed with its context."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def as_root() -> Sequence[str]:
+    """Return what runs a command as root."""
+    return () if os.geteuid() == 0 else ("sudo", "--non-interactive")
+
+
+def python_mounts() -> tuple[Path, ...]:
+    """Return the folders that this Python consists of, for an image that has nothing of its own."""
+    system = [path for path in (Path("/usr/lib"), Path("/usr/lib64")) if path.is_dir()]
+    own = {Path(sys.prefix), Path(sys.base_prefix)}
+    if Path("/usr") in own:
+        own = (own - {Path("/usr")}) | {Path("/usr/bin")}
+    return (*system, *sorted(own))
+
+
+def _bare_image(tag: str) -> bytes:
+    """Make an image of empty folders, the system's links between them, and a file that says its tag."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name in _LINKS:
+            if Path("/", name).is_symlink():
+                link = tarfile.TarInfo(name)
+                link.type, link.linkname = tarfile.SYMTYPE, str(Path("/", name).readlink())
+                tar.addfile(link)
+        for name in _FOLDERS:
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755 if name != "tmp" else 0o1777
+            tar.addfile(folder)
+        text = tarfile.TarInfo("etc/casa")
+        text.size = len(tag)
+        tar.addfile(text, io.BytesIO(tag.encode()))
+    return stream.getvalue()
