@@ -10,7 +10,8 @@
   event next says it, with the same ids.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event as Flag
@@ -53,6 +54,10 @@ Reporter = Callable[[Event, RetryLater | DeadLetter, int], Sequence[Event]]
 """Says what is to be published about an event that is put off or given up, after this attempt."""
 
 
+Keeper = Callable[[Event, int, str], str]
+"""Keeps the traceback of an event that is given up after this attempt, and returns the key it is kept under."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
     """What a service listens to.
@@ -69,6 +74,11 @@ class Subscription:
         Events that one process handles at a time; also the prefetch.
     report
         What to say about an event that is put off or given up; published before it is settled.
+    keep
+        Keeps the traceback of an event that is given up.
+    longest
+        Seconds that handling one event may take at the very most; the broker must not take it back before.
+        None for what is done within minutes.
     """
 
     queue: str
@@ -76,6 +86,8 @@ class Subscription:
     handler: Handler
     concurrency: int = 1
     report: Reporter | None = None
+    keep: Keeper | None = None
+    longest: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +98,8 @@ class DeadEvent:
     ----------
     queue
         Queue whose handler gave it up.
+    key
+        Names it among the queue's dead letters: the message's id, or a digest of one that has none.
     body
         The message as it came, whole.
     code
@@ -96,14 +110,23 @@ class DeadEvent:
         How often it was tried.
     first_failure
         When it failed first, UTC; None if the broker itself gave it up.
+    artefact
+        Key of the traceback in the object store, if there is one.
     """
 
     queue: str
+    key: str
     body: bytes
     code: str
     reason: str
     attempt: int
     first_failure: datetime | None
+    artefact: str | None = None
+
+
+def key_of(body: bytes, message_id: str | None = None) -> str:
+    """Name a dead letter: by the id of its message, else by a digest of it."""
+    return message_id or hashlib.sha256(body).hexdigest()[:32]
 
 
 class Bus(Protocol):
@@ -148,6 +171,8 @@ class Bus(Protocol):
         ------
         DependencyAwayError
             If the bus cannot be reached.
+        MisconfiguredError
+            If the broker would take an event back before the subscription's longest handling ends.
         """
 
     def listen(self, listener: Callable[[Event], None], *, request_id: UUID | None = None) -> Callable[[], None]:
@@ -161,6 +186,20 @@ class Bus(Protocol):
 
     def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
         """List what a queue's handlers gave up, oldest first, and leave it there."""
+
+    def replay(self, queue: str, keys: Collection[str]) -> int:
+        """Give dead letters to the queue's handlers again, with their own ids and all attempts before them.
+
+        Who is interrupted in between may give one twice.
+
+        Returns
+        -------
+        int
+            How many there were.
+        """
+
+    def drop(self, queue: str, keys: Collection[str]) -> int:
+        """Remove dead letters for good; tell how many there were."""
 
     def is_ready(self) -> bool:
         """Whether events can be published and consumed right now."""

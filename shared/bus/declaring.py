@@ -1,13 +1,11 @@
-"""Declares the topology in RabbitMQ and looks into its queues, over short connections of its own."""
+"""Declares the topology in RabbitMQ, over short connections of its own."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from itertools import takewhile
 from threading import Lock
 from typing import TypeVar
 
-import pika
 import structlog
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import (
@@ -18,18 +16,17 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from shared.bus import wire
-from shared.bus.base import DeadEvent
+from shared.bus.applying import Applied, Difference, apply, compare
 from shared.bus.handling import check_topics
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
-from shared.bus.topology import Names, apply, topology
+from shared.bus.topology import Topology, topology
 from shared.errors import DependencyAwayError, MisconfiguredError
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 _PAUSE = 0.3
-_FORBIDDEN, _DIFFERENT = 403, 406
+_FORBIDDEN = 403
 
 
 class Declarer:
@@ -50,7 +47,7 @@ class Declarer:
         self._queues: dict[str, tuple[str, ...]] = {}
 
     def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
-        """Make queues, waiting for a broker that is still starting.
+        """Add queues to those that are known and make what is missing, waiting for a broker that is still starting.
 
         Raises
         ------
@@ -59,49 +56,66 @@ class Declarer:
         MisconfiguredError
             If something exists with other properties, or the broker does not let us in.
         """
+        self.know(queues)
+        applied = patiently(self._apply, self._settings.connect_timeout)
+        if applied.differences:
+            raise MisconfiguredError(
+                f"RabbitMQ's topology differs: {'; '.join(map(str, applied.differences))}. "
+                "Empty and delete what differs, or use the settings it was made with; "
+                "`alma-restore topology check` shows it all"
+            )
+
+    def know(self, queues: Mapping[str, tuple[str, ...]]) -> None:
+        """Add queues to those that are known, and do nothing else."""
         for topics in queues.values():
             check_topics(topics)
         with self._lock:
             for queue, topics in queues.items():
                 self._queues[queue] = tuple(dict.fromkeys((*self._queues.get(queue, ()), *topics)))
-        _patiently(self.redeclare, self._settings.connect_timeout)
 
     def redeclare(self) -> None:
-        """Make all known queues that are missing; one attempt."""
+        """Make all known queues that are missing; one attempt. What differs is told in the log and used as it is."""
+        for difference in self._apply().differences:
+            log.error("bus_topology_differs", difference=str(difference), consequence="it is used as it is")
+
+    def compare(self) -> tuple[Difference, ...]:
+        """Say what is missing or differs in the broker, and change nothing."""
+        with connected(self._settings, "declarer") as connection:
+            return compare(self._wanted(), connection)
+
+    def _wanted(self) -> Topology:
         with self._lock:
-            queues = dict(self._queues)
-        if not queues:
-            return
-        wanted = topology(queues, settings=self._settings, retry=self._retry)
-        with self._connection() as connection:
-            made = apply(wanted, connection)
-        if made:
-            log.info("bus_topology_made", queues=sorted(queues), prefix=self._settings.prefix)
+            return topology(dict(self._queues), settings=self._settings, retry=self._retry)
+
+    def _apply(self) -> Applied:
+        if not self._queues:
+            return Applied(made=(), differences=())
+        with connected(self._settings, "declarer") as connection:
+            applied = apply(self._wanted(), connection)
+        if applied.made:
+            log.info("bus_topology_made", queues=applied.made)
             time.sleep(self._settings.settle_time)
+        return applied
 
-    def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
-        """List a queue's dead letters and leave them there."""
-        return _patiently(lambda: self._browse(queue), self._settings.connect_timeout)
 
-    def _browse(self, queue: str) -> tuple[DeadEvent, ...]:
-        name = Names(self._settings.prefix).dead(queue)
-        with self._connection() as connection:
-            channel = connection.channel()
-            # Nothing is acknowledged, so the broker takes all back, in order, when the channel goes.
-            got = takewhile(lambda each: each[0] is not None, (channel.basic_get(name) for _ in iter(int, 1)))
-            return tuple(
-                wire.dead_event(queue, body or b"", properties or pika.BasicProperties()) for _, properties, body in got
-            )
+@contextmanager
+def connected(settings: RabbitSettings, name: str) -> Iterator[BlockingConnection]:
+    """Hold a short connection; errors are ours and show no credentials.
 
-    @contextmanager
-    def _connection(self) -> Iterator[BlockingConnection]:
-        with _explained():
-            connection = BlockingConnection(self._settings.parameters("declarer"))
-            try:
-                yield connection
-            finally:
-                if connection.is_open:
-                    connection.close()
+    Raises
+    ------
+    DependencyAwayError
+        If the broker does not answer or is not whole yet.
+    MisconfiguredError
+        If it does not let us in.
+    """
+    with _explained():
+        connection = BlockingConnection(settings.parameters(name))
+        try:
+            yield connection
+        finally:
+            if connection.is_open:
+                connection.close()
 
 
 @contextmanager
@@ -114,17 +128,17 @@ def _explained() -> Iterator[None]:
             "RabbitMQ does not let us in: check user, password and virtual host of the bus's URL"
         ) from error
     except ChannelClosedByBroker as error:
-        if error.reply_code in (_FORBIDDEN, _DIFFERENT):
+        if error.reply_code == _FORBIDDEN:
             raise MisconfiguredError(
-                f"RabbitMQ refuses the topology: {error.reply_text}; "
-                "give the user the right to configure, or empty and delete what differs"
+                f"RabbitMQ refuses the topology: {error.reply_text}; give the user the right to configure"
             ) from error
         raise DependencyAwayError(f"RabbitMQ is not whole yet: {error.reply_code} {error.reply_text}") from error
     except (AMQPError, OSError) as error:
         raise DependencyAwayError(f"RabbitMQ cannot be reached: {error!r}") from error
 
 
-def _patiently(attempt: Callable[[], T], timeout: float) -> T:
+def patiently(attempt: Callable[[], T], timeout: float) -> T:
+    """Try again while the broker is away, for so many seconds at most."""
     until = time.monotonic() + timeout
     while True:
         try:

@@ -1,11 +1,13 @@
 """What both adapters do with a delivery: decode, handle, publish what was said, decide."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
+from random import SystemRandom
 from threading import Thread
 from time import monotonic
+from traceback import format_exception
 
 import structlog
 from pydantic_core import PydanticSerializationError
@@ -31,10 +33,11 @@ Outcome = Ending | RetryLater | DeadLetter
 
 @dataclass(frozen=True, kw_only=True)
 class Handled:
-    """What became of a delivery, and when its event failed first."""
+    """What became of a delivery, when its event failed first, and its id if it could be read."""
 
     outcome: Outcome
     first_failure: datetime | None = None
+    key: str | None = None
 
 
 def encode_all(events: Sequence[Event]) -> list[bytes]:
@@ -101,7 +104,15 @@ def _failed(
         return Handled(outcome=Ending.LOST)
     now = datetime.now(UTC)
     since = first_failure or now
-    decision = decide(error, attempt=delivery.attempt, failing_for=(now - since).total_seconds(), policy=policy)
+    decision = decide(
+        error,
+        attempt=delivery.attempt,
+        failing_for=(now - since).total_seconds(),
+        policy=policy,
+        chance=SystemRandom().random(),
+    )
+    if isinstance(decision, DeadLetter):
+        decision = replace(decision, artefact=_keep_traceback(error, event, delivery, subscription))
     log.warning(
         "event_put_off" if isinstance(decision, RetryLater) else "event_given_up",
         queue=subscription.queue,
@@ -113,7 +124,17 @@ def _failed(
     )
     if _report(event, decision, delivery, subscription) is Ending.LOST:
         return Handled(outcome=Ending.LOST)
-    return Handled(outcome=decision, first_failure=since)
+    return Handled(outcome=decision, first_failure=since, key=str(event.id))
+
+
+def _keep_traceback(error: BaseException, event: Event, delivery: Delivery, subscription: Subscription) -> str | None:
+    if subscription.keep is None:
+        return None
+    try:
+        return subscription.keep(event, delivery.attempt, "".join(format_exception(error)))
+    except Exception:  # a traceback that cannot be kept must not keep the event from being given up
+        log.exception("traceback_not_kept", queue=subscription.queue, message_id=str(event.id))
+        return None
 
 
 def _report(event: Event, decision: RetryLater | DeadLetter, delivery: Delivery, subscription: Subscription) -> Ending:

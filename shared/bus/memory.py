@@ -2,7 +2,7 @@
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
@@ -12,7 +12,7 @@ from time import monotonic
 from uuid import UUID
 
 from contracts.envelope import Event
-from shared.bus.base import DeadEvent, Subscription
+from shared.bus.base import DeadEvent, Subscription, key_of
 from shared.bus.errors import UnroutableError
 from shared.bus.handling import Ending, Handled, Workers, check_topics, encode_all, handle
 from shared.bus.onlooker import Onlooker
@@ -64,6 +64,16 @@ class _Queue:
                     return self.ready.popleft()
                 self.changed.wait(self.waiting[0][0] - monotonic() if self.waiting else None)
         return None
+
+    def bury(self, dead: DeadEvent) -> None:
+        with self.changed:
+            self.dead.append(dead)
+
+    def dig_out(self, keys: Collection[str]) -> list[DeadEvent]:
+        with self.changed:
+            found = [each for each in self.dead if each.key in keys]
+            self.dead = [each for each in self.dead if each.key not in keys]
+            return found
 
     def _wake(self) -> None:
         while self.waiting and self.waiting[0][0] <= monotonic():
@@ -174,15 +184,17 @@ class _Consumer:
             case RetryLater(delay=delay):
                 later = replace(entry, attempt=entry.attempt + 1, first_failure=handled.first_failure)
                 self._queue.put_off(later, delay)
-            case DeadLetter(code=code, reason=reason):
-                self._queue.dead.append(
+            case DeadLetter(code=code, reason=reason, artefact=artefact):
+                self._queue.bury(
                     DeadEvent(
                         queue=self._queue.name,
+                        key=handled.key or key_of(entry.body),
                         body=entry.body,
                         code=code,
                         reason=reason,
                         attempt=entry.attempt,
                         first_failure=handled.first_failure,
+                        artefact=artefact,
                     )
                 )
             case Ending():
@@ -254,6 +266,16 @@ class MemoryBus:
     def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
         """List what a queue's handlers gave up."""
         return tuple(self._broker.queue(queue).dead)
+
+    def replay(self, queue: str, keys: Collection[str]) -> int:
+        """Give dead letters to the queue's handlers again; tell how many there were."""
+        found = self._broker.queue(queue).dig_out(keys)
+        self._broker.queue(queue).put([each.body for each in found])
+        return len(found)
+
+    def drop(self, queue: str, keys: Collection[str]) -> int:
+        """Remove dead letters for good; tell how many there were."""
+        return len(self._broker.queue(queue).dig_out(keys))
 
     def is_ready(self) -> bool:
         """Whether the bus is open."""

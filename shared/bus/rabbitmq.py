@@ -1,14 +1,16 @@
 """The bus over RabbitMQ, for services in processes of their own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from time import monotonic
 from uuid import UUID
 
 from contracts.envelope import Event
 from shared.bus import wire
+from shared.bus.applying import Difference
 from shared.bus.base import DeadEvent, Subscription
 from shared.bus.consumer import Consumer
 from shared.bus.declaring import Declarer
+from shared.bus.graveyard import Graveyard
 from shared.bus.handling import encode_all
 from shared.bus.listening import Listening
 from shared.bus.publisher import Publisher
@@ -33,6 +35,7 @@ class RabbitBus:
         self._retry = retry or RetryPolicy()
         self._names = Names(settings.prefix)
         self._declarer = Declarer(settings=settings, retry=self._retry)
+        self._graveyard = Graveyard(settings=settings)
         self._publisher = Publisher(settings=settings, prepare=self._declarer.redeclare)
         self._consumers: list[Consumer] = []
         self._listenings: list[Listening] = []
@@ -40,6 +43,17 @@ class RabbitBus:
     def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
         """Make queues that keep the events of their topics from now on; see `shared.bus.base.Bus`."""
         self._declarer.declare(queues)
+
+    def compare(self, queues: Mapping[str, tuple[str, ...]]) -> tuple[Difference, ...]:
+        """Say what a broker that is there lacks for these queues, or has otherwise; change nothing.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the broker cannot be reached.
+        """
+        self._declarer.know(queues)
+        return self._declarer.compare()
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events in order; returns when the broker has confirmed all of them."""
@@ -78,7 +92,15 @@ class RabbitBus:
 
     def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
         """List what a queue's handlers gave up, oldest first, and leave it there."""
-        return self._declarer.dead_letters(queue)
+        return self._graveyard.list(queue)
+
+    def replay(self, queue: str, keys: Collection[str]) -> int:
+        """Give dead letters to the queue's handlers again; tell how many there were."""
+        return self._graveyard.replay(queue, keys)
+
+    def drop(self, queue: str, keys: Collection[str]) -> int:
+        """Remove dead letters for good; tell how many there were."""
+        return self._graveyard.drop(queue, keys)
 
     def is_ready(self) -> bool:
         """Whether events can be published and every subscription gets its events."""

@@ -13,6 +13,8 @@ class RetryPolicy:
     ----------
     delays
         Seconds to wait after the first, second, … failed attempt; the last one repeats.
+    spread
+        Each delay is multiplied by one of these, drawn by lot: what failed together comes back one by one.
     deadline
         Seconds from the first failure after which a transient error is a dead letter too.
     unexpected_attempts
@@ -20,12 +22,18 @@ class RetryPolicy:
     """
 
     delays: tuple[float, ...] = (1.0, 5.0, 30.0, 120.0, 600.0)
+    spread: tuple[float, ...] = (0.8, 1.0, 1.25)
     deadline: float = 3 * 24 * 3600.0
     unexpected_attempts: int = 3
 
-    def delay_after(self, attempt: int) -> float:
-        """Seconds to wait after this attempt, counted from 1."""
-        return self.delays[min(attempt, len(self.delays)) - 1]
+    def delay_after(self, attempt: int, *, chance: float = 0.5) -> float:
+        """Seconds to wait after this attempt, counted from 1; ``chance`` from 0 up to 1 chooses within the spread."""
+        return self.delays[min(attempt, len(self.delays)) - 1] * self.spread[int(chance * len(self.spread))]
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """Every delay that there can be, in seconds, ascending."""
+        return tuple(sorted({delay * factor for delay in self.delays for factor in self.spread}))
 
 
 @dataclass(frozen=True)
@@ -38,13 +46,19 @@ class RetryLater:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """Keep the event aside for a person, with the stable ``code`` and the ``reason``."""
+    """Keep the event aside for a person, with the stable ``code`` and the ``reason``.
+
+    ``artefact`` is the key of the traceback in the object store, if it was kept.
+    """
 
     code: str
     reason: str
+    artefact: str | None = None
 
 
-def decide(error: BaseException, *, attempt: int, failing_for: float, policy: RetryPolicy) -> RetryLater | DeadLetter:
+def decide(
+    error: BaseException, *, attempt: int, failing_for: float, policy: RetryPolicy, chance: float = 0.5
+) -> RetryLater | DeadLetter:
     """Decide between another try and the dead letters.
 
     Parameters
@@ -57,6 +71,8 @@ def decide(error: BaseException, *, attempt: int, failing_for: float, policy: Re
         Seconds since the first failure of this event in this queue.
     policy
         Delays and limits.
+    chance
+        A number drawn by lot, from 0 up to 1, that chooses within the policy's spread.
     """
     code = error.code if isinstance(error, RestoreError) else "unexpected"
     cause = f"{type(error).__name__}: {error}"
@@ -64,4 +80,4 @@ def decide(error: BaseException, *, attempt: int, failing_for: float, policy: Re
         again = error.transient and failing_for < policy.deadline
     else:
         again = attempt < policy.unexpected_attempts
-    return RetryLater(policy.delay_after(attempt), cause) if again else DeadLetter(code, cause)
+    return RetryLater(policy.delay_after(attempt, chance=chance), cause) if again else DeadLetter(code, cause)

@@ -7,7 +7,7 @@
                     └──#──► <p>.services ──topic──► <p>.<queue> ──► <p>.<queue>.dead
                                  │                     ▲   │
                                  │ no queue took it    │   ▼
-                                 ▼                     └─ <p>.<queue>.wait.<ms>
+                                 ▼                     └─ <p>.wait.<ms>
                             <p>.unclaimed ──declared topics──► <p>.refused
 
 The journal makes every event routable, so the broker would not say when the queue
@@ -15,30 +15,35 @@ of a service is gone. Therefore what no service's queue takes falls through to t
 alternate exchange; there a queue without room takes every topic that was ever
 declared, and refuses it: the publisher gets a negative confirmation. A topic that
 no service takes matches nothing there and lives in the journal alone.
+
+What waits for another try lies in a queue per delay, whichever service it is for: it
+was published there with the service's queue as routing key, and expires to it.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from pika.exceptions import ChannelClosedByBroker
+from typing import Any
 
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
 
-if TYPE_CHECKING:
-    from pika.adapters.blocking_connection import BlockingConnection
-
 _NO_LIMIT = 1_000_000
 """Returns without limit: a browsed dead letter goes back and counts; from 4.0 on the default limit is 20."""
-_NOT_FOUND = 404
+_LEADING_ON = {
+    "x-queue-type": "quorum",
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-strategy": "at-least-once",
+    "x-overflow": "reject-publish",  # without it the strategy silently falls back to at-most-once
+}
+"""Arguments of a quorum queue whose expired or given-up messages get to another one without loss."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
-    """A durable topic exchange."""
+    """A durable exchange."""
 
     name: str
+    kind: str = "topic"
     alternate: str | None = None
 
     @property
@@ -99,9 +104,9 @@ class Names:
         """Name a service's dead letters."""
         return f"{self._prefix}.{service}.dead"
 
-    def wait(self, service: str, delay: float) -> str:
-        """Name the queue in which a service's events wait for so many seconds."""
-        return f"{self._prefix}.{service}.wait.{milliseconds(delay)}"
+    def wait(self, delay: float) -> str:
+        """Name the exchange and the queue in which events wait for so many seconds."""
+        return f"{self._prefix}.wait.{milliseconds(delay)}"
 
 
 def milliseconds(delay: float) -> int:
@@ -118,11 +123,13 @@ def topology(queues: Mapping[str, tuple[str, ...]], *, settings: RabbitSettings,
             Exchange(name=names.events),
             Exchange(name=names.unclaimed),
             Exchange(name=names.services, alternate=names.unclaimed),
+            *(Exchange(name=names.wait(delay), kind="fanout") for delay in retry.steps),
         ),
         queues=(
             _journal(names, settings),
             Queue(name=names.refused, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}),
-            *(queue for service in queues for queue in _of_service(service, names, settings, retry)),
+            *(_waiting(delay, names) for delay in retry.steps),
+            *(queue for service in queues for queue in _of_service(service, names, settings)),
         ),
         bindings=(
             *(
@@ -131,6 +138,7 @@ def topology(queues: Mapping[str, tuple[str, ...]], *, settings: RabbitSettings,
                 for topic in taken
             ),
             *(Binding(exchange=names.unclaimed, topic=topic, queue=names.refused) for topic in topics),
+            *(Binding(exchange=names.wait(delay), topic="", queue=names.wait(delay)) for delay in retry.steps),
             Binding(exchange=names.events, topic="#", queue=names.journal),
             Binding(exchange=names.events, topic="#", to_exchange=names.services),
         ),
@@ -147,65 +155,14 @@ def _journal(names: Names, settings: RabbitSettings) -> Queue:
     return Queue(name=names.journal, arguments=arguments)
 
 
-def _of_service(service: str, names: Names, settings: RabbitSettings, retry: RetryPolicy) -> Iterator[Queue]:
+def _waiting(delay: float, names: Names) -> Queue:
+    return Queue(name=names.wait(delay), arguments=_LEADING_ON | {"x-message-ttl": milliseconds(delay)})
+
+
+def _of_service(service: str, names: Names, settings: RabbitSettings) -> Iterator[Queue]:
     yield Queue(name=names.dead(service), arguments={"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT})
     yield Queue(
         name=names.queue(service),
-        arguments=_leading_to(names.dead(service)) | {"x-delivery-limit": settings.delivery_limit},
+        arguments=_LEADING_ON
+        | {"x-dead-letter-routing-key": names.dead(service), "x-delivery-limit": settings.delivery_limit},
     )
-    for delay in sorted(set(retry.delays)):
-        yield Queue(
-            name=names.wait(service, delay),
-            arguments=_leading_to(names.queue(service)) | {"x-message-ttl": milliseconds(delay)},
-        )
-
-
-def _leading_to(queue: str) -> dict[str, Any]:
-    """Arguments of a quorum queue whose expired or given-up messages get to another one without loss."""
-    return {
-        "x-queue-type": "quorum",
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": queue,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",  # without it the strategy silently falls back to at-most-once
-    }
-
-
-def apply(wanted: Topology, connection: "BlockingConnection") -> bool:
-    """Make what is missing and check that the rest is as it should be.
-
-    Returns
-    -------
-    bool
-        Whether a queue was made.
-
-    Raises
-    ------
-    ChannelClosedByBroker
-        406 if something exists with other properties.
-    """
-    missing = [queue for queue in wanted.queues if not _exists(queue, connection)]
-    channel = connection.channel()
-    for exchange in wanted.exchanges:
-        channel.exchange_declare(exchange.name, "topic", durable=True, arguments=exchange.arguments)
-    for queue in wanted.queues:
-        channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
-    for binding in wanted.bindings:
-        if binding.queue is not None:
-            channel.queue_bind(binding.queue, binding.exchange, binding.topic)
-        if binding.to_exchange is not None:
-            channel.exchange_bind(binding.to_exchange, binding.exchange, binding.topic)
-    channel.close()
-    return bool(missing)
-
-
-def _exists(queue: Queue, connection: "BlockingConnection") -> bool:
-    channel = connection.channel()
-    try:
-        channel.queue_declare(queue.name, passive=True)
-    except ChannelClosedByBroker as closed:
-        if closed.reply_code != _NOT_FOUND:
-            raise
-        return False
-    channel.close()
-    return True

@@ -1,13 +1,13 @@
 """How an event, its attempts and its end are written into a message of RabbitMQ."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from pika import BasicProperties, DeliveryMode
 
 from contracts.envelope import CONTENT_TYPE, Event
-from shared.bus.base import DeadEvent
+from shared.bus.base import DeadEvent, key_of
 from shared.bus.publisher import Outgoing
 from shared.bus.retry import DeadLetter
 from shared.bus.topology import Names
@@ -18,6 +18,8 @@ SERVICE = "x-service"
 CODE = "x-code"
 REASON = "x-reason"
 DIED = "x-died"
+ARTEFACT = "x-artefact"
+_OURS = (ATTEMPT, FIRST_FAILURE, SERVICE, CODE, REASON, DIED, ARTEFACT)
 _DELIVERY_COUNT = "x-delivery-count"
 _BROKERS_OWN = ("x-death", "x-delivery-count", "x-first-death-", "x-last-death-")
 _PERSISTENT = DeliveryMode.Persistent
@@ -57,7 +59,17 @@ def put_off(
     """Write an event that comes again after a while."""
     headers = {ATTEMPT: attempt_of(properties) + 1, FIRST_FAILURE: first_failure.isoformat()}
     return Outgoing(
-        exchange="", routing_key=names.wait(queue, delay), body=body, properties=_carried_on(properties, headers)
+        exchange=names.wait(delay),
+        routing_key=names.queue(queue),
+        body=body,
+        properties=_carried_on(properties, headers),
+    )
+
+
+def replayed(body: bytes, properties: BasicProperties, *, queue: str, names: Names) -> Outgoing:
+    """Write a dead letter that is given to its queue again, as if it had never failed."""
+    return Outgoing(
+        exchange="", routing_key=names.queue(queue), body=body, properties=_carried_on(properties, {}, without=_OURS)
     )
 
 
@@ -78,6 +90,7 @@ def given_up(
         CODE: decision.code,
         REASON: decision.reason[:_LONGEST_REASON],
         DIED: datetime.now(UTC).isoformat(),
+        **({ARTEFACT: decision.artefact} if decision.artefact else {}),
     }
     return Outgoing(exchange="", routing_key=names.dead(queue), body=body, properties=_carried_on(properties, headers))
 
@@ -88,20 +101,24 @@ def dead_event(queue: str, body: bytes, properties: BasicProperties) -> DeadEven
     brokers_reason = str(headers.get("x-first-death-reason", "unknown"))
     return DeadEvent(
         queue=queue,
+        key=key_of(body, properties.message_id),
         body=body,
         code=str(headers.get(CODE, brokers_reason)),
         reason=str(headers.get(REASON, f"given up by the broker: {brokers_reason}")),
         attempt=_integer(headers.get(ATTEMPT), 1),
         first_failure=_time(headers.get(FIRST_FAILURE)),
+        artefact=headers.get(ARTEFACT),
     )
 
 
-def _carried_on(properties: BasicProperties, headers: Mapping[str, Any]) -> BasicProperties:
+def _carried_on(
+    properties: BasicProperties, headers: Mapping[str, Any], *, without: Collection[str] = ()
+) -> BasicProperties:
     """Copy the properties with new headers, without what the broker counted for its own ends."""
     kept = [
         (name, value)
         for name, value in (properties.headers or {}).items()
-        if not name.startswith(_BROKERS_OWN) and _is_plain(value)
+        if not name.startswith(_BROKERS_OWN) and name not in without and _is_plain(value)
     ]
     return BasicProperties(
         content_type=properties.content_type,

@@ -12,7 +12,7 @@ from tests.support.samples import EB, MOUS
 
 T = TypeVar("T")
 SOURCE = "/alma-restore/test"
-QUICK = RetryPolicy(delays=(0.1, 0.2), deadline=60.0, unexpected_attempts=3)
+QUICK = RetryPolicy(delays=(0.1, 0.2), spread=(1.0,), deadline=60.0, unexpected_attempts=3)
 
 
 class Harness(Protocol):

@@ -319,6 +319,60 @@ def test_dead_letters_are_listed_in_order_and_stay(bus: Bus) -> None:
         assert [Event.decode(dead.body) for dead in bus.dead_letters("casa-runner")] == batch
 
 
+def test_a_dead_letter_that_is_replayed_is_handled_again_as_if_it_had_never_failed(bus: Bus) -> None:
+    failing = Failing(RestoreError("no"), times=1)
+    other, mine = started(), started()
+    handled = Collector[tuple[Event, int]]()
+
+    def handler(event: Event, delivery: Delivery) -> Sequence[Event]:
+        handled((event, delivery.attempt))
+        return failing(event, delivery) if len(handled.items) <= 2 else ()
+
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=handler))
+    bus.publish([other, mine])
+    wait_for_dead_letter(bus, "casa-runner", 2)
+    assert bus.replay("casa-runner", [str(mine.id)]) == 1
+    assert handled.wait_for(3)[2] == (mine, 1)
+    assert [dead.key for dead in bus.dead_letters("casa-runner")] == [str(other.id)]
+
+
+def test_a_dead_letter_that_is_dropped_is_gone_and_no_other(bus: Bus) -> None:
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=Failing(RestoreError("no"))))
+    batch = [started() for _ in range(3)]
+    bus.publish(batch)
+    wait_for_dead_letter(bus, "casa-runner", 3)
+    assert bus.drop("casa-runner", [str(batch[1].id), "unknown"]) == 1
+    assert [dead.key for dead in bus.dead_letters("casa-runner")] == [str(batch[0].id), str(batch[2].id)]
+
+
+def test_the_traceback_of_what_is_given_up_is_kept_and_named(bus: Bus) -> None:
+    kept = Collector[tuple[Event, int, str]]()
+
+    def keep(event: Event, attempt: int, traceback: str) -> str:
+        kept((event, attempt, traceback))
+        return "deadletters/1.txt"
+
+    failing = Failing(RestoreError("the manifest has no session"))
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=failing, keep=keep))
+    bus.publish([event := started()])
+    wait_for_dead_letter(bus, "casa-runner")
+    assert [dead.artefact for dead in bus.dead_letters("casa-runner")] == ["deadletters/1.txt"]
+    ((about, attempt, traceback),) = kept.items
+    assert (about, attempt) == (event, 1)
+    assert "Traceback" in traceback
+    assert "the manifest has no session" in traceback
+
+
+def test_a_traceback_that_cannot_be_kept_keeps_no_event_from_being_given_up(bus: Bus) -> None:
+    def keep(event: Event, attempt: int, traceback: str) -> str:
+        raise DependencyAwayError("the store does not answer")
+
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=Failing(RestoreError("no")), keep=keep))
+    bus.publish([started()])
+    wait_for_dead_letter(bus, "casa-runner")
+    assert [dead.artefact for dead in bus.dead_letters("casa-runner")] == [None]
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

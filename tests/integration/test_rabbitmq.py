@@ -300,7 +300,7 @@ def test_a_wait_queue_that_was_removed_is_made_anew(world: World) -> None:
 
     bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=handler))
     with world.plain() as connection:
-        connection.channel().queue_delete(world.names.wait("casa-runner", QUICK.delay_after(1)))
+        connection.channel().queue_delete(world.names.wait(QUICK.delay_after(1)))
     bus.publish([started()])
     assert attempts.wait_for(2) == [1, 2]
 
@@ -311,8 +311,39 @@ def test_a_wait_queue_that_was_removed_is_made_anew(world: World) -> None:
 def test_a_queue_with_other_properties_is_refused_with_what_differs(world: World) -> None:
     with world.plain() as connection:
         connection.channel().queue_declare(world.names.queue("casa-runner"), durable=True)
-    with pytest.raises(MisconfiguredError, match="casa-runner"):
+    with pytest.raises(MisconfiguredError, match=r"casa-runner: x-dead-letter-exchange is none, not ''"):
         world.bus().declare({"casa-runner": (STARTED,)})
+
+
+def test_what_is_missing_or_differs_is_listed_whole_and_nothing_is_changed(world: World) -> None:
+    queues = {"casa-runner": (STARTED,)}
+    world.bus(delivery_limit=5).declare(queues)
+    with world.plain() as connection:
+        connection.channel().queue_delete(world.names.dead("casa-runner"))
+    bus = world.bus()
+    for _ in range(2):
+        assert [str(each) for each in bus.compare(queues)] == [
+            f"{world.names.dead('casa-runner')} is missing",
+            f"{world.names.queue('casa-runner')}: x-delivery-limit is 5, not 20",
+        ]
+
+
+def test_what_came_to_differ_while_a_service_ran_does_not_keep_it_from_reconnecting(world: World) -> None:
+    interrupted, event = Interrupted(), started()
+    answers = world.collect("request-desk", PROGRESSED)
+    with TcpProxy(target_port=world.server.port) as proxy:
+        url = SecretStr(world.server.url.replace(str(world.server.port), str(proxy.port)))
+        bus = world.bus(url=url)
+        bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=interrupted))
+        bus.publish([event])
+        answers.wait_for(1)
+        with world.plain() as connection:
+            channel = connection.channel()
+            channel.queue_delete(world.names.dead("casa-runner"))
+            channel.queue_declare(world.names.dead("casa-runner"), durable=True)
+        proxy.cut()
+        assert_repeated_with_the_same_ids(event, interrupted, answers)
+        bus.close()
 
 
 def test_a_wrong_password_is_told_without_showing_it(world: World) -> None:

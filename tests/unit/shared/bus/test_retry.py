@@ -29,6 +29,12 @@ def test_a_failed_event_is_tried_again_or_given_up(
     assert decide(error, attempt=attempt, failing_for=failing_for, policy=POLICY) == decision
 
 
+def test_what_failed_together_does_not_come_back_together() -> None:
+    policy = RetryPolicy(delays=(1.0, 10.0), spread=(0.5, 1.0, 2.0))
+    assert [policy.delay_after(2, chance=chance) for chance in (0.0, 0.5, 0.99)] == [5.0, 10.0, 20.0]
+    assert policy.steps == (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+
+
 def test_a_block_that_cannot_be_restored_is_never_tried_again() -> None:
     error = BlockFailedError(ReasonCode.CHECKSUM_MISMATCH, "file X1")
     decision = decide(error, attempt=1, failing_for=0.0, policy=POLICY)

@@ -5,7 +5,9 @@ from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Binding, Queue, topology
 
 QUEUES = {"casa-runner": ("restore.ordered",), "notifier": ("request.refused", "release.granted")}
-WANTED = topology(QUEUES, settings=RabbitSettings(prefix="p"), retry=RetryPolicy(delays=(0.5, 5.0, 5.0)))
+WANTED = topology(
+    QUEUES, settings=RabbitSettings(prefix="p"), retry=RetryPolicy(delays=(0.5, 5.0, 5.0), spread=(1.0, 1.2))
+)
 
 
 def queue(name: str) -> Queue:
@@ -13,20 +15,21 @@ def queue(name: str) -> Queue:
     return found
 
 
-def test_each_service_has_a_queue_its_dead_letters_and_a_queue_per_delay() -> None:
+def test_each_service_has_a_queue_and_its_dead_letters() -> None:
     of_runner = [each.name for each in WANTED.queues if each.name.startswith("p.casa-runner")]
-    assert sorted(of_runner) == [
-        "p.casa-runner",
-        "p.casa-runner.dead",
-        "p.casa-runner.wait.500",
-        "p.casa-runner.wait.5000",
-    ]
+    assert sorted(of_runner) == ["p.casa-runner", "p.casa-runner.dead"]
 
 
-def test_what_waits_comes_back_to_its_own_service_only() -> None:
-    waiting = queue("p.casa-runner.wait.500").arguments
-    assert waiting["x-message-ttl"] == 500
-    assert (waiting["x-dead-letter-exchange"], waiting["x-dead-letter-routing-key"]) == ("", "p.casa-runner")
+def test_there_is_a_queue_for_every_delay_that_can_be_drawn() -> None:
+    waiting = {each.name: each.arguments["x-message-ttl"] for each in WANTED.queues if ".wait." in each.name}
+    assert waiting == {"p.wait.500": 500, "p.wait.600": 600, "p.wait.5000": 5000, "p.wait.6000": 6000}
+
+
+def test_what_waits_comes_back_by_the_key_that_it_was_published_with() -> None:
+    waiting = queue("p.wait.500").arguments
+    assert waiting["x-dead-letter-exchange"] == ""
+    assert "x-dead-letter-routing-key" not in waiting
+    assert Binding(exchange="p.wait.500", topic="", queue="p.wait.500") in WANTED.bindings
 
 
 def test_nothing_is_lost_between_a_queue_and_the_one_that_it_leads_to() -> None:

@@ -49,7 +49,7 @@ def test_an_event_that_is_put_off_carries_its_history_on() -> None:
         message_id="m", type="t", headers={"x-attempt": 2, "x-delivery-count": 1, "x-death": [], "x-own": "kept"}
     )
     sent = wire.put_off(b"body", before, queue="notifier", delay=5.0, first_failure=WHEN, names=NAMES)
-    assert (sent.exchange, sent.routing_key, sent.body) == ("", "p.notifier.wait.5000", b"body")
+    assert (sent.exchange, sent.routing_key, sent.body) == ("p.wait.5000", "p.notifier", b"body")
     assert sent.properties.headers == {"x-attempt": 4, "x-first-failure": WHEN.isoformat(), "x-own": "kept"}
     assert (sent.properties.message_id, sent.properties.type) == ("m", "t")
     assert wire.first_failure_of(sent.properties) == WHEN
