@@ -22,11 +22,10 @@ from services.notifier.addresses import Addresses, DeliveryRecord
 from services.notifier.area import DeliveryArea, DirectoryArea
 from services.notifier.attachments import LogLimits, attach_logs
 from services.notifier.mail import Mail
-from services.notifier.mail_directory import DirectoryTransport
+from services.notifier.opening import open_transport
 from services.notifier.outbox import MailRecord, Outbox
 from services.notifier.provenance import README, SUMS, files_of, trace_blocks, write_readme, write_sums
-from services.notifier.settings import DirectoryMailSettings, NotifierSettings
-from services.notifier.smtp import SmtpTransport
+from services.notifier.settings import NotifierSettings
 from services.notifier.transport import MailRefusedError, MailTransport
 from services.notifier.writer import Correspondents, MailWriter, undelivered_id
 from shared.bus import Delivery, Subscription
@@ -202,12 +201,6 @@ def _people(settings: NotifierSettings) -> Correspondents:
     )
 
 
-def _transport(settings: NotifierSettings) -> MailTransport:
-    if isinstance(settings.mail, DirectoryMailSettings):
-        return DirectoryTransport(folder=settings.mail.folder)
-    return SmtpTransport(settings=settings.mail)
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -229,7 +222,7 @@ def build(*, objects: ObjectStore, settings: NotifierSettings | None = None, clo
         settings=settings,
         objects=objects,
         area=DirectoryArea(root=settings.deliveries, objects=objects),
-        transport=_transport(settings),
+        transport=open_transport(settings.mail),
         addresses=Addresses(
             objects=objects,
             public_url=settings.public_url,

@@ -1,0 +1,43 @@
+"""What commands share: the bus of a deployment, and errors as one sentence."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from pydantic import ValidationError
+
+from contracts.flow import QUEUES
+from shared.bus import Bus
+from shared.bus.rabbitmq import RabbitBus
+from shared.errors import RestoreError
+from shared.settings import BusAccess, explain
+
+
+class BadArgumentsError(RestoreError):
+    """The arguments of a command do not say what is wanted."""
+
+    code = "bad_arguments"
+
+
+@contextmanager
+def deployment_bus() -> Iterator[Bus]:
+    """Open the bus that the environment names, with its topology declared."""
+    bus = RabbitBus(settings=BusAccess().bus)
+    try:
+        bus.declare(QUEUES)
+        yield bus
+    finally:
+        bus.close()
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Show an error of ours, or of the input, as one sentence instead of a traceback."""
+    try:
+        yield
+    except RestoreError as error:
+        typer.echo(f"alma-restore: {error}", err=True)
+        raise typer.Exit(2) from error
+    except ValidationError as error:
+        typer.echo(f"alma-restore: {explain(error)}", err=True)
+        raise typer.Exit(2) from error
