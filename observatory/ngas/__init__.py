@@ -2,7 +2,16 @@
 
 from observatory.ngas.archive import Archive, StoredFile
 from observatory.ngas.faults import Fault, FaultBoard
-from observatory.ngas.locations import location_report
+from observatory.ngas.locations import location_report, multipart_report, tar_report
 from observatory.ngas.server import NgasServer
 
-__all__ = ["Archive", "Fault", "FaultBoard", "NgasServer", "StoredFile", "location_report"]
+__all__ = [
+    "Archive",
+    "Fault",
+    "FaultBoard",
+    "NgasServer",
+    "StoredFile",
+    "location_report",
+    "multipart_report",
+    "tar_report",
+]

@@ -36,6 +36,8 @@ class Fault:
         Answer a bare 503.
     ignore_range
         Serve the whole file whatever range was asked for.
+    range_off
+        Serve a resumed body from so many bytes behind what was asked for, and say so.
     times
         For how many requests; None is for all of them.
     commands
@@ -52,6 +54,7 @@ class Fault:
     redirect_to: str | None = None
     busy: bool = False
     ignore_range: bool = False
+    range_off: int = 0
     times: int | None = None
     commands: tuple[str, ...] = ("RETRIEVE",)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import socket
 import struct
 from base64 import b64encode
@@ -18,6 +19,7 @@ from observatory.ngas.retrieve import InvalidRangeError, body_for, send_body
 if TYPE_CHECKING:
     from observatory.ngas.server import HttpServer, RequestLog
 
+DIRECT_COPY = "ngamsDirectCopyDppi"
 _XML = "text/xml"
 
 
@@ -75,8 +77,19 @@ class NgasHandler(BaseHTTPRequestHandler):
             self._fail("NGAMS_ER_RETRIEVE_CMD:4018:ERROR: Illegal RETRIEVE request: no file_id given.")
         elif (file := self._find()) is None:
             self._fail_unknown()
+        elif "processing" in self._parameters:
+            self._process(file)
         else:
             self._send_file(file, fault)
+
+    def _process(self, file: StoredFile) -> None:
+        """Do what the one known plug-in does: copy the file to where the client wants it."""
+        plugin, pars = self._parameters["processing"], self._parameters.get("processingPars", "")
+        if plugin != DIRECT_COPY or not pars.startswith("outfile="):
+            self._fail(f"NGAMS_ER_ILL_DPPI:4034:ERROR: Illegal processing {plugin} requested.")
+            return
+        shutil.copyfile(self.server.ngas.root / file.path, pars.removeprefix("outfile="))
+        self._send(b"", "text/plain")
 
     def _send_file(self, file: StoredFile, fault: Fault) -> None:
         try:

@@ -1,6 +1,8 @@
 """Archive an ASDM file by file and report where its files are, in NRAO's format."""
 
 import json
+import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,6 +62,55 @@ def location_report(
             file_id = _file_id(path, asdm_dir, eb_uid)
             stored = server.archive(path, file_id, version=None, signed=signed)
             entries.append(report_entry(stored, path.relative_to(asdm_dir), server))
+    return _write_report(entries, eb_uid, write_to)
+
+
+def tar_report(
+    asdm_dir: Path, eb_uid: ExecBlockUid, server: Holder, *, work: Path, write_to: Path | None = None
+) -> dict[str, Any]:
+    """Archive an ASDM as one tar, and report where it is.
+
+    Parameters
+    ----------
+    asdm_dir, eb_uid, server, write_to
+        As for `location_report`.
+    work
+        Directory for the tar.
+    """
+    name = f"{eb_uid.file_form}.asdm.sdm.tar"
+    with tarfile.open(work / name, "w") as tar:
+        tar.add(asdm_dir, arcname=f"{eb_uid.file_form}.asdm.sdm")
+    stored = server.archive(work / name, name, version=None)
+    return _write_report([report_entry(stored, Path(name), server)], eb_uid, write_to)
+
+
+def multipart_report(
+    asdm_dir: Path, eb_uid: ExecBlockUid, server: Holder, *, work: Path, write_to: Path | None = None
+) -> dict[str, Any]:
+    """Archive an ASDM as one multipart message under its UID, and report where it is; see `tar_report`."""
+    file_id = eb_uid.removeprefix("uid://")
+    path = work / f"{eb_uid.file_form}.multipart"
+    with path.open("wb") as message:
+        for piece in _multipart(asdm_dir):
+            message.write(piece)
+    stored = server.archive(path, file_id, version=None)
+    return _write_report([report_entry(stored, Path(eb_uid.file_form), server)], eb_uid, write_to)
+
+
+def _multipart(asdm_dir: Path) -> Iterable[bytes]:
+    boundary = b"observatory-part-7f3a"
+    yield b'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary="' + boundary + b'"\r\n\r\nAn ASDM.\r\n'
+    for path in sorted(path for path in asdm_dir.rglob("*") if path.is_file()):
+        is_binary = path.parent.name == BDF_DIRECTORY
+        name = f"uid://{path.name.removeprefix('uid___').replace('_', '/')}" if is_binary else path.name
+        mime_type = "text/xml" if path.suffix == ".xml" else "application/octet-stream"
+        yield b"--" + boundary + f"\r\nContent-Type: {mime_type}\r\nContent-Location: {name}\r\n\r\n".encode()
+        yield path.read_bytes()
+        yield b"\r\n"
+    yield b"--" + boundary + b"--\r\n"
+
+
+def _write_report(entries: list[dict[str, Any]], eb_uid: ExecBlockUid, write_to: Path | None) -> dict[str, Any]:
     report = {"files": entries, "aggregate_size": sum(entry["size"] for entry in entries)}
     if write_to is not None:
         write_to.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def body_for(range_header: str | None, size: int, fault: Fault) -> Body:
     found = re.fullmatch(r"bytes=(\d+)-", range_header.strip())
     if found is None:
         raise InvalidRangeError(range_header)
-    return Body(start=int(found[1]), size=size, resumed=True)
+    return Body(start=int(found[1]) + fault.range_off, size=size, resumed=True)
 
 
 def send_body(connection: socket, path: Path, body: Body, fault: Fault, wait: Callable[[float], object]) -> int:

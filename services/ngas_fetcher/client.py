@@ -59,7 +59,7 @@ class Body:
 
     def end(self) -> None:
         """Let whoever waits for the next bytes, in another thread, find the end of the stream at once."""
-        with suppress(OSError, ValueError):  # closed already, or read to its end
+        with suppress(OSError, ValueError, RuntimeError):  # closed already, or read to its end
             self.response.shutdown()
 
 

@@ -62,3 +62,15 @@ class ExportFailedError(DependencyAwayError):
     """The export command failed or took too long: the same may work later."""
 
     code = "export_failed"
+
+
+class FolderError(RestoreError):
+    """A person's directory cannot be written: full, or not theirs."""
+
+    code = "folder"
+
+
+class FileExistsAlreadyError(RestoreError):
+    """A file is there already and is not what the archive has; nothing is overwritten unasked."""
+
+    code = "file_exists"

@@ -111,7 +111,7 @@ class NgasTables:
         for name in packages:
             if name in found:
                 return self._holding(eb_uid, [found[name]])
-        tables = [_renamed(file, _table_path(file.file_id, eb_uid)) for file in found.values()]
+        tables = [_renamed(file, path) for file in found.values() if (path := _table_path(file.file_id, eb_uid))]
         main = next((file for file in tables if file.path == MAIN_TABLE), None)
         if main is None:
             raise BlockFailedError(
@@ -198,11 +198,10 @@ def _renamed(file: ArchiveFile, path: str) -> ArchiveFile:
     )
 
 
-def _table_path(file_id: str, eb_uid: ExecBlockUid) -> str:
+def _table_path(file_id: str, eb_uid: ExecBlockUid) -> str | None:
+    """Tell which table of the ASDM a file is; the names of a block's products begin like those of its tables."""
     path = file_id.removeprefix(f"{eb_uid.file_form}.")
-    if not re.fullmatch(r"\w+\.(?:xml|bin)", path):
-        raise LocationUnusableError(f"NGAS's tables have {file_id}, which is no table of an ASDM")
-    return path
+    return path if re.fullmatch(r"\w+\.(?:xml|bin)", path) else None
 
 
 def _binary_id(path: str) -> str:

@@ -103,3 +103,9 @@ class NgasFetcherSettings(BaseSettings):
         if self.direct_copy_hosts and self.direct_copy_directory is None:
             raise ValueError("direct_copy_directory must be set: the servers copy into it")
         return self
+
+
+class LocalFetchSettings(NgasFetcherSettings):
+    """The same settings for a person's command, which takes the servers from a location report if none is named."""
+
+    hosts: Servers = Field(default=(), description="NGAS servers that are preferred, and that redirects may lead to")

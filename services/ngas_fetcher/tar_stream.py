@@ -78,7 +78,10 @@ def _part(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Part:
 def _chunks(content: IO[bytes], member: tarfile.TarInfo) -> Iterator[bytes]:
     left = member.size
     while left:
-        chunk = content.read(min(_BUFFER, left))
+        try:
+            chunk = content.read(min(_BUFFER, left))
+        except tarfile.TarError as error:
+            raise PackageError(f"the tar ends within {member.name!r}: {error}") from error
         if not chunk:
             raise PackageError(f"the tar ends {left} bytes before the end of {member.name!r}")
         left -= len(chunk)

@@ -1,0 +1,152 @@
+"""The command for people, as a process sees it: files, words and exit codes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer import Typer
+from typer.testing import CliRunner, Result
+
+from alma_restore.fetch_command import EXIT_CODES, register
+from observatory.ngas import Fault, NgasServer, multipart_report, tar_report
+from tests.unit.services.ngas_fetcher.samples import EBS, bdf_names, write_asdm
+
+EB = EBS[0]
+FIRST_BDF = bdf_names(0)[0].removeprefix("uid___").replace("_", "/")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NgasServer]:
+    with NgasServer(tmp_path / "ngas") as server:
+        yield server
+
+
+@pytest.fixture
+def asdm(server: NgasServer, tmp_path: Path) -> Path:
+    return write_asdm(tmp_path / "asdm", EB, server, tmp_path / "locations")
+
+
+@pytest.fixture
+def report(asdm: Path, tmp_path: Path) -> Path:
+    return tmp_path / "locations" / f"{EB.file_form}.json"
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def run(*arguments: object) -> Result:
+    app = Typer()
+    app.callback()(lambda: None)
+    register(app)
+    return CliRunner().invoke(app, ["fetch", *map(str, arguments)])
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_location_report_alone_gives_its_files_under_its_paths(report: Path, asdm: Path, out: Path) -> None:
+    assert run("--location-file", report, "--output-dir", out).exit_code == 0
+    assert tree(out) == tree(asdm)
+
+
+def test_a_uid_becomes_an_asdm_directory_by_the_settings(
+    report: Path, asdm: Path, out: Path, server: NgasServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALMA_RESTORE_NGAS_FETCHER_HOSTS", server.address)
+    monkeypatch.setenv("ALMA_RESTORE_NGAS_FETCHER_LOCATION_DIRECTORY", str(report.parent))
+    assert run(EB.file_form, "--output-dir", out).exit_code == 0
+    assert tree(out / EB.file_form) == tree(asdm)
+
+
+@pytest.mark.parametrize("pack", [tar_report, multipart_report])
+def test_a_package_is_unpacked_and_nothing_else_is_left(
+    pack: object, asdm: Path, report: Path, out: Path, server: NgasServer, tmp_path: Path
+) -> None:
+    assert callable(pack)
+    pack(asdm, EB, server, work=tmp_path, write_to=report.parent)
+    assert run(EB, "--location-file", report, "--output-dir", out).exit_code == 0
+    assert tree(out / EB.file_form) == tree(asdm)
+    assert sorted(path.name for path in (out / EB.file_form).iterdir()) == sorted(path.name for path in asdm.iterdir())
+
+
+def test_only_the_tables_come_if_only_they_are_wanted(report: Path, asdm: Path, out: Path) -> None:
+    assert run(EB, "--sdm-only", "--location-file", report, "--output-dir", out).exit_code == 0
+    tables = {path: data for path, data in tree(asdm).items() if not path.startswith("ASDMBinary/")}
+    assert tree(out / EB.file_form) == tables
+
+
+def test_a_dry_run_lists_all_and_fetches_nothing(report: Path, out: Path, server: NgasServer) -> None:
+    shown = run("--dry-run", "--location-file", report, "--output-dir", out)
+    assert shown.exit_code == 0
+    assert f"ASDMBinary/{bdf_names(0)[2]}" in shown.output
+    assert "905589" in shown.output
+    assert server.requests == []
+    assert not out.exists()
+
+
+def test_what_is_there_and_right_is_not_fetched_again(report: Path, out: Path, server: NgasServer) -> None:
+    run("--location-file", report, "--output-dir", out)
+    server.requests.clear()
+    assert run("--location-file", report, "--output-dir", out).exit_code == 0
+    assert server.requests == []
+
+
+def test_a_file_that_differs_is_replaced_only_by_force(report: Path, out: Path, asdm: Path) -> None:
+    run("--location-file", report, "--output-dir", out)
+    (out / "Antenna.xml").write_text("mine")
+    refused = run("--location-file", report, "--output-dir", out)
+    assert refused.exit_code == 8
+    assert "Antenna.xml exists and is not what the archive has" in refused.output
+    assert (out / "Antenna.xml").read_text() == "mine"
+    assert run("--force", "--location-file", report, "--output-dir", out).exit_code == 0
+    assert tree(out) == tree(asdm)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "told"),
+    [
+        (Fault(corrupt_at=7), 5, "expected crc32:"),
+        (Fault(truncate_to=7), 5, "got 7"),
+        (Fault(busy=True), 6, "HTTP 503"),
+        (Fault(redirect_to="127.0.0.2:7777"), 7, "not an allowed host"),
+    ],
+)
+def test_each_failure_has_its_exit_code_and_leaves_no_partial_file(
+    report: Path, out: Path, server: NgasServer, monkeypatch: pytest.MonkeyPatch, fault: Fault, code: int, told: str
+) -> None:
+    monkeypatch.setenv("ALMA_RESTORE_NGAS_FETCHER_ATTEMPTS", "1")
+    server.faults.set(fault, file_id=FIRST_BDF)
+    failed = run("--location-file", report, "--output-dir", out)
+    assert failed.exit_code == code
+    assert told in failed.output
+    assert not (out / "ASDMBinary" / bdf_names(0)[0]).exists()
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_file_that_the_archive_lacks_has_an_exit_code_of_its_own(report: Path, out: Path, server: NgasServer) -> None:
+    report.write_text(report.read_text().replace(FIRST_BDF, "A002/X0/X0"))
+    assert run("--location-file", report, "--output-dir", out).exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 2),
+        (("nonsense",), 2),
+        ((EB, EBS[1], "--location-file", "x.json"), 2),
+        (("--location-file", "none.json"), 3),
+    ],
+)
+def test_wrong_use_is_told_by_its_code(arguments: tuple[str, ...], code: int) -> None:
+    failed = run(*arguments)
+    assert failed.exit_code == code
+    assert failed.output.startswith("alma-restore: ")
+
+
+def test_the_help_documents_every_exit_code() -> None:
+    shown = " ".join(run("--help").output.split())
+    for code, text in EXIT_CODES.items():
+        assert f"{code} {text.split()[0]}" in shown

@@ -1,0 +1,126 @@
+"""The pool of transfers: its bounds, and its fairness between requests."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from threading import Barrier, Event, Lock
+
+import pytest
+
+from services.ngas_fetcher.hosts import HostSlots
+from services.ngas_fetcher.pool import LARGE_TRANSFER, MIB, Job, TransferPool, memory_of
+
+SOON = 10
+
+
+class Watched:
+    """Jobs that work until they are let go, and are counted meanwhile."""
+
+    def __init__(self) -> None:
+        self.lock, self.go, self.begun = Lock(), Event(), list[str]()
+        self.at_work = self.most = 0
+
+    def job(self, name: str, *, host: str | None = None, memory: int = MIB, wait: bool = True) -> Job[str]:
+        def work() -> str:
+            with self.lock:
+                self.begun.append(name)
+                self.at_work += 1
+                self.most = max(self.most, self.at_work)
+            if wait:
+                assert self.go.wait(SOON)
+            with self.lock:
+                self.at_work -= 1
+            return name
+
+        return Job(work=work, host=host, memory=memory)
+
+
+@pytest.fixture
+def cleanup() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def pool(
+    cleanup: ExitStack, *, threads: int = 4, per_host: int = 99, memory: int = 1 << 30, requests: int = 1
+) -> TransferPool:
+    made = TransferPool(threads=threads, hosts=HostSlots(limit=per_host), memory=memory, requests=requests)
+    cleanup.callback(made.close)
+    return made
+
+
+def test_a_request_that_comes_later_is_served_although_a_large_one_waits(cleanup: ExitStack) -> None:
+    """Given a request with more long transfers than threads, when a small one comes, then it ends at once."""
+    watched, transfers = Watched(), pool(cleanup, threads=3, requests=2)
+    large, small = cleanup.enter_context(transfers.group()), cleanup.enter_context(transfers.group())
+    long = [large.submit(watched.job("large")) for _ in range(20)]
+    quick = [small.submit(watched.job("small", wait=False)) for _ in range(5)]
+    assert [future.result(SOON) for future in quick] == ["small"] * 5
+    assert not any(future.done() for future in long)
+    watched.go.set()
+    assert [future.result(SOON) for future in long] == ["large"] * 20
+
+
+def test_threads_are_shared_evenly(cleanup: ExitStack) -> None:
+    together, transfers = Barrier(4), pool(cleanup, threads=4, requests=2)
+    one, other = cleanup.enter_context(transfers.group()), cleanup.enter_context(transfers.group())
+    # Each waits until four are at work, two of each request: no other order lets them end.
+    seen = [group.submit(Job(work=lambda: together.wait(SOON))) for group in (one, one, other, other)]
+    assert sorted(future.result(SOON) for future in seen) == [0, 1, 2, 3]
+
+
+def test_memory_bounds_what_is_at_work_and_leaves_room_for_another_request(cleanup: ExitStack) -> None:
+    watched, transfers = Watched(), pool(cleanup, threads=8, memory=256 * MIB, requests=2)
+    one, other = cleanup.enter_context(transfers.group()), cleanup.enter_context(transfers.group())
+    futures = [one.submit(watched.job("one", memory=LARGE_TRANSFER)) for _ in range(4)]
+    futures.append(other.submit(watched.job("other", memory=LARGE_TRANSFER, wait=False)))
+    assert futures[-1].result(SOON) == "other"
+    watched.go.set()
+    for future in futures:
+        future.result(SOON)
+    assert watched.most <= 2
+
+
+def test_a_transfer_larger_than_all_memory_works_alone(cleanup: ExitStack) -> None:
+    watched, transfers = Watched(), pool(cleanup, memory=16 * MIB)
+    group = cleanup.enter_context(transfers.group())
+    watched.go.set()
+    futures = [group.submit(watched.job(str(n), memory=LARGE_TRANSFER)) for n in range(3)]
+    assert [future.result(SOON) for future in futures] == ["0", "1", "2"]
+    assert watched.most == 1
+
+
+def test_jobs_of_a_host_that_has_enough_do_not_hold_up_those_of_another(cleanup: ExitStack) -> None:
+    hosts = HostSlots(limit=1)
+    transfers = TransferPool(threads=2, hosts=hosts, memory=1 << 30)
+    cleanup.callback(transfers.close)
+    group = cleanup.enter_context(transfers.group())
+    with hosts.hold("a"):
+        waiting = [group.submit(Job(work=lambda: "a", host="a")) for _ in range(5)]
+        assert group.submit(Job(work=lambda: "b", host="b")).result(SOON) == "b"
+        assert not any(future.done() for future in waiting)
+    assert [future.result(SOON) for future in waiting] == ["a"] * 5
+
+
+def test_what_waits_when_a_request_ends_is_cancelled(cleanup: ExitStack) -> None:
+    watched, transfers = Watched(), pool(cleanup, threads=1)
+    with transfers.group() as group:
+        futures = [group.submit(watched.job(str(n))) for n in range(3)]
+        while not watched.begun:
+            futures[0].running()
+    watched.go.set()
+    assert futures[0].result(SOON) == "0"
+    assert futures[1].cancelled()
+    assert futures[2].cancelled()
+
+
+def test_an_error_is_raised_where_the_result_is_asked_for(cleanup: ExitStack) -> None:
+    transfers = pool(cleanup)
+    group = cleanup.enter_context(transfers.group())
+    future = group.submit(Job(work=lambda: 1 // 0))
+    with pytest.raises(ZeroDivisionError):
+        future.result(SOON)
+
+
+def test_small_files_need_little_memory_and_large_ones_no_more_than_an_upload() -> None:
+    assert memory_of(0) < MIB
+    assert memory_of(500 << 30) == LARGE_TRANSFER
