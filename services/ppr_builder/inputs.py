@@ -15,7 +15,7 @@ from shared.errors import BlockFailedError
 from shared.objects import IntegrityError, ObjectMissingError, ObjectStore
 from shared.pipeline_files import PipelineManifest, read_calapply, read_manifest
 from shared.pipeline_files.archives import ArchiveError, Contents, check_caltables, check_flagversions, list_archive
-from shared.pipeline_files.manifest_built import build_manifest, built_name, casa_of_package, write_manifest
+from shared.pipeline_files.manifest_built import build_manifest, built_name, check_age, write_manifest
 from shared.pipeline_files.restore_script import RestoreScript, read_restore_script
 
 log = structlog.get_logger()
@@ -26,9 +26,20 @@ _SCRIPT_SUFFIX = "casa_piperestorescript.py"
 
 @dataclass(frozen=True, kw_only=True)
 class CheckedInputs:
-    """What a block's restore needs: its manifest, and the products under the names by which the manifest knows them."""
+    """What a block's restore needs.
+
+    Attributes
+    ----------
+    manifest
+        What the calibration consists of.
+    has_own_manifest
+        Whether the package has it, or it was built.
+    products
+        The files, the manifest among them, under the names by which it knows them.
+    """
 
     manifest: PipelineManifest
+    has_own_manifest: bool
     products: tuple[NamedRef, ...]
 
 
@@ -54,19 +65,15 @@ class InputCheck:
         DependencyAwayError
             If the object store does not answer.
         """
-        manifest_file = self._manifest_file(staged)
+        listed = any(product.kind is ProductKind.MANIFEST for product in staged.structure.products)
+        has_own = listed or has_manifest(staged.products)
+        manifest_file = find_manifest(staged.products) if has_own else self._built(staged)
         manifest = read_manifest(self._read(manifest_file, ReasonCode.MANIFEST_UNREADABLE))
         check_sessions(staged.structure, manifest)
         products = select_products(staged.products, manifest_file, manifest, staged.eb_uid)
         self._check_stored(products)
         self._check_calibration(staged, manifest, {product.name: product for product in products})
-        return CheckedInputs(manifest=manifest, products=products)
-
-    def _manifest_file(self, staged: ArtefactsStaged) -> NamedRef:
-        listed = any(product.kind is ProductKind.MANIFEST for product in staged.structure.products)
-        if listed or has_manifest(staged.products):
-            return find_manifest(staged.products)
-        return self._built(staged)
+        return CheckedInputs(manifest=manifest, has_own_manifest=has_own, products=products)
 
     def _built(self, staged: ArtefactsStaged) -> NamedRef:
         """Build the manifest that the package lacks, and keep it with the products."""
@@ -75,7 +82,7 @@ class InputCheck:
             mous_uid=structure.mous_uid,
             names=[product.file_id for product in structure.products],
             script=self._script(staged),
-            casa_version=casa_of_package(structure.project_code),
+            casa_version=check_age(structure.casa.version if structure.casa else None),
         )
         name = built_name(structure.mous_uid)
         data = write_manifest(manifest)

@@ -7,13 +7,14 @@ import structlog
 from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import ArtefactsStaged, RestoreOrdered
-from contracts.messages.parts import BlockFailure, NamedRef, Stage
+from contracts.messages.parts import BlockFailure, CasaChoice, NamedRef, Stage
 from services.ppr_builder.build import file_name, restore_request, usable_title
 from services.ppr_builder.inputs import InputCheck
 from services.ppr_builder.restore_key import restore_key
 from services.ppr_builder.settings import PprBuilderSettings
 from shared import keys
 from shared.bus import Delivery, Subscription
+from shared.casa_catalogue import CasaCatalogue, open_catalogue
 from shared.errors import BlockFailedError, DependencyAwayError
 from shared.objects import ObjectExistsError, ObjectStore
 from shared.outcomes import Outcomes
@@ -27,9 +28,10 @@ log = structlog.get_logger()
 class PprBuilder:
     """Answers ``artefacts.staged`` with ``restore.ordered``, or with the reason why the block cannot be restored."""
 
-    def __init__(self, *, objects: ObjectStore, settings: PprBuilderSettings) -> None:
+    def __init__(self, *, objects: ObjectStore, settings: PprBuilderSettings, catalogue: CasaCatalogue) -> None:
         self._objects = objects
         self._settings = settings
+        self._catalogue = catalogue
         self._inputs = InputCheck(objects=objects)
         self._source = source_of(self.name)
         self._outcomes = Outcomes(objects=objects, source=self._source)
@@ -98,8 +100,17 @@ class PprBuilder:
             ppr=ppr,
             casa_version=manifest.casa_version,
             pipeline_version=manifest.pipeline_version,
+            casa=self._casa(manifest) if inputs.has_own_manifest else staged.structure.casa,
             restore_key=key,
         )
+
+    def _casa(self, manifest: PipelineManifest) -> CasaChoice | None:
+        """Choose the CASA that the manifest names; none if the version table does not know where it runs."""
+        try:
+            return self._catalogue.of_manifest(manifest.casa_version, mpi_servers=manifest.mpi_servers)
+        except LookupError as error:
+            log.warning("casa_not_in_version_table", cause=str(error), consequence="any runner may take the order")
+            return None
 
     def _written(self, event: Event, staged: ArtefactsStaged, key: str, manifest: PipelineManifest) -> NamedRef:
         """Store the processing request, or find the one of an earlier request for the same thing."""
@@ -133,4 +144,5 @@ class PprBuilder:
 
 def build(*, objects: ObjectStore, settings: PprBuilderSettings | None = None) -> PprBuilder:
     """Make the service, with settings from the environment if none are given."""
-    return PprBuilder(objects=objects, settings=settings or PprBuilderSettings())
+    settings = settings or PprBuilderSettings()
+    return PprBuilder(objects=objects, settings=settings, catalogue=open_catalogue(settings.catalogue))

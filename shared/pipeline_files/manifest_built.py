@@ -2,14 +2,15 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from lxml import etree
 
-from contracts.identifiers import ExecBlockUid, MousUid, ProjectCode, SessionName
+from contracts.identifiers import ExecBlockUid, MousUid, SessionName
 from shared.pipeline_files.manifest import ManifestAsdm, ManifestError, ManifestSession, PipelineManifest
 from shared.pipeline_files.names import canonical_product_name
+from shared.pipeline_files.ppr.tasks import casa_numbers
 from shared.pipeline_files.restore_script import RestoreScript
 
 NAME_INFIX = "built"
@@ -21,24 +22,31 @@ _CALTABLES = re.compile(rf"{_UID}\.(session_[1-9]\d*)\.caltables{_TAR}", re.IGNO
 _FLAGS = re.compile(rf"({_UID})\.ms\.flagversions{_TAR}", re.IGNORECASE | re.ASCII)
 _CALAPPLY = re.compile(rf"({_UID})\.ms\.calapply\.txt", re.IGNORECASE | re.ASCII)
 
-# The last CASA that each cycle's packages without a manifest were seen with, by the first part of the project code.
-_CASA: Final[Mapping[str, str]] = {"2012.1": "4.2.2", "2013.1": "4.3.1", "2015.1": "4.5.3", "2016.1": "4.7.2"}
+FIRST_WITH_MANIFEST: Final = "5.1.1"
+"""CASA of the first release whose packages have a manifest (October 2017)."""
 
 
-def casa_of_package(project_code: ProjectCode) -> str:
-    """Name the CASA that calibrated packages of a project's cycle, for those that do not say it themselves.
+def check_age(expected_casa: str | None) -> str:
+    """Return the CASA that a package without a manifest was calibrated with, if packages of that time have none.
+
+    Parameters
+    ----------
+    expected_casa
+        The CASA that was in operation, as far as is known.
 
     Raises
     ------
     ManifestError
-        If packages of that cycle have manifests, or are no pipeline's at all.
+        If that is not known, or its packages have manifests.
     """
-    cycle = project_code[:6]
-    if cycle not in _CASA:
+    if expected_casa is None:
+        raise ManifestError("there is no pipeline manifest, and it is not known which CASA made the calibration")
+    if casa_numbers(expected_casa) >= casa_numbers(FIRST_WITH_MANIFEST):
         raise ManifestError(
-            f"there is no pipeline manifest; one is built for packages of {', '.join(_CASA)}, not for {project_code}"
+            f"there is no pipeline manifest, though packages of CASA {expected_casa} have one: "
+            f"one is built for those before CASA {FIRST_WITH_MANIFEST} only"
         )
-    return _CASA[cycle]
+    return expected_casa
 
 
 def build_manifest(

@@ -10,9 +10,11 @@ from uuid import UUID
 import pytest
 
 from contracts.envelope import Event
-from contracts.identifiers import ExecBlockUid, ProjectCode, SessionName
+from contracts.identifiers import ExecBlockUid, SessionName
 from contracts.messages import ArtefactsStaged, RequestFailed, RestoreFailed, RestoreOrdered
 from contracts.messages.parts import (
+    CasaBasis,
+    CasaChoice,
     MousStructure,
     NamedRef,
     ObjectRef,
@@ -126,6 +128,19 @@ def test_a_staged_block_is_ordered_with_the_versions_of_its_calibration(desk: De
 
     assert (order.casa_version, order.pipeline_version) == ("6.6.6-17", "2025.1.0.35")
     assert (order.eb_uid, order.session, order.asdm) == (THIRD, "session_3", ASDM)
+
+
+def test_the_manifest_decides_which_casa_restores(desk: Desk) -> None:
+    casa = desk.order().casa
+
+    assert casa is not None
+    assert (casa.version, casa.basis) == ("6.6.6-17", CasaBasis.MANIFEST)
+
+
+def test_a_casa_that_no_table_knows_is_ordered_all_the_same(desk: Desk) -> None:
+    desk.files[MANIFEST_NAME] = manifest().replace(b"6.6.6-17", b"99.1.2")
+
+    assert (desk.order().casa_version, desk.order().casa) == ("99.1.2", None)
 
 
 def test_only_what_the_block_needs_is_ordered_under_the_manifests_names(desk: Desk) -> None:
@@ -354,7 +369,8 @@ def old(desk: Desk) -> Desk:
     desk.files = {name.removeprefix("member."): data for name, data in desk.files.items()}
     desk.files[SCRIPT_NAME] = script()
     listed = tuple(ProductFile(file_id=name, kind=ProductKind.CALTABLES) for name in desk.files)
-    desk.structure = DEMO.model_copy(update={"products": listed, "project_code": ProjectCode("2016.1.00886.L")})
+    casa = CasaChoice(version="4.7.2", image="casa-4.7.2-el6", basis=CasaBasis.INGESTED)
+    desk.structure = DEMO.model_copy(update={"products": listed, "casa": casa})
     return desk
 
 
@@ -370,6 +386,7 @@ def test_a_manifest_is_built_for_a_package_that_has_none_and_the_log_says_so(
         f"{THIRD.file_form}.ms.calapply.txt",
     ]
     assert (order.casa_version, order.pipeline_version) == ("4.7.2", None)
+    assert order.casa == old.structure.casa
     assert read_manifest(old.objects.read(order.products[0].ref)).blocks_by_session == {
         f"session_{number}": blocks for number, blocks in SESSIONS.items()
     }

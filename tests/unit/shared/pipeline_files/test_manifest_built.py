@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from contracts.identifiers import ExecBlockUid, MousUid, ProjectCode
+from contracts.identifiers import ExecBlockUid, MousUid
 from shared.pipeline_files.manifest import ManifestError, PipelineManifest, read_manifest
-from shared.pipeline_files.manifest_built import build_manifest, built_name, casa_of_package, write_manifest
+from shared.pipeline_files.manifest_built import build_manifest, built_name, check_age, write_manifest
 from shared.pipeline_files.restore_script import RestoreScript, read_restore_script
 
 MOUS = MousUid("uid://A001/X87c/X69")
@@ -89,15 +89,14 @@ def test_whatever_is_in_doubt_is_refused(names: list[str], by: RestoreScript | N
         build(names, by)
 
 
-@pytest.mark.parametrize(("code", "casa"), [("2016.1.00886.L", "4.7.2"), ("2013.1.00001.S", "4.3.1")])
-def test_the_cycle_tells_the_casa_of_a_package_that_does_not_say_it(code: str, casa: str) -> None:
-    assert casa_of_package(ProjectCode(code)) == casa
+def test_the_casa_in_operation_is_taken_for_packages_that_do_not_say_it() -> None:
+    assert check_age("4.7.2") == "4.7.2"
 
 
-@pytest.mark.parametrize("code", ["2011.0.00001.S", "2018.1.00001.S"])
-def test_packages_of_other_cycles_are_refused(code: str) -> None:
-    with pytest.raises(ManifestError, match=f"not for {code}"):
-        casa_of_package(ProjectCode(code))
+@pytest.mark.parametrize(("casa", "said"), [(None, "not known which CASA"), ("5.1.1-5", "5.1.1-5 have one")])
+def test_packages_that_should_have_a_manifest_are_refused(casa: str | None, said: str) -> None:
+    with pytest.raises(ManifestError, match=said):
+        check_age(casa)
 
 
 def test_steps_besides_the_restore_are_named() -> None:
