@@ -49,7 +49,7 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def docker_engine() -> Iterator[DockerEngine]:
-    """A container engine for all tests. Who kills it starts it again."""
+    """A container engine for all tests. Who stops it starts it again."""
     with DockerEngine() as engine:
         yield engine
 

@@ -26,7 +26,7 @@ _FOLDERS = ("dev", "etc", "proc", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 class DockerEngine:
     """Runs ``dockerd`` with folders and a socket of its own and no network; its containers end with the context.
 
-    Containers outlive `kill`. It needs root: other users start it by sudo.
+    Containers outlive `stop`. It needs root: other users start it by sudo.
     """
 
     def __init__(self) -> None:
@@ -72,9 +72,9 @@ class DockerEngine:
                 raise RuntimeError(f"dockerd did not start: {(self._folder / 'log').read_text()[-2000:]}")
             sleep(0.05)
 
-    def kill(self) -> None:
-        """Kill -9 the engine, as a crash does."""
-        self._end(signal.SIGKILL)
+    def stop(self) -> None:
+        """End the engine, as its upgrade does; containers work on."""
+        self._end(signal.SIGTERM)
 
     def close(self) -> None:
         """Remove the containers, end the engine and remove its folder."""
@@ -82,7 +82,9 @@ class DockerEngine:
             with self.client() as client:
                 for container in client.containers.list(all=True):
                     container.remove(force=True)
-            self._end(signal.SIGTERM)
+            self.stop()
+        # An engine whose containers may outlive it leaves its folder mounted on itself.
+        subprocess.run([*as_root(), "umount", "--lazy", self._folder / "data"], stderr=subprocess.DEVNULL, check=False)
         subprocess.run([*as_root(), "rm", "-rf", self._folder], check=True)
 
     def _command(self) -> list[str | Path]:

@@ -1,0 +1,216 @@
+"""Containers: what CASA can reach in one, and what becomes of them when runner, engine or somebody else fails."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from services.casa_runner.errors import CasaAwayError
+from services.casa_runner.job import CasaFiles
+from services.casa_runner.launcher import CasaLostError, Needs
+from services.casa_runner.launchers.container import LABEL, ContainerLauncher
+from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings
+from shared.errors import MisconfiguredError
+from tests.support.casa_jobs import HANG, USER, Jobs
+from tests.support.docker_engine import IMAGE, DockerEngine, python_mounts
+
+ENOUGH = 20.0
+AS_USER = USER if os.getuid() == 0 else None
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def settings(docker_engine: DockerEngine) -> ContainerSettings:
+    return ContainerSettings(
+        engine=docker_engine.address,
+        user=AS_USER,
+        mounts=python_mounts(),
+        processes=20,
+        casa=CasaPlace(command=(sys.executable,), image=IMAGE),
+    )
+
+
+@pytest.fixture
+def launcher(settings: ContainerSettings) -> ContainerLauncher:
+    return ContainerLauncher(settings=settings)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(tmp_path)
+
+
+@pytest.fixture
+def files(jobs: Jobs) -> Iterator[CasaFiles]:
+    with jobs.attempt() as made:
+        yield made
+
+
+def only_container(engine: DockerEngine) -> Container:
+    with engine.client() as client:
+        [container] = client.containers.list(all=True)
+    return container
+
+
+LOOK = """
+def writable(path):
+    try:
+        open(path, "w").close()
+    except OSError:
+        return False
+    os.unlink(path)
+    return True
+
+def writable_folders():
+    for folder, folders, _ in os.walk("/"):
+        if writable(folder + "/x"):
+            yield folder
+        elsewhere = ("/proc", "/sys", sys.prefix, sys.base_prefix, "/usr/lib", "/usr/bin")
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in elsewhere]
+
+def limit(*paths):
+    return [int(open(path).read()) for path in paths if os.path.exists(path)][0]
+
+def forks():
+    pids = []
+    try:
+        while len(pids) < 50:
+            pids.append(os.fork() or time.sleep(5) or os._exit(0))
+    except BlockingIOError:
+        pass
+    for pid in pids:
+        os.kill(pid, 9)
+    return len(pids)
+
+status = dict(line.split(":\\t", 1) for line in open("/proc/self/status").read().splitlines() if ":\\t" in line)
+tell(
+    uid=os.getuid(), gid=os.getgid(), groups=os.getgroups(),
+    capabilities=status["CapEff"], bounds=status["CapBnd"], no_new_privileges=status["NoNewPrivs"],
+    writable=list(writable_folders()),
+    networks=os.listdir("/sys/class/net"),
+    memory=limit("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    forks=forks(),
+    casa=open("/etc/casa").read(),
+)
+"""
+
+
+def test_casa_can_write_to_its_attempt_only_and_reach_nothing_else(
+    launcher: ContainerLauncher, jobs: Jobs, files: CasaFiles
+) -> None:
+    assert launcher.start(jobs.script(LOOK), files, Needs(memory=300 * 2**20)).wait(ENOUGH) == 0, (
+        files.printed.read_text()
+    )
+    found = json.loads(files.result.read_text())
+    uid, gid = (int(number) for number in (AS_USER or f"{os.getuid()}:{os.getgid()}").split(":"))
+    assert (found["uid"], found["gid"]) == (uid, gid)
+    assert 0 not in found["groups"]
+    assert (int(found["capabilities"], 16), int(found["bounds"], 16), found["no_new_privileges"]) == (0, 0, "1")
+    assert found["networks"] == ["lo"]
+    assert found["memory"] == 300 * 2**20
+    assert 0 < found["forks"] < 20
+    assert found["casa"] == "6.7"
+    outside = [folder for folder in found["writable"] if not folder.startswith(str(files.attempt.root))]
+    assert outside in ([], ["/dev/shm", "/dev/mqueue"], ["/dev/mqueue", "/dev/shm"], ["/dev/shm"], ["/dev/mqueue"])
+    assert str(files.attempt.working) in found["writable"]
+
+
+def test_an_image_that_the_engine_lacks_is_named(settings: ContainerSettings, jobs: Jobs, files: CasaFiles) -> None:
+    place = settings.casa.model_copy(update={"image": "alma-restore-test/missing:1"})
+    launcher = ContainerLauncher(settings=settings.model_copy(update={"casa": place}))
+    with pytest.raises(CasaAwayError, match="alma-restore-test/missing:1"):
+        launcher.start(jobs.script(""), files)
+
+
+def test_an_ended_container_is_removed(
+    launcher: ContainerLauncher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
+) -> None:
+    assert launcher.start(jobs.script(""), files).wait(ENOUGH) == 0
+    with docker_engine.client() as client:
+        assert client.containers.list(all=True) == []
+
+
+def test_a_container_that_somebody_removes_is_started_anew_later(
+    launcher: ContainerLauncher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
+) -> None:
+    running = launcher.start(jobs.script(HANG), files)
+    only_container(docker_engine).remove(force=True)
+    with pytest.raises(CasaLostError, match="removed by somebody"):
+        running.wait(ENOUGH)
+    running.stop()
+
+
+def test_casa_works_on_while_the_engine_is_upgraded(
+    launcher: ContainerLauncher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
+) -> None:
+    go = files.attempt.working / "go"
+    running = launcher.start(jobs.script("while not os.path.exists('go'): time.sleep(0.02)\nsys.exit(7)\n"), files)
+    docker_engine.stop()
+    try:
+        assert not launcher.is_ready()
+        assert running.wait(0.1) is None
+        with jobs.attempt() as others, pytest.raises(CasaAwayError):
+            launcher.start(jobs.script(""), others)
+    finally:
+        docker_engine.start()
+    assert running.wait(0.1) is None
+    go.touch()
+    assert running.wait(ENOUGH) == 7
+
+
+RUNNER = """
+import pathlib, sys
+from services.casa_runner.launchers.container import ContainerLauncher
+from services.casa_runner.launchers.settings import ContainerSettings
+from tests.support.casa_jobs import HANG, Jobs
+
+jobs = Jobs(pathlib.Path(sys.argv[1]))
+launcher = ContainerLauncher(settings=ContainerSettings.model_validate_json(sys.argv[2]))
+with jobs.attempt() as files:
+    running = launcher.start(jobs.script(HANG), files)
+    print(files.attempt.root, flush=True)
+    running.wait(600)
+"""
+
+
+def test_the_container_of_a_killed_runner_is_removed_at_the_next_start_and_that_of_a_living_one_is_not(
+    launcher: ContainerLauncher,
+    settings: ContainerSettings,
+    docker_engine: DockerEngine,
+    jobs: Jobs,
+    files: CasaFiles,
+    tmp_path: Path,
+) -> None:
+    living = launcher.start(jobs.script(HANG), files)
+    command = [sys.executable, "-c", RUNNER, str(tmp_path), settings.model_dump_json()]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as runner:
+        assert runner.stdout is not None
+        attempt = Path(runner.stdout.readline().strip())
+        runner.kill()
+    with docker_engine.client() as client:
+        [orphan] = client.containers.list(filters={"label": f"{LABEL}.attempt={attempt.name}"})
+        assert launcher.end_orphans(jobs.attempts) == frozenset()
+        with pytest.raises(NotFound):
+            orphan.reload()
+    assert living.wait(0.2) is None
+    living.stop()
+    assert living.wait(0) == -signal.SIGKILL
+
+
+def test_casa_never_runs_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    with pytest.raises(MisconfiguredError, match="LAUNCHER__USER"):
+        ContainerLauncher(settings=ContainerSettings())
+
+
+def test_a_runner_that_cannot_give_files_away_is_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 1000)
+    with pytest.raises(MisconfiguredError, match="4242"):
+        ContainerLauncher(settings=ContainerSettings(user=USER))
