@@ -32,6 +32,7 @@ from shared.archive_db.tables import (
     OBS_UNIT_SET_STATUS,
     PROJECT_DELEGEE,
     SCHED_BLOCK_STATUS,
+    STATE_CHANGES,
 )
 
 BLOCK_DURATION = timedelta(hours=1)
@@ -117,12 +118,14 @@ def add_products(connection: Connection, mous_uid: MousUid, product_files: Produ
 
 
 def set_state(connection: Connection, mous_uid: MousUid, state: str) -> None:
-    """Bring a MOUS into another life-cycle state, e.g. ``QA3InProgress``."""
+    """Bring a MOUS into another life-cycle state, e.g. ``QA3InProgress``, and note the change."""
     connection.execute(
         update(OBS_UNIT_SET_STATUS)
         .where(OBS_UNIT_SET_STATUS.c.STATUS_ENTITY_ID == mous_uid)
         .values(DOMAIN_ENTITY_STATE=state)
     )
+    row = {"STATUS_ENTITY_ID": mous_uid, "DOMAIN_ENTITY_STATE": state, "ENTITY_TYPE": "OUS"}
+    _add(connection, STATE_CHANGES, TIMESTAMP=_naive(datetime.now(UTC)), **row)
 
 
 def set_release_date(connection: Connection, mous: DemoMous, when: datetime | None) -> None:

@@ -18,6 +18,7 @@ class ArchiveDatabase:
     def __init__(self, *, settings: ArchiveDbSettings) -> None:
         with _told_in_our_errors():
             self._engine = open_engine(settings)
+        self.schema_owner = settings.schema_owner
         self._gate = _gate(self._engine, settings)
 
     @contextmanager

@@ -89,6 +89,18 @@ OBS_UNIT_SET_STATUS = Table(
 )
 """A row per ObsUnitSet of every level; ``DOMAIN_ENTITY_ID`` is its part id, ``XML`` the OUSStatus document."""
 
+STATE_CHANGES = Table(
+    "STATE_CHANGES",
+    METADATA,
+    Column("STATE_CHANGES_ID", Integer, primary_key=True),
+    Column("STATUS_ENTITY_ID", _UID),
+    Column("DOMAIN_ENTITY_ID", String(32)),
+    Column("DOMAIN_ENTITY_STATE", String(32)),
+    Column("TIMESTAMP", DateTime),
+    Column("ENTITY_TYPE", String(8)),
+)
+"""A row per change of state, numbered upwards; ``ENTITY_TYPE`` is ``OUS`` for ObsUnitSets."""
+
 SCHED_BLOCK_STATUS = Table(
     "SCHED_BLOCK_STATUS",
     METADATA,

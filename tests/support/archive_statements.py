@@ -3,9 +3,10 @@
 from sqlalchemy import ClauseElement
 
 from contracts.identifiers import EntityUid
-from observatory.metadata_demo import MOUS, PI
+from observatory.metadata_demo import MOUS, NOTHING_PASSED, PI
 from services.entitlement_checker import statements as entitlement
 from services.metadata_resolver import statements as structure
+from shared.calibration_status import statements as status
 
 _DELIVERY = f"{MOUS.project.code}_{MOUS.uid.file_form}"
 
@@ -28,7 +29,15 @@ STATEMENTS: dict[str, ClauseElement] = {
         MOUS.uid,
         query='SELECT "NGAS_FILE_ID", \'2019\' FROM "ASA_PRODUCT_FILES" WHERE "ASA_OUS_ID" = :mous_uid ORDER BY 1',
     ),
+    "status.mous_page first": status.mous_page("", size=3),
+    "status.mous_page next": status.mous_page(MOUS.uid, size=3),
+    "status.states": status.states([MOUS.uid, MOUS.gous_uid, NOTHING_PASSED.uid]),
+    "status.products": status.products([MOUS.uid]),
+    "status.deliveries": status.deliveries([_DELIVERY], column="DELIVERY_NAME"),
+    "status.moved_dates": status.moved_dates(column="DELIVERY_NAME"),
+    "status.changed_units": status.changed_units(0),
+    "status.last_change": status.last_change(),
 }
 """By name: ``<service>.<function>``, and how it is called where that makes a difference."""
 
-MODULES = {"entitlement": entitlement, "structure": structure}
+MODULES = {"entitlement": entitlement, "structure": structure, "status": status}
