@@ -1,6 +1,6 @@
 """Takes a queue's events from RabbitMQ and gives them to a handler in worker threads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from queue import SimpleQueue
@@ -16,9 +16,10 @@ from pika.spec import Basic
 
 from contracts.envelope import Event
 from shared.bus import wire
+from shared.bus.answers import answer_malformed
 from shared.bus.base import Subscription
 from shared.bus.errors import UnroutableError
-from shared.bus.handling import Ending, Handled, Workers, handle
+from shared.bus.handling import UNDECODABLE, Ending, Handled, Workers, handle
 from shared.bus.link import Link
 from shared.bus.publisher import Outgoing, Publisher
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
@@ -72,6 +73,8 @@ class Consumer:
         Publishes what handlers say.
     prepare
         Redeclares the topology before each connection.
+    arguments
+        What the consumer asks of the broker, e.g. for how long it may hold an event.
     """
 
     def __init__(
@@ -83,7 +86,9 @@ class Consumer:
         publisher: Publisher,
         publish: Callable[[Sequence[Event]], None],
         prepare: Callable[[], None],
+        arguments: Mapping[str, Any] | None = None,
     ) -> None:
+        self._arguments = dict(arguments or {})
         self._subscription = subscription
         self._retry = retry
         self._publisher = publisher
@@ -137,7 +142,9 @@ class Consumer:
             return
         channel.add_on_cancel_callback(lambda _frame: self._link.restart("the broker cancelled the consumer"))
         channel.basic_qos(prefetch_count=self._subscription.concurrency)
-        self._tag = channel.basic_consume(self._queue, self._on_message, callback=lambda _ok: self._link.mark_ready())
+        self._tag = channel.basic_consume(
+            self._queue, self._on_message, arguments=self._arguments, callback=lambda _ok: self._link.mark_ready()
+        )
 
     def on_lost(self, _reason: BaseException | None) -> None:
         """Tell handlers that the broker took their deliveries back."""
@@ -182,6 +189,7 @@ class Consumer:
         )
         if handled.outcome is Ending.LOST or not self._put_aside(self._outgoing(delivery, handled), delivery):
             return
+        self._answer_if_malformed(delivery, handled)
         if self._let_go(delivery):
             self._link.call(partial(_acknowledge, delivery))
 
@@ -212,6 +220,24 @@ class Consumer:
             else:
                 return True
         return False
+
+    def _answer_if_malformed(self, delivery: RabbitDelivery, handled: Handled) -> None:
+        """Tell the sender, once; that he cannot be reached is no trouble of ours."""
+        if not isinstance(handled.outcome, DeadLetter) or handled.outcome.code != UNDECODABLE:
+            return
+        answer = answer_malformed(
+            delivery.body,
+            delivery.properties,
+            queue=self._subscription.queue,
+            reason=handled.outcome.reason,
+            names=self._names,
+        )
+        if answer is None:
+            return
+        try:
+            self._publisher.publish([answer])
+        except (DependencyAwayError, UnroutableError) as error:
+            log.warning("malformed_message_not_answered", reply_to=answer.routing_key, reason=str(error))
 
     def _make_topology_whole(self) -> None:
         """Make a wait queue or dead-letter queue anew that somebody removed."""

@@ -19,6 +19,8 @@ from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
 from shared.errors import DependencyAwayError, MisconfiguredError
 
 log = structlog.get_logger(__name__)
+UNDECODABLE = "undecodable"
+"""Code of dead letters that no release of ours can read."""
 
 
 class Ending(Enum):
@@ -84,7 +86,7 @@ def handle(
         event = Event.decode(body)
     except (UndecodableEventError, RecursionError, TypeError) as error:
         log.warning("event_undecodable_kept_in_dead_letters", queue=subscription.queue, reason=str(error))
-        return Handled(outcome=DeadLetter("undecodable", str(error)), first_failure=datetime.now(UTC))
+        return Handled(outcome=DeadLetter(UNDECODABLE, str(error)), first_failure=datetime.now(UTC))
     try:
         return Handled(outcome=_say(subscription.handler(event, delivery), delivery))
     except (Exception, SystemExit) as error:  # whatever a handler raises, the policy decides what follows

@@ -96,6 +96,10 @@ class Names:
         self.refused = f"{prefix}.refused"
         self._prefix = prefix
 
+    def is_ours(self, queue: str) -> bool:
+        """Whether a queue of this name could be one of ours."""
+        return queue.startswith(f"{self._prefix}.")
+
     def queue(self, service: str) -> str:
         """Name a service's queue."""
         return f"{self._prefix}.{service}"

@@ -20,6 +20,8 @@ from pika.exceptions import AMQPError
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _DOWN = 20.0
+LONG_JOBS = 1_000_000
+"""Seconds that an event may be held: a broker for restores of days has it in its configuration file."""
 
 
 class RabbitServer:
@@ -33,16 +35,21 @@ class RabbitServer:
         Where the broker keeps its data and logs; a temporary folder if None.
     rabbit
         Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds.
+    management
+        Whether the management plugin runs, which ``rabbitmqadmin`` talks to.
     """
 
-    def __init__(self, *, folder: Path | None = None, rabbit: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, *, folder: Path | None = None, rabbit: Mapping[str, int] | None = None, management: bool = False
+    ) -> None:
         if not _SERVER.exists():
             raise FileNotFoundError(f"{_SERVER} is missing: install it by `apt-get install rabbitmq-server`")
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="rabbitmq-"))
-        self.port, self._epmd_port, self._dist_port = free_ports(3)
+        self.port, self.management_port, self._epmd_port, self._dist_port = free_ports(4)
+        self._management = management
         self._node = f"test-{uuid4().hex[:8]}@localhost"
-        self._rabbit = dict(rabbit or {})
+        self._rabbit = {"consumer_timeout": LONG_JOBS * 1000} | dict(rabbit or {})
         self._server: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
@@ -125,15 +132,18 @@ class RabbitServer:
             _wait_for_port(self._epmd_port)
 
     def _write_config(self) -> None:
-        lines = (
+        lines: tuple[str, ...] = (
             f"listeners.tcp.1 = 127.0.0.1:{self.port}",
             "vm_memory_high_watermark.absolute = 1GB",
             "disk_free_limit.absolute = 50MB",
         )
+        if self._management:
+            lines += (f"management.tcp.port = {self.management_port}", "management.tcp.ip = 127.0.0.1")
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
         terms = ", ".join(f"{{{name}, {value}}}" for name, value in self._rabbit.items())
         (self.folder / "advanced.config").write_text(f"[{{rabbit, [{terms}]}}].\n")
-        (self.folder / "enabled_plugins").write_text("[].\n")
+        plugins = "[rabbitmq_management]" if self._management else "[]"
+        (self.folder / "enabled_plugins").write_text(f"{plugins}.\n")
 
     def _environment(self) -> dict[str, str]:
         return {

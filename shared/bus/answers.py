@@ -1,0 +1,69 @@
+"""Answer the sender of a message that cannot be read, if it says where to."""
+
+import json
+from datetime import UTC, datetime
+from uuid import NAMESPACE_URL, uuid5
+
+from pika import BasicProperties
+
+from contracts.envelope import CONTENT_TYPE
+from shared.bus.publisher import Outgoing
+from shared.bus.topology import Names
+
+MALFORMED = "org.alma-restore.message.malformed.v1"
+_NAMESPACE = uuid5(NAMESPACE_URL, "tag:alma-restore,2026:malformed")
+_LONGEST_QUEUE_NAME = 255
+_LONGEST_REASON = 8000
+_WHAT_TO_DO = (
+    "Correct the message and send it again with a new id; contracts/asyncapi.json describes each message. "
+    "This one is kept among the dead letters of {queue} and will not be handled."
+)
+
+
+def answer_malformed(
+    body: bytes, properties: BasicProperties, *, queue: str, reason: str, names: Names
+) -> Outgoing | None:
+    """Write the answer to a message that cannot be read, or None if nobody is to be answered.
+
+    A sender who names one of our own queues is not answered: no stranger shall write into them through us.
+
+    Parameters
+    ----------
+    body, properties
+        The message; ``reply_to`` names the queue for the answer, and ``correlation_id`` (or else
+        ``message_id``) comes back with it.
+    queue
+        Service that could not read it.
+    reason
+        What is wrong and where.
+    names
+        Names of our own queues.
+    """
+    reply_to = properties.reply_to
+    if not reply_to or len(reply_to.encode()) > _LONGEST_QUEUE_NAME or names.is_ours(reply_to):
+        return None
+    answer_id = str(uuid5(_NAMESPACE, f"{queue}/{body!r}/{properties.message_id}"))
+    answer = {
+        "specversion": "1.0",
+        "id": answer_id,
+        "source": f"/alma-restore/{queue}",
+        "type": MALFORMED,
+        "time": datetime.now(UTC).isoformat(),
+        "datacontenttype": "application/json",
+        "data": {
+            "error": "the message cannot be read",
+            "where": reason[:_LONGEST_REASON],
+            "what_to_do": _WHAT_TO_DO.format(queue=queue),
+        },
+    }
+    return Outgoing(
+        exchange="",
+        routing_key=reply_to,
+        body=json.dumps(answer).encode(),
+        properties=BasicProperties(
+            content_type=CONTENT_TYPE,
+            type=MALFORMED,
+            message_id=answer_id,
+            correlation_id=properties.correlation_id or properties.message_id,
+        ),
+    )
