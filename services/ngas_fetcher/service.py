@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -24,8 +25,9 @@ from services.ngas_fetcher.staging import AsdmStaging
 from services.ngas_fetcher.stop import Stop
 from shared.bus import Delivery, Subscription
 from shared.cancellation import Cancellations
-from shared.errors import BlockFailedError, DependencyAwayError
+from shared.errors import BlockFailedError, DependencyAwayError, RestoreError
 from shared.objects import ObjectStore
+from shared.objects.lease import LeaseHeldError, LeaseLostError
 from shared.outcomes import Outcomes
 from shared.service import source_of
 
@@ -87,7 +89,12 @@ class NgasFetcher:
             requests=min(settings.concurrency, settings.transfers),
         )
         self._products = ProductLocator(client=client, hosts=settings.hosts, patience=patience_of(settings))
-        self._staging = AsdmStaging(objects=objects, fetcher=fetcher, interval=settings.progress_interval)
+        self._staging = AsdmStaging(
+            objects=objects,
+            fetcher=fetcher,
+            interval=settings.progress_interval,
+            claim=timedelta(seconds=settings.claim_seconds),
+        )
 
     @property
     def name(self) -> str:
@@ -148,14 +155,14 @@ class NgasFetcher:
         self._client.close()
 
     def _stage_all(self, handling: _Handling) -> None:
-        away: list[DependencyAwayError] = []
+        away: list[RestoreError] = []
         for eb_uid in handling.message.structure.execution_blocks:
             self._check_wanted(handling)
             with bound_contextvars(eb_uid=eb_uid):
                 try:
                     if events := self._events_of_block(handling, eb_uid):
                         handling.delivery.publish(events)
-                except DependencyAwayError as error:
+                except (DependencyAwayError, LeaseHeldError, LeaseLostError) as error:
                     log.warning("block_waits", error=str(error), code=error.code)
                     away.append(error)
         if away:

@@ -1,7 +1,10 @@
 """An ASDM from its source into the object store: what it consists of, and a manifest last."""
 
+import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -9,11 +12,13 @@ from contracts.manifests import AsdmManifest
 from contracts.messages.parts import ObjectRef
 from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.holding import Bringing, Holding
+from services.ngas_fetcher.packed import remove_unpacked
 from services.ngas_fetcher.pool import Group
 from services.ngas_fetcher.progress import Progress
 from services.ngas_fetcher.stop import Stop
 from shared import keys
 from shared.objects import ObjectStore
+from shared.objects.lease import Lease, Leases
 
 log = structlog.get_logger()
 
@@ -37,12 +42,17 @@ class AsdmStaging:
         Fetches single files.
     interval
         Seconds between two looks at the progress.
+    claim
+        How long others wait for a sign of life of who stages a block, before they do it themselves.
     """
 
-    def __init__(self, *, objects: ObjectStore, fetcher: FileFetcher, interval: float) -> None:
+    def __init__(self, *, objects: ObjectStore, fetcher: FileFetcher, interval: float, claim: timedelta) -> None:
         self._objects = objects
         self._fetcher = fetcher
         self._interval = interval
+        self._claim = claim
+        self._leases = Leases(objects=objects)
+        self._owner = f"ngas-fetcher {socket.gethostname()}:{os.getpid()}"
 
     def find(self, holding: Holding) -> ObjectRef | None:
         """Return the manifest if the ASDM is in the store: what has a manifest is whole."""
@@ -73,10 +83,35 @@ class AsdmStaging:
             If a file is missing or damaged, or the ASDM is not whole.
         DependencyAwayError
             If the source or the store is away.
+        LeaseHeldError, LeaseLostError
+            If another stages this block now: look again later.
         """
         found = self.find(holding)
         if found is not None:
             return StagedAsdm(manifest=found, reused=True)
+        with self._leases.held(_folder(holding), owner=self._owner, ttl=self._claim) as lease:
+            found = self.find(holding)  # who held the lease until now may have just written it
+            if found is not None:
+                return StagedAsdm(manifest=found, reused=True)
+            remove_unpacked(self._objects, _folder(holding))
+
+            def look() -> None:
+                if lease.lost.is_set():
+                    stop.tell()
+                tick()
+
+            return self._stage(holding, group, lease, stop=stop, progress=progress, tick=look)
+
+    def _stage(
+        self,
+        holding: Holding,
+        group: Group,
+        lease: Lease,
+        *,
+        stop: Stop,
+        progress: Progress,
+        tick: Callable[[], None],
+    ) -> StagedAsdm:
         bringing = Bringing(
             folder=_folder(holding),
             target=self._objects,
@@ -89,6 +124,7 @@ class AsdmStaging:
         )
         files = holding.bring(bringing)
         stop.check()
+        lease.check()
         manifest = AsdmManifest(eb_uid=holding.eb_uid, files=files)
         ref = self._objects.put_bytes(_manifest_key(holding), manifest.model_dump_json(indent=1).encode())
         log.info("asdm_staged", eb_uid=holding.eb_uid, files=len(files), bytes=manifest.size, manifest=ref.key)
