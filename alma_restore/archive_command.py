@@ -1,0 +1,143 @@
+"""The commands ``alma-restore archive check`` and ``alma-restore refresh``."""
+
+from collections.abc import Callable, Sequence
+from threading import Event as Flag
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from alma_restore.surroundings import clear_errors
+from shared.errors import DependencyAwayError
+
+if TYPE_CHECKING:
+    from shared.archive_db.schema import Difference
+    from shared.calibration_status import Refreshed, Updater
+    from shared.not_restorable import NotRestorableYet, RefusedYet
+
+console = Console()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    archive = typer.Typer(no_args_is_help=True, help="The archive's metadata database.")
+    archive.command("check")(check)
+    # Without a second command typer would take the group for the command.
+    archive.callback()(lambda: None)
+    app.add_typer(archive, name="archive")
+    app.command("refresh")(refresh)
+
+
+def check() -> None:
+    """Check the archive's live database against what is read of it: tables, columns, types, grants, values.
+
+    The first thing to run at a new site. Reads ALMA_RESTORE_ARCHIVE_DB_… and
+    ALMA_RESTORE_ENTITLEMENT_CHECKER_…; writes nothing. Exit code 0: all is as
+    expected; 1: there are differences, which are shown; 2: the database cannot
+    be reached or refuses the login.
+    """
+    with clear_errors():
+        from services.entitlement_checker.settings import EntitlementCheckerSettings
+        from shared.archive_db import ArchiveDatabase
+        from shared.archive_db.schema import check_schema, columns_read
+
+        settings = EntitlementCheckerSettings()
+        expected = columns_read(delivery_column=settings.delivery_column, own_delegees=settings.delegee_query is None)
+        database = ArchiveDatabase(settings=settings.database)
+        try:
+            differences = check_schema(database, expected)
+        finally:
+            database.close()
+    columns = sum(map(len, expected.values()))
+    if differences:
+        console.print(_differences(differences))
+        console.print(f"{len(differences)} differences in {len(expected)} tables with {columns} columns.")
+        raise typer.Exit(1)
+    console.print(f"As expected: {len(expected)} tables with {columns} columns.")
+
+
+def _differences(differences: "Sequence[Difference]") -> Table:
+    table = Table("Table", "Column", "Expected", "Found", "What to do", title="The archive's database")
+    for one in differences:
+        table.add_row(one.table, one.column, one.expected, one.found, one.advice)
+    return table
+
+
+def refresh(
+    full: Annotated[bool, typer.Option("--full", help="Read all MOUSs, not only what has left a trace")] = False,
+    told: Annotated[
+        bool, typer.Option("--told", help="The users that are shown have been told: show them no more")
+    ] = False,
+    every: Annotated[float | None, typer.Option(min=1, help="Go on, every so many seconds, until interrupted")] = None,
+) -> None:
+    """Bring the local record of calibration status up to date, and show who can be told that a restore is possible.
+
+    A full pass is made when none was made for a day. Reads
+    ALMA_RESTORE_ARCHIVE_DB_…, ALMA_RESTORE_CALIBRATION_STATUS_… and
+    ALMA_RESTORE_STORE__…; the archive is only read.
+    """
+    with clear_errors():
+        run, close, waiting = _updater()
+        try:
+            if every is None:
+                _show(run.refresh(full=full), waiting, told=told)
+            else:
+                _repeat(lambda: _show(run.refresh(full=full), waiting, told=told), every)
+        finally:
+            close()
+
+
+def _repeat(refresh_once: Callable[[], None], every: float) -> None:
+    pause = Flag()
+    try:
+        while True:
+            try:
+                refresh_once()
+            except DependencyAwayError as error:
+                console.print(f"{error} (the next try is in {every:g} s)", soft_wrap=True)
+            pause.wait(every)
+    except KeyboardInterrupt:
+        return
+
+
+def _updater() -> "tuple[Updater, Callable[[], None], NotRestorableYet]":
+    from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
+    from shared.calibration_status import CalibrationStatusSettings, StatusRecord, Updater
+    from shared.calibration_status.archive import ArchiveStatus
+    from shared.not_restorable import NotRestorableYet
+    from shared.objects import open_store
+    from shared.settings import RuntimeSettings
+
+    settings = CalibrationStatusSettings()
+    database = ArchiveDatabase(settings=ArchiveDbSettings())
+    record = StatusRecord(settings.path)
+    objects = open_store(RuntimeSettings().store)
+    waiting = NotRestorableYet(objects=objects)
+    archive = ArchiveStatus(database=database, delivery_column=settings.delivery_column)
+
+    def close() -> None:
+        for each in (database, record, objects):
+            each.close()
+
+    return Updater(archive=archive, record=record, waiting=waiting, settings=settings), close, waiting
+
+
+def _show(done: "Refreshed", waiting: "NotRestorableYet", *, told: bool) -> None:
+    kind = "Full pass" if done.is_full else "Refresh"
+    changes = ", ".join(f"{number} {name}" for name, number in sorted(done.changes.items())) or "nothing has changed"
+    console.print(f"{kind}: {done.read} MOUSs read in {done.seconds:.1f} s; {changes}.", highlight=False)
+    if done.can_be_told:
+        console.print(_can_be_told(done.can_be_told))
+    if told:
+        for refused in done.can_be_told:
+            waiting.forget(refused.request)
+
+
+def _can_be_told(refused: "Sequence[RefusedYet]") -> Table:
+    table = Table("MOUS", "Project", "User", "E-mail", "Ticket", "Asked", title="Can be restored now: tell them")
+    for one in refused:
+        request = one.request
+        row = (request.mous_uid, request.project_code, request.user_name, request.user_email, request.ticket)
+        table.add_row(*row, f"{one.since:%Y-%m-%d}")
+    return table
