@@ -45,7 +45,7 @@ class Embedded:
         self._objects = objects
         self._drain_timeout = drain_timeout
         self._bus = MemoryBus(retry=retry)
-        self._runtime = Runtime(bus=self._bus, metrics=ServiceMetrics(CollectorRegistry()), retry=retry)
+        self._runtime = Runtime(bus=self._bus, metrics=ServiceMetrics(CollectorRegistry()), objects=objects)
 
     def __enter__(self) -> Self:
         for service in self._services:

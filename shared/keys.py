@@ -77,3 +77,8 @@ def not_restorable(mous_uid: MousUid) -> str:
 def mail(event_id: UUID) -> str:
     """Key of the record that a mail for this event has gone out."""
     return f"mails/{event_id}.json"
+
+
+def dead_letter(event_id: UUID, attempt: int) -> str:
+    """Key of the traceback of an event that was given up after this attempt."""
+    return f"deadletters/{event_id}/{attempt}.txt"

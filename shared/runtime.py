@@ -1,11 +1,13 @@
 """Run a service: bind its handlers to the bus, watch over it, end it in peace."""
 
+import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event as Flag
 from typing import NoReturn
 
@@ -18,9 +20,10 @@ from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestWaiting
 from contracts.messages.parts import RestoreRequest
-from shared.bus import Bus, Delivery, Handler, RetryPolicy
+from shared import keys
+from shared.bus import Bus, DeadLetter, Delivery, Handler, RetryLater
 from shared.bus.rabbitmq import RabbitBus
-from shared.errors import MisconfiguredError, RestoreError
+from shared.errors import RestoreError
 from shared.health import HealthServer
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
@@ -40,21 +43,27 @@ class Runtime:
         Carries the events.
     metrics
         Where handled messages are counted.
-    retry
-        The bus's own policy, to tell those who wait when the next attempt is.
+    objects
+        Keeps the tracebacks of what is given up; nothing does if None.
     """
 
-    def __init__(self, *, bus: Bus, metrics: ServiceMetrics, retry: RetryPolicy) -> None:
+    def __init__(self, *, bus: Bus, metrics: ServiceMetrics, objects: ObjectStore | None = None) -> None:
         self._bus = bus
         self._metrics = metrics
-        self._retry = retry
+        self._objects = objects
         self._speakers: list[Speaker] = []
 
     def add(self, service: Service) -> None:
         """Begin to hand a service its events, show it all others if it listens, and let it speak if it does."""
         for subscription in service.subscriptions():
-            handler = self._watched(service.name, subscription.handler)
-            self._bus.subscribe(replace(subscription, handler=handler))
+            self._bus.subscribe(
+                replace(
+                    subscription,
+                    handler=self._watched(service.name, subscription.handler),
+                    report=subscription.report or partial(_tell_who_waits, service.name),
+                    keep=self._keep_traceback if self._objects else None,
+                )
+            )
         if isinstance(service, Listener):
             self._bus.listen(service.hear)
         if isinstance(service, Speaker):
@@ -77,9 +86,7 @@ class Runtime:
                     answers = handler(event, delivery)
                     outcome = "done"
                 except RestoreError as error:
-                    if error.transient:
-                        outcome = "later"
-                        self._say_waiting(service, event, delivery, error)
+                    outcome = "later" if error.transient else outcome
                     raise
                 finally:
                     seconds = time.monotonic() - started
@@ -90,23 +97,28 @@ class Runtime:
 
         return handle
 
-    def _say_waiting(self, service: str, event: Event, delivery: Delivery, error: RestoreError) -> None:
-        if delivery.lost.is_set():
-            return
-        delay = self._retry.delay_after(delivery.attempt)
-        request = getattr(event.data, "request", None)
-        if not isinstance(request, RestoreRequest):
-            return
-        waiting = RequestWaiting(
-            request_id=request.request_id,
-            mous_uid=request.mous_uid,
-            eb_uid=getattr(event.data, "eb_uid", None),
-            service=service,
-            cause=f"{error.code}: {error}",
-            attempt=delivery.attempt,
-            next_attempt=datetime.now(UTC) + timedelta(seconds=delay),
-        )
-        delivery.publish([event.derive(waiting, source=source_of(service), key=f"{service}/{delivery.attempt}")])
+    def _keep_traceback(self, event: Event, attempt: int, traceback: str) -> str:
+        assert self._objects is not None, "there is a store wherever tracebacks are to be kept"
+        key = keys.dead_letter(event.id, attempt)
+        self._objects.put_bytes(key, traceback.encode(errors="replace"))
+        return key
+
+
+def _tell_who_waits(service: str, event: Event, decision: RetryLater | DeadLetter, attempt: int) -> Sequence[Event]:
+    """Say why a request waits and until when."""
+    request = getattr(event.data, "request", None)
+    if not (isinstance(decision, RetryLater) and isinstance(request, RestoreRequest)):
+        return ()
+    waiting = RequestWaiting(
+        request_id=request.request_id,
+        mous_uid=request.mous_uid,
+        eb_uid=getattr(event.data, "eb_uid", None),
+        service=service,
+        cause=decision.cause,
+        attempt=attempt,
+        next_attempt=datetime.now(UTC) + timedelta(seconds=decision.delay),
+    )
+    return [event.derive(waiting, source=source_of(service), key=f"{service}/{attempt}")]
 
 
 def _context(service: str, event: Event, delivery: Delivery) -> dict[str, object]:
@@ -137,13 +149,14 @@ def run_service(build: Callable[..., Service], *, settings: RuntimeSettings | No
         _run(build, settings or RuntimeSettings())
     except ValidationError as error:
         _refuse_to_start(f"{error.title}: {explain(error)}", error)
-    except MisconfiguredError as error:
-        _refuse_to_start(str(error), error)
+    except RestoreError as error:
+        _refuse_to_start(str(error), error, code=os.EX_TEMPFAIL if error.transient else 2)
 
 
-def _refuse_to_start(why: str, error: Exception) -> NoReturn:
+def _refuse_to_start(why: str, error: Exception, *, code: int = 2) -> NoReturn:
+    """End with 2 if a person has to change something, with 75 if it is worth starting again."""
     print(f"alma-restore: cannot start: {why}", file=sys.stderr)
-    raise SystemExit(2) from error
+    raise SystemExit(code) from error
 
 
 def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
@@ -156,7 +169,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     registry = CollectorRegistry()
     try:
         bus.declare(QUEUES)
-        runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=retry)
+        runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), objects=objects)
         runtime.add(service)
         with HealthServer(
             host=settings.http_host,
@@ -186,7 +199,8 @@ def _stop_on_signals() -> Flag:
 
     def stop(number: int, _frame: object) -> None:
         if stopping.is_set():
-            sys.exit(128 + number)
+            # At once: what is unfinished was not acknowledged, and comes again.
+            os._exit(128 + number)
         stopping.set()
 
     signal.signal(signal.SIGTERM, stop)

@@ -17,7 +17,9 @@ class BusAccess(BaseSettings):
     Members of nested settings follow two underscores, e.g. ``ALMA_RESTORE_BUS__URL``.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, hide_input_in_errors=True
+    )
 
     bus: RabbitSettings = Field(default_factory=RabbitSettings, description="The RabbitMQ broker")
 

@@ -60,7 +60,11 @@ class CasaRunner:
         """Listen to ordered restores."""
         return [
             Subscription(
-                queue=NAME, topics=("restore.ordered",), handler=self.handle, concurrency=self._settings.concurrency
+                queue=NAME,
+                topics=("restore.ordered",),
+                handler=self.handle,
+                concurrency=self._settings.concurrency,
+                longest=self._settings.time_limit,
             )
         ]
 

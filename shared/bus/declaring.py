@@ -78,6 +78,17 @@ class Declarer:
         for difference in self._apply().differences:
             log.error("bus_topology_differs", difference=str(difference), consequence="it is used as it is")
 
+    def version(self) -> str:
+        """Ask the broker for its version, waiting for one that is still starting."""
+
+        def ask() -> str:
+            with connected(self._settings, "declarer") as connection:
+                # pika shows what the server says of itself only at the connection that this one wraps.
+                properties: Mapping[str, object] = vars(connection)["_impl"].server_properties or {}
+                return str(properties.get("version", "0"))
+
+        return patiently(ask, self._settings.connect_timeout)
+
     def compare(self) -> tuple[Difference, ...]:
         """Say what is missing or differs in the broker, and change nothing."""
         with connected(self._settings, "declarer") as connection:

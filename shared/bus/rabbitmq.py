@@ -13,6 +13,7 @@ from shared.bus.declaring import Declarer
 from shared.bus.graveyard import Graveyard
 from shared.bus.handling import encode_all
 from shared.bus.listening import Listening
+from shared.bus.patience import consumer_arguments
 from shared.bus.publisher import Publisher
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
@@ -63,8 +64,14 @@ class RabbitBus:
         )
 
     def subscribe(self, subscription: Subscription) -> None:
-        """Declare the queue and begin to hand its events to a handler."""
+        """Declare the queue and begin to hand its events to a handler; see `shared.bus.base.Bus`."""
         self.declare({subscription.queue: subscription.topics})
+        arguments = consumer_arguments(
+            subscription.queue,
+            longest=subscription.longest,
+            version=self._declarer.version() if subscription.longest else "",
+            broker_timeout=self._settings.broker_consumer_timeout,
+        )
         self._consumers.append(
             Consumer(
                 subscription=subscription,
@@ -73,6 +80,7 @@ class RabbitBus:
                 publisher=self._publisher,
                 publish=self.publish,
                 prepare=self._declarer.redeclare,
+                arguments=arguments,
             )
         )
 

@@ -38,7 +38,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class RetryLater:
-    """Try again after ``delay`` seconds; say so to whoever waits."""
+    """Try again after ``delay`` seconds; say so to whoever waits, with the ``cause`` and its stable code."""
 
     delay: float
     cause: str
@@ -75,9 +75,12 @@ def decide(
         A number drawn by lot, from 0 up to 1, that chooses within the policy's spread.
     """
     code = error.code if isinstance(error, RestoreError) else "unexpected"
-    cause = f"{type(error).__name__}: {error}"
+    named = f"{type(error).__name__}: {error}"
     if isinstance(error, RestoreError):
         again = error.transient and failing_for < policy.deadline
     else:
         again = attempt < policy.unexpected_attempts
-    return RetryLater(policy.delay_after(attempt, chance=chance), cause) if again else DeadLetter(code, cause)
+    if not again:
+        return DeadLetter(code, named)
+    cause = f"{code}: {error if isinstance(error, RestoreError) else named}"
+    return RetryLater(policy.delay_after(attempt, chance=chance), cause)

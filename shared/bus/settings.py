@@ -1,7 +1,13 @@
 """Settings of the RabbitMQ adapter."""
 
+import ssl
+from pathlib import Path
+from typing import Self
+
 import pika
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from shared.errors import MisconfiguredError
 
 
 class RabbitSettings(BaseModel):
@@ -13,6 +19,11 @@ class RabbitSettings(BaseModel):
         default=SecretStr("amqp://guest:guest@localhost:5672/%2F"),
         description="amqp://user:password@host:port/vhost, or amqps:// for TLS",
     )
+    ca_file: Path | None = Field(
+        default=None, description="Certificates to trust with amqps:// instead of the system's (PEM)"
+    )
+    client_certificate: Path | None = Field(default=None, description="Our own certificate, if the broker asks for it")
+    client_key: Path | None = Field(default=None, description="Key of our own certificate")
     prefix: str = Field(
         default="alma-restore",
         pattern=r"^[A-Za-z0-9_-]{1,60}$",
@@ -26,6 +37,12 @@ class RabbitSettings(BaseModel):
     window: int = Field(default=1000, ge=1, description="Messages that may be on their way unconfirmed")
     delivery_limit: int = Field(
         default=20, ge=1, description="Times a message may come back before it is a dead letter"
+    )
+    broker_consumer_timeout: float | None = Field(
+        default=None,
+        gt=0,
+        description="What consumer_timeout is in rabbitmq.conf, in seconds; only needed before RabbitMQ 3.12, "
+        "where nothing but that file can let a service hold an event for hours",
     )
     settle_time: float = Field(
         default=1.0, ge=0, description="Wait after queues were made: a broker that dies within 0.5 s can break them"
@@ -46,12 +63,38 @@ class RabbitSettings(BaseModel):
             raise ValueError("not an address of RabbitMQ: amqp://user:password@host:port/vhost is wanted")
         return url
 
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.ca_file or self.client_certificate) and not self.url.get_secret_value().startswith("amqps://"):
+            raise ValueError("certificates are for amqps:// only; the url says amqp://")
+        if (self.client_certificate is None) != (self.client_key is None):
+            raise ValueError("client_certificate and client_key belong together: give both or none")
+        return self
+
     def parameters(self, name: str) -> pika.URLParameters:
-        """Make the parameters of a connection that shows ``name`` to the broker's operator."""
+        """Make the parameters of a connection that shows ``name`` to the broker's operator.
+
+        Raises
+        ------
+        MisconfiguredError
+            If a certificate or key cannot be read.
+        """
         parameters = pika.URLParameters(self.url.get_secret_value())
         parameters.heartbeat = self.heartbeat
         parameters.connection_attempts = 1
         parameters.socket_timeout = 10.0
         parameters.stack_timeout = 15.0
+        if parameters.ssl_options is not None:
+            parameters.ssl_options = pika.SSLOptions(self._tls(), server_hostname=parameters.host)
         parameters.client_properties = {"connection_name": f"{self.prefix} {name}"}
         return parameters
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.client_certificate is not None:
+                context.load_cert_chain(self.client_certificate, self.client_key)
+        except OSError as error:
+            files = ", ".join(str(file) for file in (self.ca_file, self.client_certificate, self.client_key) if file)
+            raise MisconfiguredError(f"certificates of the bus cannot be read ({files}): {error}") from error
+        return context

@@ -419,7 +419,8 @@ def test_a_subscription_can_say_that_an_event_is_put_off_or_given_up(bus: Bus) -
     bus.publish([cause := started()])
     assert [event.id for event in said.wait_for(3)] == [progressed(cause, n).id for n in (1.0, 2.0, 3.0)]
     reason = "KeyError: 'gain'"
-    expected = [(RetryLater(0.1, reason), 1), (RetryLater(0.2, reason), 2), (DeadLetter("unexpected", reason), 3)]
+    told = f"unexpected: {reason}"
+    expected = [(RetryLater(0.1, told), 1), (RetryLater(0.2, told), 2), (DeadLetter("unexpected", reason), 3)]
     assert decisions.items == expected
 
 

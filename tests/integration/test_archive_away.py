@@ -34,7 +34,7 @@ from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.postgresql import PostgresServer, PostgresTables
 from tests.support.rabbitmq import RabbitServer
 
-RETRY = RetryPolicy(delays=(0.2, 0.4, 0.8))
+RETRY = RetryPolicy(delays=(0.2, 0.4, 0.8), spread=(1.0,))
 REQUESTS = 5
 
 
@@ -90,7 +90,7 @@ def test_requests_wait_while_the_database_is_away_and_go_on_within_seconds(
     checker = entitlement_checker.build(objects=objects, settings=EntitlementCheckerSettings(database=database))
     resolver = metadata_resolver.build(objects=objects, settings=MetadataResolverSettings(database=database))
     bus = rabbit.bus(RETRY)
-    runtime = Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()), retry=RETRY)
+    runtime = Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()))
     for service in (checker, resolver):
         runtime.add(service)
     talk = Conversation()

@@ -24,6 +24,7 @@ from shared.bus.settings import RabbitSettings
 from shared.objects.s3 import S3Store
 from shared.objects.settings import S3Settings
 from shared.service import source_of
+from tests.support.rabbitmq import LONG_JOBS
 from tests.support.s3 import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
@@ -188,6 +189,7 @@ class Deployment:
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("ALMA_RESTORE_")},
             "ALMA_RESTORE_BUS__URL": broker.url,
+            "ALMA_RESTORE_BUS__BROKER_CONSUMER_TIMEOUT": str(LONG_JOBS),
             "ALMA_RESTORE_STORE__KIND": "s3",
             "ALMA_RESTORE_STORE__ENDPOINT": store.endpoint,
             "ALMA_RESTORE_STORE__ACCESS_KEY": store.access_key,

@@ -75,7 +75,7 @@ def test_the_runtime_lets_a_service_hear_what_no_queue_takes(store: DirectorySto
     bus = MemoryBus(retry=RetryPolicy(delays=(0.01,)))
     bus.declare(QUEUES)
     try:
-        Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()), retry=RetryPolicy()).add(Worker())
+        Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry())).add(Worker())
         with cancellations.watching(REQUEST_ID, stopped.set):
             bus.publish([EVENT])
             assert stopped.wait(5)

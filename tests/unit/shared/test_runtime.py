@@ -52,7 +52,7 @@ def bus() -> Iterator[MemoryBus]:
 def run(bus: MemoryBus, handle: Callable[[Event, Delivery], Sequence[Event]]) -> tuple[CollectorRegistry, Queue[Event]]:
     registry, heard = CollectorRegistry(), Queue[Event]()
     bus.listen(heard.put)
-    Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=RETRY).add(Echo(handle))
+    Runtime(bus=bus, metrics=ServiceMetrics(registry)).add(Echo(handle))
     bus.publish([SUBMITTED])
     return registry, heard
 
@@ -114,7 +114,7 @@ def test_a_ticket_that_has_to_wait_is_put_off_like_others(bus: MemoryBus) -> Non
     registry = CollectorRegistry()
     echo = Echo(handle)
     echo.topics = ("ticket.submitted",)
-    Runtime(bus=bus, metrics=ServiceMetrics(registry), retry=RETRY).add(echo)
+    Runtime(bus=bus, metrics=ServiceMetrics(registry)).add(echo)
     bus.publish([Event.first(TicketSubmitted(request=TICKET), source="/test")])
     expected = list(range(1, RETRY.unexpected_attempts + 2))
     assert [attempts.get(timeout=SECONDS) for _ in expected] == expected
@@ -137,7 +137,7 @@ def test_a_service_that_speaks_of_its_own_accord_does_so_until_it_is_to_rest(bus
     heard: Queue[Event] = Queue()
     bus.listen(heard.put)
     herald = Herald(lambda _event, _delivery: [])
-    runtime = Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()), retry=RETRY)
+    runtime = Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()))
     runtime.add(herald)
     assert heard.get(timeout=SECONDS).id == SUBMITTED.id
     assert herald.speaks

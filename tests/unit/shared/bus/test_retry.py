@@ -13,13 +13,13 @@ AWAY = DependencyAwayError("no answer")
 @pytest.mark.parametrize(
     ("error", "attempt", "failing_for", "decision"),
     [
-        (AWAY, 1, 0.0, RetryLater(1.0, "DependencyAwayError: no answer")),
-        (AWAY, 2, 1.0, RetryLater(5.0, "DependencyAwayError: no answer")),
-        (AWAY, 50, 99.9, RetryLater(30.0, "DependencyAwayError: no answer")),
+        (AWAY, 1, 0.0, RetryLater(1.0, "dependency_away: no answer")),
+        (AWAY, 2, 1.0, RetryLater(5.0, "dependency_away: no answer")),
+        (AWAY, 50, 99.9, RetryLater(30.0, "dependency_away: no answer")),
         (AWAY, 50, 100.0, DeadLetter("dependency_away", "DependencyAwayError: no answer")),
         (MisconfiguredError("no URL"), 1, 0.0, DeadLetter("misconfigured", "MisconfiguredError: no URL")),
-        (KeyError("gain"), 1, 0.0, RetryLater(1.0, "KeyError: 'gain'")),
-        (KeyError("gain"), 2, 0.0, RetryLater(5.0, "KeyError: 'gain'")),
+        (KeyError("gain"), 1, 0.0, RetryLater(1.0, "unexpected: KeyError: 'gain'")),
+        (KeyError("gain"), 2, 0.0, RetryLater(5.0, "unexpected: KeyError: 'gain'")),
         (KeyError("gain"), 3, 0.0, DeadLetter("unexpected", "KeyError: 'gain'")),
     ],
 )

@@ -5,6 +5,7 @@ from pika import PlainCredentials
 from pydantic import ValidationError
 
 from shared.bus.settings import RabbitSettings
+from shared.errors import MisconfiguredError
 
 
 def test_a_password_is_never_shown() -> None:
@@ -33,3 +34,20 @@ def test_an_address_that_cannot_be_read_is_refused_without_showing_it(url: str) 
 def test_a_prefix_is_a_plain_name(prefix: str) -> None:
     with pytest.raises(ValidationError, match="prefix"):
         RabbitSettings(prefix=prefix)
+
+
+def test_certificates_without_tls_are_refused() -> None:
+    with pytest.raises(ValidationError, match="amqps"):
+        RabbitSettings.model_validate({"url": "amqp://broker/", "ca_file": "/ca.pem"})
+
+
+def test_a_certificate_of_our_own_needs_its_key() -> None:
+    with pytest.raises(ValidationError, match="give both or none"):
+        RabbitSettings.model_validate({"url": "amqps://broker/", "client_certificate": "/own.pem"})
+
+
+def test_a_certificate_that_is_missing_is_named() -> None:
+    settings = RabbitSettings.model_validate({"url": "amqps://vera:hush-hush@broker/", "ca_file": "/missing/ca.pem"})
+    with pytest.raises(MisconfiguredError, match=r"/missing/ca\.pem") as caught:
+        settings.parameters("publisher")
+    assert "hush-hush" not in str(caught.value)
