@@ -1,30 +1,31 @@
 """The command ``alma-restore``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event as Flag
 from typing import Annotated
 from uuid import UUID, uuid4
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 
+from alma_restore.archive_command import register as register_archive
+from alma_restore.fetch_command import register as register_fetch
+from alma_restore.ppr_cli import ppr_app
 from alma_restore.progress import RequestProgress, RequestState
 from alma_restore.registry import BUILDERS, builder
+from alma_restore.stagecalms_command import register as register_stagecalms
+from alma_restore.surroundings import clear_errors, deployment_bus
+from alma_restore.trigger_command import register as register_trigger
 from alma_restore.view import event_line, requests_table
 from contracts.envelope import Event
-from contracts.flow import QUEUES
 from contracts.messages import RequestSubmitted
-from contracts.messages.parts import RestoreRequest
+from contracts.messages.parts import RestoreTicket
 from shared.bus import Bus
-from shared.bus.rabbitmq import RabbitBus
-from shared.errors import RestoreError
 from shared.runtime import run_service
 from shared.service import source_of
-from shared.settings import BusAccess, explain
+from shared.tickets import requests_of
 
 app = typer.Typer(
     name="alma-restore",
@@ -36,6 +37,11 @@ app = typer.Typer(
     "(set ALMA_RESTORE_BUS__URL, e.g. amqp://user:password@host:5672/%2F).",
 )
 console = Console()
+register_archive(app)
+app.add_typer(ppr_app, name="ppr")
+register_fetch(app)
+register_trigger(app)
+register_stagecalms(app)
 
 
 @app.command()
@@ -66,14 +72,14 @@ def run(service: Annotated[str, typer.Argument(help=f"One of: {', '.join(BUILDER
     Settings come from the environment, ALMA_RESTORE_… for bus and store,
     ALMA_RESTORE_<SERVICE>_… for the service's own.
     """
-    with _clear_errors():
+    with clear_errors():
         run_service(builder(service))
 
 
 @app.command()
 def submit(
     project: Annotated[str, typer.Argument(help="Project code, e.g. 2017.1.00886.L")],
-    mous: Annotated[str, typer.Argument(help="MOUS UID, e.g. uid://A001/X1284/X265f")],
+    mous: Annotated[list[str], typer.Argument(help="Up to 10 MOUS UIDs, e.g. uid://A001/X1284/X265f")],
     ticket: Annotated[str, typer.Argument(help="Helpdesk ticket number")],
     user_name: Annotated[str, typer.Option("--user", help="The user's official name")],
     user_email: Annotated[str, typer.Option("--email", help="The user's official e-mail address")],
@@ -84,13 +90,13 @@ def submit(
     force: Annotated[bool, typer.Option(help="Start although the same MOUS is being restored already")] = False,
     follow: Annotated[bool, typer.Option("--watch", help="Stay and watch the request")] = False,
 ) -> None:
-    """Ask for the calibrated data of a MOUS; prints the request's id."""
-    with _clear_errors(), _bus() as bus:
-        request = RestoreRequest.model_validate(
+    """Ask for the calibrated data of one or several MOUSs; prints the id of each one's request."""
+    with clear_errors():
+        ticket_of_all = RestoreTicket.model_validate(
             {
                 "request_id": uuid4(),
                 "project_code": project,
-                "mous_uid": mous,
+                "mous_uids": mous,
                 "ticket": ticket,
                 "user_name": user_name,
                 "user_email": user_email,
@@ -101,19 +107,23 @@ def submit(
                 "force": force,
             }
         )
-        event = Event.first(RequestSubmitted(request=request), source=source_of("command-line"))
-        if not follow:
-            bus.publish([event])
-            console.print(str(request.request_id))
-            return
-        _follow(bus, request.request_id, first=event)
+        asked = [
+            Event.first(RequestSubmitted(request=request), source=source_of("command-line"))
+            for request in requests_of(ticket_of_all)
+        ]
+        with deployment_bus() as bus:
+            if follow:
+                _follow(bus, [event.correlationid for event in asked], first=asked)
+            bus.publish(asked)
+        for event in asked:
+            console.print(str(event.correlationid))
 
 
 @app.command()
 def watch(request_id: Annotated[UUID, typer.Argument(help="The id that `submit` printed")]) -> None:
     """Follow one request live, from now until its end."""
-    with _clear_errors(), _bus() as bus:
-        _follow(bus, request_id)
+    with clear_errors(), deployment_bus() as bus:
+        _follow(bus, [request_id])
 
 
 @app.command()
@@ -128,7 +138,7 @@ def events(
         else:
             console.print(event_line(event), soft_wrap=True)
 
-    with _clear_errors(), _bus() as bus:
+    with clear_errors(), deployment_bus() as bus:
         stop = bus.listen(show)
         try:
             Flag().wait()
@@ -136,46 +146,25 @@ def events(
             stop()
 
 
-def _follow(bus: Bus, request_id: UUID, *, first: Event | None = None) -> None:
-    """Show a request until its end; exit code 1 unless it was delivered."""
-    progress, changed = RequestProgress(), Flag()
+def _follow(bus: Bus, request_ids: Sequence[UUID], *, first: Sequence[Event] = ()) -> None:
+    """Show requests until their ends; exit code 1 unless all were delivered."""
+    shown = {request_id: RequestProgress() for request_id in request_ids}
+    changed = Flag()
 
     def take(event: Event) -> None:
-        progress.apply(event)
-        changed.set()
+        if (progress := shown.get(event.correlationid)) is not None:
+            progress.apply(event)
+            changed.set()
 
-    stop = bus.listen(take, request_id=request_id)
-    if first is not None:
-        bus.publish([first])
+    stop = bus.listen(take, request_id=request_ids[0] if len(request_ids) == 1 else None)
+    bus.publish(first)
     with Live(console=console, refresh_per_second=8) as live:
-        while not progress.state.is_end:
+        while not all(progress.state.is_end for progress in shown.values()):
             changed.wait(1.0)
             changed.clear()
-            live.update(requests_table([(str(request_id), progress)]))
+            live.update(requests_table([(str(request_id), progress) for request_id, progress in shown.items()]))
     stop()
-    if progress.delivery is not None:
-        console.print(progress.delivery.address)
-    raise typer.Exit(0 if progress.state is RequestState.DELIVERED else 1)
-
-
-@contextmanager
-def _bus() -> Iterator[Bus]:
-    bus = RabbitBus(settings=BusAccess().bus)
-    try:
-        bus.declare(QUEUES)
-        yield bus
-    finally:
-        bus.close()
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Show an error of ours, or of the input, as one sentence instead of a traceback."""
-    try:
-        yield
-    except RestoreError as error:
-        typer.echo(f"alma-restore: {error}", err=True)
-        raise typer.Exit(2) from error
-    except ValidationError as error:
-        typer.echo(f"alma-restore: {explain(error)}", err=True)
-        raise typer.Exit(2) from error
+    for progress in shown.values():
+        if progress.delivery is not None:
+            console.print(progress.delivery.address)
+    raise typer.Exit(0 if all(one.state is RequestState.DELIVERED for one in shown.values()) else 1)

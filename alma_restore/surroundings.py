@@ -1,5 +1,6 @@
 """What commands share: the bus of a deployment, and errors as one sentence."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ from contracts.flow import QUEUES
 from shared.bus import Bus
 from shared.bus.rabbitmq import RabbitBus
 from shared.errors import RestoreError
+from shared.logs import configure_logs
 from shared.settings import BusAccess, explain
 
 
@@ -21,7 +23,8 @@ class BadArgumentsError(RestoreError):
 
 @contextmanager
 def deployment_bus() -> Iterator[Bus]:
-    """Open the bus that the environment names, with its topology declared."""
+    """Open the bus that the environment names, with its topology declared; logs do not mix with the answers."""
+    configure_logs(form="text", level="WARNING", stream=sys.stderr)
     bus = RabbitBus(settings=BusAccess().bus)
     try:
         bus.declare(QUEUES)

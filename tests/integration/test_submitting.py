@@ -188,3 +188,36 @@ def test_who_cannot_be_answered_is_no_trouble_to_others(
     sender.answer()
     assert dead(bus, body)
     assert bus.dead_letters("notifier") == ()
+
+
+def submit(server: RabbitServer, *mous_uids: str) -> subprocess.CompletedProcess[str]:
+    command = str(Path(sys.executable).with_name("alma-restore"))
+    person = ("--user", "Vera Rubin", "--email", "vera@example.org")
+    return subprocess.run(
+        [command, "submit", "2017.1.00886.L", *mous_uids, "16140", *person],
+        env={"PATH": os.environ["PATH"], "ALMA_RESTORE_BUS__URL": server.url, "ALMA_RESTORE_BUS__SETTLE_TIME": "0"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_i2_the_command_makes_a_request_of_each_mous_of_a_ticket(server: RabbitServer, asked: Collector[Event]) -> None:
+    before = len(asked.items)
+    result = submit(server, *(f"uid://A001/X1/X{number}" for number in range(10)))
+    assert result.returncode == 0, result.stderr
+    events = asked.wait_for(before + 10)[before:]
+    assert {str(event.correlationid) for event in events} == set(result.stdout.split())
+    assert {event.subject for event in events} == {f"uid://A001/X1/X{number}" for number in range(10)}
+    assert len({event.id for event in events}) == 10
+
+
+def test_i2_the_command_refuses_the_eleventh_with_the_whole_ticket(
+    server: RabbitServer, asked: Collector[Event]
+) -> None:
+    before = len(asked.items)
+    result = submit(server, *(f"uid://A001/X1/X{number:x}" for number in range(11)))
+    assert result.returncode == 2
+    assert "11 different MOUS UIDs" in result.stderr
+    assert len(asked.items) == before
