@@ -1,8 +1,8 @@
-"""A fetcher that is killed goes on where it was, in a process of its own, against a server of its own."""
+"""A fetcher that is killed goes on where it was: in a process of its own, against a server of its own."""
 
 import json
-import subprocess
-import sys
+import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,26 +11,12 @@ import pytest
 from contracts.envelope import Event
 from contracts.manifests import AsdmManifest
 from contracts.messages import StructureResolved
-from observatory.ngas import Fault, NgasServer
+from observatory.ngas import Fault, NgasServer, tar_report
 from shared.objects.directory import DirectoryStore
+from tests.support.fetch_process import FetchProcesses
 from tests.unit.services.ngas_fetcher.samples import EBS, REQUEST, STRUCTURE, bdf_names, write_asdm
 
-ROOT = Path(__file__).parents[2]
-RUN = """
-import sys
-from pathlib import Path
-from contracts.envelope import Event
-from services.ngas_fetcher.service import build
-from services.ngas_fetcher.settings import NgasFetcherSettings
-from shared.objects.directory import DirectoryStore
-from tests.support.delivery import RecordingDelivery
-
-event, store, locations, host = sys.argv[1:]
-settings = NgasFetcherSettings(hosts=(host,), location_directory=Path(locations), transfers=1, stall_timeout=30)
-delivery = RecordingDelivery()
-build(objects=DirectoryStore(Path(store)), settings=settings).handle(Event.decode(Path(event).read_bytes()), delivery)
-print(*(event.topic for event in delivery.published))
-"""
+KILLS = 20
 
 
 @pytest.fixture
@@ -39,23 +25,46 @@ def server(tmp_path: Path) -> Iterator[NgasServer]:
         yield server
 
 
-def test_a_fetcher_killed_in_the_middle_of_a_file_fetches_no_finished_file_again(
-    server: NgasServer, tmp_path: Path
-) -> None:
-    folder = write_asdm(tmp_path / "asdm", EBS[0], server, tmp_path / "locations")
+@pytest.fixture
+def asdm(server: NgasServer, tmp_path: Path) -> Path:
+    return write_asdm(tmp_path / "asdm", EBS[0], server, tmp_path / "locations")
+
+
+@pytest.fixture
+def processes(server: NgasServer, asdm: Path, tmp_path: Path) -> FetchProcesses:
     sessions = (STRUCTURE.sessions[0],)
     structure = STRUCTURE.model_copy(update={"products": (), "sessions": sessions})
     event = Event.first(StructureResolved(request=REQUEST, structure=structure), source="/test")
-    (tmp_path / "event.json").write_bytes(event.encode())
-    command = [sys.executable, "-c", RUN, *map(str, (tmp_path / "event.json", tmp_path / "store"))]
-    command += [str(tmp_path / "locations"), server.address]
+    return FetchProcesses(event=event, store=tmp_path / "store", locations=tmp_path / "locations", host=server.address)
+
+
+def manifest_in(store: DirectoryStore) -> AsdmManifest:
+    (info,) = [info for info in store.list("asdm/") if info.key.endswith("manifest.json")]
+    return AsdmManifest.model_validate(json.loads(store.get(info.key)))
+
+
+def run_to_the_end(processes: FetchProcesses) -> None:
+    process = processes.start()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def assert_right(store: DirectoryStore, asdm: Path) -> None:
+    manifest = manifest_in(store)
+    expected = {str(path.relative_to(asdm)): path.read_bytes() for path in asdm.rglob("*") if path.is_file()}
+    assert {file.path: store.read(file.ref) for file in manifest.files} == expected
+
+
+def test_a_fetcher_killed_in_the_middle_of_a_file_fetches_no_finished_file_again(
+    server: NgasServer, asdm: Path, processes: FetchProcesses, tmp_path: Path
+) -> None:
     last = bdf_names(0)[2].removeprefix("uid___").replace("_", "/")
     server.faults.set(Fault(stall=60, stall_after=1000), file_id=last)
 
-    killed = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    killed = processes.start()
     came_to_the_last = server.wait_for_request(last, 20)
     killed.kill()
-    killed.communicate()
+    killed.join()
     assert came_to_the_last
     finished = {request.file_id for request in server.retrieved()} - {last}
     store = DirectoryStore(tmp_path / "store")
@@ -63,12 +72,37 @@ def test_a_fetcher_killed_in_the_middle_of_a_file_fetches_no_finished_file_again
 
     server.faults.clear()
     server.requests.clear()
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
-    assert again.stdout.splitlines()[-1].split()[-1] == "artefacts.staged"
+    run_to_the_end(processes)
     assert finished
     assert last in {request.file_id for request in server.retrieved()}
     assert not finished & {request.file_id for request in server.retrieved()}
-    (info,) = [info for info in store.list("asdm/") if info.key.endswith("manifest.json")]
-    manifest = AsdmManifest.model_validate(json.loads(store.get(info.key)))
-    for file in manifest.files:
-        assert store.read(file.ref) == (folder / file.path).read_bytes()
+    assert_right(store, asdm)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["files", "tar"])
+def test_a_fetcher_killed_at_random_moments_leaves_only_what_is_right(
+    server: NgasServer, asdm: Path, processes: FetchProcesses, tmp_path: Path, packed: bool
+) -> None:
+    """Given a fetch of about a second, when it is killed during it again and again, then nothing wrong is there."""
+    if packed:
+        tar_report(asdm, EBS[0], server, work=tmp_path, write_to=tmp_path / "locations")
+    server.faults.set(Fault(stall=0.6 if packed else 0.15, stall_after=150_000))
+    moments, killed = random.Random(5), 0
+    whole = {path.read_bytes() for path in asdm.rglob("*") if path.is_file()}
+    for _ in range(KILLS // 2):
+        process = processes.start()
+        process.join(moments.uniform(0.0, 0.7))
+        process.kill()
+        process.join()
+        killed += process.exitcode == -signal.SIGKILL
+        store = DirectoryStore(tmp_path / "store")
+        for info in store.list("asdm/"):
+            data = store.get(info.key)
+            if not info.key.endswith("manifest.json"):
+                assert data in whole
+    assert killed >= KILLS // 4
+    server.faults.clear()
+    run_to_the_end(processes)
+    assert_right(DirectoryStore(tmp_path / "store"), asdm)
+    left = [info.key for info in DirectoryStore(tmp_path / "store").list("asdm/") if "/unpacked/" in info.key]
+    assert len(left) == (len(whole) if packed else 0)
