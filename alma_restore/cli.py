@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.live import Live
 
 from alma_restore.archive_command import register as register_archive
+from alma_restore.dead_letters_command import register as register_dead_letters
 from alma_restore.fetch_command import register as register_fetch
 from alma_restore.ppr_cli import ppr_app
 from alma_restore.progress import RequestProgress, RequestState
 from alma_restore.registry import BUILDERS, builder
 from alma_restore.stagecalms_command import register as register_stagecalms
 from alma_restore.surroundings import clear_errors, deployment_bus
+from alma_restore.topology_command import register as register_topology
 from alma_restore.trigger_command import register as register_trigger
 from alma_restore.view import event_line, requests_table
 from contracts.envelope import Event
@@ -42,6 +44,8 @@ app.add_typer(ppr_app, name="ppr")
 register_fetch(app)
 register_trigger(app)
 register_stagecalms(app)
+register_topology(app)
+register_dead_letters(app)
 
 
 @app.command()
