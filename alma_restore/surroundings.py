@@ -24,10 +24,18 @@ class BadArgumentsError(RestoreError):
 @contextmanager
 def deployment_bus() -> Iterator[Bus]:
     """Open the bus that the environment names, with its topology declared; logs do not mix with the answers."""
-    configure_logs(form="text", level="WARNING", stream=sys.stderr)
-    bus = RabbitBus(settings=BusAccess().bus)
-    try:
+    with undeclared_bus() as bus:
         bus.declare(QUEUES)
+        yield bus
+
+
+@contextmanager
+def undeclared_bus() -> Iterator[RabbitBus]:
+    """Open the bus that the environment names, as it is found."""
+    configure_logs(form="text", level="WARNING", stream=sys.stderr)
+    access = BusAccess()
+    bus = RabbitBus(settings=access.bus, retry=access.retry_policy())
+    try:
         yield bus
     finally:
         bus.close()

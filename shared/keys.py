@@ -1,6 +1,6 @@
 """Keys of the object store: each is made from what the object is, so a repeat finds it again."""
 
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from contracts.identifiers import ExecBlockUid, MousUid
 
@@ -82,3 +82,8 @@ def mail(event_id: UUID) -> str:
 def dead_letter(event_id: UUID, attempt: int) -> str:
     """Key of the traceback of an event that was given up after this attempt."""
     return f"deadletters/{event_id}/{attempt}.txt"
+
+
+def dropped(name: str) -> str:
+    """Key of the note of why a dead letter was dropped; its name may be a stranger's, so only a digest is used."""
+    return f"deadletters/dropped/{uuid5(NAMESPACE_URL, name)}.json"

@@ -22,25 +22,25 @@ class BusAccess(BaseSettings):
     )
 
     bus: RabbitSettings = Field(default_factory=RabbitSettings, description="The RabbitMQ broker")
+    retry_delays: tuple[float, ...] = Field(
+        default=RetryPolicy.delays, min_length=1, description="Seconds to wait after the first, second, … failed try"
+    )
+    retry_deadline: float = Field(default=RetryPolicy.deadline, gt=0, description="Seconds until a try is the last")
+
+    def retry_policy(self) -> RetryPolicy:
+        """Return when failed handlers are tried again."""
+        return RetryPolicy(delays=self.retry_delays, deadline=self.retry_deadline)
 
 
 class RuntimeSettings(BusAccess):
     """Where bus and store are, and how a service's process behaves and shows itself."""
 
     store: StoreSettings = Field(description="The object store; ALMA_RESTORE_STORE__KIND is directory or s3")
-    retry_delays: tuple[float, ...] = Field(
-        default=RetryPolicy.delays, min_length=1, description="Seconds to wait after the first, second, … failed try"
-    )
-    retry_deadline: float = Field(default=RetryPolicy.deadline, gt=0, description="Seconds until a try is the last")
     drain_timeout: float = Field(default=30.0, ge=0, description="Seconds that handlers get to finish at SIGTERM")
     http_host: str = Field(default="127.0.0.1", description="Address of /live, /ready and /metrics")
     http_port: int = Field(default=0, ge=0, le=65535, description="Port of these; 0 takes a free one")
     log_format: LogFormat = Field(default="json", description="json, or text for people")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
-
-    def retry_policy(self) -> RetryPolicy:
-        """Return when failed handlers are tried again."""
-        return RetryPolicy(delays=self.retry_delays, deadline=self.retry_deadline)
 
 
 def explain(error: ValidationError) -> str:
