@@ -14,8 +14,8 @@ next write or removal of their key.
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -161,7 +161,8 @@ class DirectoryStore:
     def _stream(self, ref: ObjectRef) -> Iterator[Iterator[bytes]]:
         with self._data_of(ref.key) as (named, file):
             check_same(named.info.ref, ref)
-            yield self._verified(file, ref)
+            with closing(self._verified(file, ref)) as chunks:
+                yield chunks
 
     @contextmanager
     def _data_of(self, key: str) -> Iterator[tuple[Named, BinaryIO]]:
@@ -183,7 +184,7 @@ class DirectoryStore:
                 before = named
         raise ObjectMissingError(f"There is no object {key} in {self._root}; it was deleted or never stored")
 
-    def _verified(self, file: BinaryIO, ref: ObjectRef) -> Iterator[bytes]:
+    def _verified(self, file: BinaryIO, ref: ObjectRef) -> Generator[bytes, None, None]:
         return verified(self._chunks(file), ref)
 
     def _chunks(self, file: BinaryIO) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -229,7 +229,8 @@ class S3Store:
         with Download(client=self._client, key=check_key(ref.key)) as download:
             if SHA256_HEADER in download.headers and (info := self._digests.told_by(ref.key, download.headers)):
                 check_same(info.ref, ref)
-            yield verified(download.chunks(), ref)
+            with closing(verified(download.chunks(), ref)) as chunks:
+                yield chunks
 
     def _ready_bucket(self) -> None:
         """See once that the bucket is there: later a missing object cannot be told from a missing bucket."""

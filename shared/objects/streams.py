@@ -1,12 +1,21 @@
 """Bytes on their way: counted, hashed, checked against what was promised."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 
 from contracts.messages.parts import ObjectRef
 from shared.objects.base import IntegrityError
 
 CHUNK_BYTES = 1024 * 1024
+
+HASHED_ASIDE_BYTES = 8 * CHUNK_BYTES
+"""From this size on a stream is hashed in a thread while the next bytes come in."""
+
+CHUNKS_AHEAD = 3
+"""Chunks that may wait for being hashed."""
 
 
 class Digest:
@@ -26,23 +35,37 @@ class Digest:
         return ObjectRef(key=key, size=self.size, sha256=self._sha256.hexdigest())
 
 
-def measured(chunks: Iterable[bytes], digest: Digest) -> Iterator[bytes]:
+def measured(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, None]:
     """Pass chunks on and let the digest see them."""
     for chunk in chunks:
         digest.update(chunk)
         yield chunk
 
 
-def verified(chunks: Iterable[bytes], expected: ObjectRef) -> Iterator[bytes]:
+def measured_aside(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, None]:
+    """Pass chunks on while a thread lets the digest see them; at their end it has seen all."""
+    waiting = deque[Future[None]]()
+    with ThreadPoolExecutor(1, thread_name_prefix="digest") as thread:
+        for chunk in chunks:
+            while len(waiting) >= CHUNKS_AHEAD:
+                waiting.popleft().result()
+            waiting.append(thread.submit(digest.update, chunk))
+            yield chunk
+
+
+def verified(chunks: Iterable[bytes], expected: ObjectRef) -> Generator[bytes, None, None]:
     """Pass chunks on; at their end raise `IntegrityError` unless they are what was promised.
 
     More bytes than promised are an error at once, so that a wrong object cannot fill a disk.
     """
-    digest = Digest()
-    for chunk in measured(chunks, digest):
-        if digest.size > expected.size:
-            raise IntegrityError(f"{expected.key}: more bytes than the {expected.size} promised; get it anew")
-        yield chunk
+    digest, size = Digest(), 0
+    see = measured_aside if expected.size >= HASHED_ASIDE_BYTES else measured
+    with closing(see(chunks, digest)) as seen:
+        for chunk in seen:
+            size += len(chunk)
+            if size > expected.size:
+                raise IntegrityError(f"{expected.key}: more bytes than the {expected.size} promised; get it anew")
+            yield chunk
     check_same(digest.ref(expected.key), expected)
 
 

@@ -1,6 +1,7 @@
 """Bytes counted, hashed and checked on their way."""
 
 import hashlib
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.messages.parts import ObjectRef
 from shared.objects import IntegrityError
-from shared.objects.streams import Digest, verified
+from shared.objects.streams import CHUNK_BYTES, HASHED_ASIDE_BYTES, Digest, verified
 
 
 def ref_of(data: bytes) -> ObjectRef:
@@ -43,3 +44,39 @@ def test_a_digest_refers_to_what_it_saw() -> None:
     for chunk in (b"ab", b"", b"c"):
         digest.update(chunk)
     assert digest.ref("a/key") == ref_of(b"abc")
+
+
+def long_stream(end: bytes = b"") -> list[bytes]:
+    return [bytes([number]) * CHUNK_BYTES for number in range(HASHED_ASIDE_BYTES // CHUNK_BYTES)] + [end]
+
+
+def threads_that_hash() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("digest")]
+
+
+def test_a_long_stream_is_checked_as_a_short_one() -> None:
+    chunks = long_stream(b"end")
+    assert list(verified(chunks, ref_of(b"".join(chunks)))) == chunks
+    for wrong in (long_stream(b"eNd"), long_stream(b"en"), long_stream(b"end+")):
+        with pytest.raises(IntegrityError, match="a/key"):
+            list(verified(wrong, ref_of(b"".join(chunks))))
+    assert threads_that_hash() == []
+
+
+def test_who_stops_reading_a_long_stream_leaves_no_thread() -> None:
+    chunks = long_stream()
+    reading = verified(chunks, ref_of(b"".join(chunks)))
+    assert next(reading) == chunks[0]
+    assert len(threads_that_hash()) == 1
+    reading.close()
+    assert threads_that_hash() == []
+
+
+def test_an_error_of_a_long_source_passes_through() -> None:
+    def broken() -> Iterator[bytes]:
+        yield from long_stream()
+        raise OSError("the source broke")
+
+    with pytest.raises(OSError, match="the source broke"):
+        list(verified(broken(), ref_of(b"".join(long_stream(b"more")))))
+    assert threads_that_hash() == []
