@@ -19,6 +19,8 @@ from shared.bus import Delivery
 from shared.errors import RestoreError
 from shared.objects import ObjectStore
 from shared.pipeline_files import canonical_product_name
+from shared.pipeline_files.manifest_built import build_manifest, built_name, check_age, write_manifest
+from shared.pipeline_files.restore_script import read_restore_script
 from shared.service import source_of
 
 _SOURCE = source_of("command-line")
@@ -99,6 +101,30 @@ def fill(tree: Tree, staged: ArtefactsStaged, objects: ObjectStore, *, old_layou
     folder = tree.products if old_layout else tree.rawdata
     for product in staged.products:
         objects.fetch_to(product.ref, folder / canonical_product_name(product.name))
+
+
+def ensure_manifest(tree: Tree, found: FoundMous, *, old_layout: bool) -> Path | None:
+    """Build the manifest that a package before October 2017 lacks; returns it if one was built.
+
+    Raises
+    ------
+    ManifestError
+        If sessions or files of the package are in doubt.
+    """
+    folder = tree.products if old_layout else tree.rawdata
+    structure = found.structure
+    if any(folder.glob("*pipeline_manifest.xml")):
+        return None
+    scripts = sorted(folder.glob("*casa_piperestorescript.py"))
+    manifest = build_manifest(
+        mous_uid=structure.mous_uid,
+        names=[product.file_id for product in structure.products],
+        script=read_restore_script(scripts[0].read_bytes(), name=scripts[0].name) if scripts else None,
+        casa_version=check_age(structure.casa.version if structure.casa else None),
+    )
+    path = folder / built_name(structure.mous_uid)
+    path.write_bytes(write_manifest(manifest))
+    return path
 
 
 def restore(
