@@ -1,7 +1,9 @@
 """One mail per thing said, however often an event is delivered."""
 
+import os
+import socket
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -11,6 +13,7 @@ from services.notifier.mail import Mail
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError, MailTransport
 from shared import keys
 from shared.objects import ObjectStore
+from shared.objects.lease import Leases
 
 log = structlog.get_logger()
 
@@ -40,11 +43,12 @@ class MailRecord(BaseModel):
 class Outbox:
     """Looks whether a mail went out, sends it, and records that it did.
 
-    One window remains: a process that is killed after the other side took a mail
-    and before the record is stored sends it once more when its event comes again;
-    so do two processes that hold the same event at the same moment. Such a mail
-    has the same Message-ID, by which mail programs and helpdesks know it again.
-    The directory transport has no such window.
+    Of several who hold the same event at one moment one sends; the others come again
+    and find the record. One window remains: a process that is killed after the other side
+    took a mail and before the record is stored (in `post`, between ``_send`` and
+    ``_remember``) sends it once more when its event comes again. Such a mail has the same
+    Message-ID, by which mail programs and helpdesks know it again. The directory
+    transport has no such window.
 
     Parameters
     ----------
@@ -54,12 +58,24 @@ class Outbox:
         Sends.
     clock
         Tells the time, UTC.
+    patience
+        How long a sender that died keeps others from sending.
     """
 
-    def __init__(self, *, objects: ObjectStore, transport: MailTransport, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        objects: ObjectStore,
+        transport: MailTransport,
+        clock: Callable[[], datetime],
+        patience: timedelta = timedelta(seconds=30),
+    ) -> None:
         self._objects = objects
         self._transport = transport
         self._clock = clock
+        self._patience = patience
+        self._leases = Leases(objects=objects)
+        self._owner = f"notifier at {socket.gethostname()}, process {os.getpid()}"
 
     def post(self, mail_id: UUID, write: Callable[[], Mail]) -> MailRecord:
         """Send a mail unless it went out before; who was deferred then is tried again.
@@ -75,12 +91,24 @@ class Outbox:
         ------
         MailServerAwayError
             If a recipient has to be tried later.
+        LeaseHeldError
+            If another is sending it at this moment.
         """
-        before = self._record(mail_id)
-        if before is not None and not before.deferred:
-            log.info("mail_already_sent", message_id_header=before.message_id)
-            return before
-        mail = write()
+        if (done := self._finished(mail_id)) is not None:
+            return done
+        with self._leases.held(keys.mail(mail_id), owner=self._owner, ttl=self._patience):
+            return self._finished(mail_id) or self._send_and_remember(mail_id, write)
+
+    def _finished(self, mail_id: UUID) -> MailRecord | None:
+        """Return the record of a mail that has nothing left to be done."""
+        record = self._record(mail_id)
+        if record is None or record.deferred:
+            return None
+        log.info("mail_already_sent", message_id_header=record.message_id)
+        return record
+
+    def _send_and_remember(self, mail_id: UUID, write: Callable[[], Mail]) -> MailRecord:
+        before, mail = self._record(mail_id), write()
         if before is not None:
             mail = mail.only_to(before.deferred)
         return self._remember(mail, self._send(mail), before)

@@ -76,7 +76,9 @@ class Notifier:
         self._transport = transport
         self._addresses = addresses
         self._clock = clock
-        self._outbox = Outbox(objects=objects, transport=transport, clock=clock)
+        self._outbox = Outbox(
+            objects=objects, transport=transport, clock=clock, patience=timedelta(seconds=settings.lease_seconds)
+        )
         self._writer = MailWriter(people=_people(settings), clock=clock)
 
     def subscriptions(self) -> Sequence[Subscription]:

@@ -70,6 +70,9 @@ class NotifierSettings(BaseSettings):
     attached_total_bytes: int = Field(
         default=7 * 1024 * 1024, ge=0, description="Logs beyond this total are named in the mail, not attached"
     )
+    lease_seconds: float = Field(
+        default=30.0, gt=0, description="How long a process that died while it sent a mail keeps others from sending it"
+    )
     concurrency: int = Field(default=2, ge=1, le=32, description="Events that one process handles at a time")
 
     @field_validator("public_url")
