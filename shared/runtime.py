@@ -25,6 +25,7 @@ from shared.bus import Bus, DeadLetter, Delivery, Handler, RetryLater
 from shared.bus.rabbitmq import RabbitBus
 from shared.errors import RestoreError
 from shared.health import HealthServer
+from shared.housekeeping import Housekeeping
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
@@ -171,13 +172,16 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
         bus.declare(QUEUES)
         runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), objects=objects)
         runtime.add(service)
-        with HealthServer(
-            host=settings.http_host,
-            port=settings.http_port,
-            is_live=lambda: True,
-            is_ready=lambda: _is_ready(bus, objects, service),
-            registry=registry,
-        ) as health:
+        with (
+            Housekeeping(objects=objects, interval=settings.sweep_interval, age=timedelta(seconds=settings.sweep_age)),
+            HealthServer(
+                host=settings.http_host,
+                port=settings.http_port,
+                is_live=lambda: True,
+                is_ready=lambda: _is_ready(bus, objects, service),
+                registry=registry,
+            ) as health,
+        ):
             log.info("service_started", service=service.name, http_port=health.port)
             stopping.wait()
             log.info("service_draining", service=service.name, timeout=settings.drain_timeout)

@@ -37,6 +37,12 @@ class RuntimeSettings(BusAccess):
 
     store: StoreSettings = Field(description="The object store; ALMA_RESTORE_STORE__KIND is directory or s3")
     drain_timeout: float = Field(default=30.0, ge=0, description="Seconds that handlers get to finish at SIGTERM")
+    sweep_interval: float = Field(
+        default=3600.0, gt=0, description="Seconds between two removals of what killed writers left in the store"
+    )
+    sweep_age: float = Field(
+        default=7 * 86400.0, gt=0, description="Seconds after which a write that did not end is taken for dead"
+    )
     http_host: str = Field(default="127.0.0.1", description="Address of /live, /ready and /metrics")
     http_port: int = Field(default=0, ge=0, le=65535, description="Port of these; 0 takes a free one")
     log_format: LogFormat = Field(default="json", description="json, or text for people")

@@ -1,6 +1,7 @@
 """The object store: where everything lies that is large or must last. One Protocol, two adapters."""
 
 from shared.objects.base import (
+    CannotSignError,
     IntegrityError,
     ObjectChangedError,
     ObjectExistsError,
@@ -13,6 +14,7 @@ from shared.objects.opening import open_store
 from shared.objects.settings import DirectorySettings, S3Settings, StoreSettings
 
 __all__ = [
+    "CannotSignError",
     "DirectorySettings",
     "IntegrityError",
     "InvalidKeyError",

@@ -37,6 +37,12 @@ class ObjectChangedError(RestoreError):
     code = "object_changed"
 
 
+class CannotSignError(RestoreError):
+    """No link can be made: the store has none, or none that lasts so long."""
+
+    code = "cannot_sign"
+
+
 class IntegrityError(RestoreError):
     """Bytes are not those that were promised: size or SHA-256 differ."""
 
@@ -130,6 +136,29 @@ class ObjectStore(Protocol):
         """Write an object to a read-only file that appears whole, verified, or not at all.
 
         It replaces a file that is there. Where possible it is a hard link: copy it before editing it.
+        """
+
+    def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:
+        """Make a link by which anybody can download the object with GET (also in ranges) until it expires.
+
+        A link names a key: what replaces the object later is downloaded by it too. The
+        downloader gets the bytes from the server, so that our digest is not checked.
+
+        Parameters
+        ----------
+        ref
+            The object.
+        expires
+            From a second to seven days.
+        file_name
+            The name that a browser gives the file; the key's last name if None.
+
+        Raises
+        ------
+        CannotSignError
+            If this store gives no links (a directory), or none that lasts so long.
+        ObjectMissingError, IntegrityError
+            If there is no such object, or another.
         """
 
     def sweep(self, older_than: timedelta) -> int:

@@ -22,7 +22,7 @@ from typing import BinaryIO
 
 from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError, MisconfiguredError
-from shared.objects.base import IntegrityError, ObjectInfo, ObjectMissingError
+from shared.objects.base import CannotSignError, IntegrityError, ObjectInfo, ObjectMissingError
 from shared.objects.files import appearing, seal, write_whole
 from shared.objects.keys import check_key, check_prefix
 from shared.objects.locks import locked_temporary, remove_abandoned
@@ -113,6 +113,13 @@ class DirectoryStore:
             if not _linked(named.path, path):
                 file.seek(0)
                 write_whole(path, self._verified(file, ref))
+
+    def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:  # noqa: ARG002  (see the Protocol)
+        """Refuse: nobody serves the directory; see `ObjectStore.sign`."""
+        raise CannotSignError(
+            f"{ref.key} lies in the directory {self._root}, which gives no links; "
+            "let the request desk serve it, or keep objects on an S3 server"
+        )
 
     def sweep(self, older_than: timedelta) -> int:  # noqa: ARG002  (a dead writer's lock is free at once)
         """Remove temporary files whose writers are dead, whatever their age."""

@@ -25,6 +25,9 @@ class S3Settings(BaseModel):
 
     kind: Literal["s3"] = "s3"
     endpoint: str = Field(description="Server, as http://host:port or https://host[:port]")
+    public_endpoint: str | None = Field(
+        default=None, description="Server as those see it who are given links, if they use another address"
+    )
     access_key: str = Field(min_length=1, description="Access key")
     secret_key: SecretStr = Field(description="Secret key; never logged")
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Bucket that holds the objects")
@@ -35,9 +38,11 @@ class S3Settings(BaseModel):
     ca_file: Path | None = Field(default=None, description="Certificates to trust (PEM); default: the system's")
     retries: int = Field(default=2, ge=0, le=10, description="Further attempts of a request that got no answer")
 
-    @field_validator("endpoint")
+    @field_validator("endpoint", "public_endpoint")
     @classmethod
-    def _is_a_server(cls, value: str) -> str:
+    def _is_a_server(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
             raise ValueError("must be http://host:port or https://host[:port], without a path")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import DependencyAwayError, MisconfiguredError
-from shared.objects import IntegrityError, InvalidKeyError
+from shared.objects import CannotSignError, IntegrityError, InvalidKeyError
 from shared.objects.directory import DirectoryStore
 from tests.contract.objects_harness import DirectoryHarness
 
@@ -145,3 +145,9 @@ def test_an_object_can_be_read_to_its_end_while_it_is_deleted(directory: Directo
         first = next(reading)
         directory.store.delete("deleted/meanwhile")
         assert len(first) + sum(map(len, reading)) == ref.size
+
+
+def test_a_directory_gives_no_links_and_says_who_serves_it(directory: DirectoryHarness) -> None:
+    ref = directory.store.put_bytes("not/signed", b"x")
+    with pytest.raises(CannotSignError, match=r"not/signed .*request desk"):
+        directory.store.sign(ref, expires=timedelta(hours=1))

@@ -2,16 +2,18 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import urllib3
 from pydantic import SecretStr
 
 from shared.errors import DependencyAwayError, MisconfiguredError
-from shared.objects import IntegrityError, ObjectMissingError, S3Settings
+from shared.objects import CannotSignError, IntegrityError, ObjectMissingError, S3Settings
 from shared.objects.s3 import S3Store
 from shared.objects.s3_digests import RECORDS
 from tests.contract.objects_harness import S3Harness
@@ -175,6 +177,57 @@ def test_threads_share_a_store(s3: S3Harness) -> None:
         thread.join()
     assert failures == []
     assert [info.size for info in s3.store.list("threads/")] == [17 * MIB] * 4
+
+
+def test_a_signed_link_gives_anybody_the_object_under_its_name(s3: S3Harness) -> None:
+    data = bytes(range(256)) * 100
+    ref = s3.store.put_bytes("signed/X1 a+b.ms.split.cal.tar", data)
+    link = s3.store.sign(ref, expires=timedelta(minutes=1))
+    whole = urllib3.request("GET", link)
+    assert (whole.status, whole.data) == (200, data)
+    assert whole.headers["Content-Disposition"] == 'attachment; filename="X1 a+b.ms.split.cal.tar"'
+    part = urllib3.request("GET", link, headers={"Range": "bytes=3-5"})
+    assert (part.status, part.data) == (206, data[3:6])
+    named = urllib3.request("GET", s3.store.sign(ref, expires=timedelta(minutes=1), file_name="Ålma.tar"))
+    assert named.headers["Content-Disposition"] == "attachment; filename=\"_lma.tar\"; filename*=UTF-8''%C3%85lma.tar"
+
+
+def test_a_signed_link_gives_nothing_else(s3: S3Harness) -> None:
+    ref, other = s3.store.put_bytes("signed/one", b"x"), s3.store.put_bytes("signed/two", b"y")
+    link = s3.store.sign(ref, expires=timedelta(minutes=1))
+    assert urllib3.request("GET", link.replace("signed/one", other.key)).status == 403
+    assert urllib3.request("PUT", link, body=b"z").status == 403
+    assert s3.settings.secret_key.get_secret_value() not in link
+    for wrong, error in ((ref.model_copy(update={"key": "signed/none"}), ObjectMissingError), (ref, IntegrityError)):
+        s3.store.put_bytes("signed/one", b"changed")
+        with pytest.raises(error, match="signed/"):
+            s3.store.sign(wrong, expires=timedelta(minutes=1))
+
+
+def test_a_signed_link_ends(s3: S3Harness) -> None:
+    ref = s3.store.put_bytes("signed/ends", b"x")
+    link = s3.store.sign(ref, expires=timedelta(seconds=1))
+    deadline = time.monotonic() + 20
+    while urllib3.request("GET", link).status != 403:
+        assert time.monotonic() < deadline
+    with pytest.raises(CannotSignError, match="signed/ends"):
+        s3.store.sign(ref, expires=timedelta(days=8))
+
+
+def test_a_signed_link_names_the_address_that_others_see(s3: S3Harness) -> None:
+    with closing(store_with(s3.direct, public_endpoint="https://data.example.org")) as store:
+        ref = store.put_bytes("signed/outside", b"x")
+        assert store.sign(ref, expires=timedelta(hours=1)).startswith(
+            f"https://data.example.org/{s3.direct.bucket}/signed/outside?"
+        )
+
+
+def test_the_server_refuses_bytes_that_were_changed_on_the_way(s3: S3Harness) -> None:
+    s3.store.info("warm")
+    s3.relay.change_next(b"on the way")
+    with pytest.raises(DependencyAwayError, match=r"BadDigest|SHA256Mismatch"):
+        s3.store.put_bytes("changed/object", b"bytes that are changed on the way" * 10)
+    assert s3.store.info("changed/object") is None
 
 
 def test_secrets_are_not_printed(s3_settings: S3Settings) -> None:

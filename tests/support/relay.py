@@ -27,6 +27,7 @@ class Relay:
         self._open: set[socket.socket] = set()
         self._cut_after: int | None = None
         self._lost: bytes | None = None
+        self._spoiled: bytes | None = None
         self.interruptions = 0
 
     def __enter__(self) -> Self:
@@ -66,6 +67,10 @@ class Relay:
         """Close the next connection that asks this, once the server answers and before the client sees it."""
         self._lost = to
 
+    def change_next(self, marked: bytes) -> None:
+        """Spoil these bytes once, the next time they pass."""
+        self._spoiled = marked
+
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
@@ -96,6 +101,8 @@ class Relay:
                         return
                     if not data:
                         return
+                    if self._spoiled is not None and self._spoiled in data:
+                        data, self._spoiled = data.replace(self._spoiled, bytes(len(self._spoiled)), 1), None
                     (client if source is server else server).sendall(data)
                     if source is client and self._lost is not None and self._lost in data:
                         lose, self._lost = True, None

@@ -32,6 +32,7 @@ def test_the_secret_is_not_printed() -> None:
     [
         {"endpoint": "host:9000"},
         {"endpoint": "ftp://host"},
+        {"public_endpoint": "host"},
         {"endpoint": "http://"},
         {"endpoint": "http://host/bucket"},
         {"bucket": "A"},

@@ -1,0 +1,64 @@
+"""Keep the object store tidy while a service runs: remove what killed writers left behind."""
+
+import random
+from datetime import timedelta
+from threading import Event, Thread
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from shared.errors import RestoreError
+from shared.objects import ObjectStore
+from shared.objects.lease import Leases
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeping:
+    """Sweeps the store in a thread, as a context manager. Several processes may do it to one store.
+
+    Parameters
+    ----------
+    objects
+        The store.
+    interval
+        Seconds between two sweeps; the first comes after a random part of it, so that
+        replicas that were started together do not sweep together.
+    age
+        How long ago a write must have begun, or a lease ended, to be taken for dead.
+    """
+
+    def __init__(self, *, objects: ObjectStore, interval: float, age: timedelta) -> None:
+        self._objects = objects
+        self._interval = interval
+        self._age = age
+        self._leases = Leases(objects=objects)
+        self._done = Event()
+        self._thread = Thread(target=self._keep, name="housekeeping", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # A sweep under way is not waited for: it may be cut off anywhere and goes on elsewhere.
+        self._done.set()
+
+    def sweep(self) -> None:
+        """Remove what is left behind; a store that is away is swept the next time."""
+        try:
+            things, leases = self._objects.sweep(self._age), self._leases.sweep(self._age)
+        except RestoreError as error:
+            log.warning("store_not_swept", error=str(error), tried_again_in=self._interval)
+            return
+        if things or leases:
+            log.info("store_swept", left_by_killed_writers=things, leases=leases)
+
+    def _keep(self) -> None:
+        pause = random.uniform(0, self._interval)  # noqa: S311  (no secret: spreads replicas)
+        while not self._done.wait(pause):
+            self.sweep()
+            pause = self._interval
