@@ -8,10 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check unit contracts clean install
+.PHONY: help demo test check unit contracts chaos clean install
 
 help:  ## Show what can be done
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.demo  ## Run the main job on a miniature ALMA: requests in, calibrated MeasurementSets out
 	$(BIN)/alma-restore demo
@@ -31,6 +31,21 @@ unit: $(VENV)/.dev  ## Only the fast tests
 
 contracts: $(VENV)/.dev  ## Write the JSON Schemas and the AsyncAPI document anew
 	$(BIN)/python -m contracts.documents
+
+chaos: $(VENV)/.dev  ## Ten minutes of killed services, broker and store; every request must end right (SEED=…)
+	./tests/support/prerequisites
+	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+bench-bus: ## Measure the bus against pika by hand
+bench-store: ## Measure the object store against the minio client by hand
+bench-decide: ## Measure decisions, answers over RabbitMQ and the updater
+bench-fetch: ## Measure the fetcher against curl
+bench-ppr: ## Measure writing and reading processing requests
+bench-restore: ## Measure the ways to restore against the reference
+bench-scaling: ## Measure how casa-runner scales over RabbitMQ
+bench-%: $(VENV)/.dev
+	./tests/support/prerequisites
+	$(BIN)/python -m tests.benchmarks.bench_$*
 
 install: $(VENV)/.dev  ## Make the virtual environment for developing
 
