@@ -175,7 +175,7 @@ jobs = Jobs(pathlib.Path(sys.argv[1]))
 launcher = ContainerLauncher(settings=ContainerSettings.model_validate_json(sys.argv[2]))
 with jobs.attempt() as files:
     running = launcher.start(jobs.script(HANG), files)
-    print(files.attempt.root, flush=True)
+    print(files.attempt.root, file=sys.stderr, flush=True)
     running.wait(600)
 """
 
@@ -190,9 +190,9 @@ def test_the_container_of_a_killed_runner_is_removed_at_the_next_start_and_that_
 ) -> None:
     living = launcher.start(jobs.script(HANG), files)
     command = [sys.executable, "-c", RUNNER, str(tmp_path), settings.model_dump_json()]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as runner:
-        assert runner.stdout is not None
-        attempt = Path(runner.stdout.readline().strip())
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as runner:
+        assert runner.stderr is not None
+        attempt = Path(runner.stderr.readline().strip())
         runner.kill()
     with docker_engine.client() as client:
         [orphan] = client.containers.list(filters={"label": f"{LABEL}.attempt={attempt.name}"})

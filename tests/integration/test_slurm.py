@@ -1,0 +1,194 @@
+"""Slurm: jobs outlive the runner and are taken up, and every end that is not CASA's own is told apart."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from services.casa_runner.errors import CasaAwayError
+from services.casa_runner.job import CasaFiles
+from services.casa_runner.launcher import CasaLostError
+from services.casa_runner.launchers.settings import CasaPlace, SlurmSettings
+from services.casa_runner.launchers.slurm import SlurmJob, SlurmLauncher, SlurmRecord
+from services.casa_runner.workspace import Attempt
+from tests.support.casa_jobs import HANG, Jobs
+from tests.support.casa_standin import EB
+from tests.support.slurm import SlurmCluster
+
+ENOUGH = 30.0
+REPOSITORY = Path(__file__).parents[2]
+WAIT_FOR_GO = "say('waiting')\nwhile not os.path.exists('go'): time.sleep(0.02)\nsys.exit(7)\n"
+
+
+@pytest.fixture
+def settings(slurm_cluster: SlurmCluster) -> SlurmSettings:
+    return SlurmSettings(
+        configuration=slurm_cluster.configuration,
+        memory="100MB",
+        poll_interval=0.2,
+        casa=CasaPlace(command=(sys.executable,)),
+    )
+
+
+@pytest.fixture
+def launcher(settings: SlurmSettings) -> SlurmLauncher:
+    return SlurmLauncher(settings=settings)
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(tmp_path)
+
+
+@pytest.fixture
+def files(jobs: Jobs) -> Iterator[CasaFiles]:
+    with jobs.attempt() as made:
+        yield made
+
+
+def wait_until_it_works(files: CasaFiles) -> None:
+    until = monotonic() + ENOUGH
+    while not files.progress.stat().st_size:
+        assert monotonic() < until
+        sleep(0.05)
+
+
+def states(cluster: SlurmCluster, name: str) -> list[str]:
+    return cluster.ask("squeue", "--noheader", "--states=all", f"--name={name}", "--format=%T").split()
+
+
+RUNNER = """
+import pathlib, sys
+from services.casa_runner.launchers.settings import SlurmSettings
+from services.casa_runner.launchers.slurm import SlurmLauncher
+from tests.support.casa_jobs import Jobs
+
+jobs = Jobs(pathlib.Path(sys.argv[1]))
+launcher = SlurmLauncher(settings=SlurmSettings.model_validate_json(sys.argv[2]))
+with jobs.attempt() as files:
+    running = launcher.start(jobs.script(sys.argv[3]), files)
+    print(files.attempt.root, file=sys.stderr, flush=True)
+    running.wait(600)
+"""
+
+
+@pytest.fixture
+def orphan(settings: SlurmSettings, tmp_path: Path) -> CasaFiles:
+    """An attempt whose runner was killed while its job worked."""
+    command = [sys.executable, "-c", RUNNER, str(tmp_path), settings.model_dump_json(), WAIT_FOR_GO]
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True) as runner:
+        assert runner.stderr is not None
+        attempt = Attempt(Path(runner.stderr.readline().strip()))
+        files = CasaFiles(attempt, EB)
+        try:
+            wait_until_it_works(files)
+        finally:
+            runner.kill()
+    return files
+
+
+def finish(running: SlurmJob, files: CasaFiles) -> None:
+    assert running.wait(0.5) is None
+    (files.attempt.working / "go").touch()
+    assert running.wait(ENOUGH) == 7
+
+
+def test_the_job_of_a_killed_runner_is_taken_up_and_not_started_again(
+    launcher: SlurmLauncher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
+) -> None:
+    assert launcher.end_orphans(jobs.attempts) == {orphan.attempt.root}
+    running = launcher.start(jobs.script("sys.exit(99)\n"), orphan)
+    finish(running, orphan)
+    assert len(states(slurm_cluster, f"alma-restore-{orphan.attempt.name}")) <= 1
+
+
+def test_a_job_whose_number_was_never_written_down_is_found_by_its_name(
+    launcher: SlurmLauncher, jobs: Jobs, orphan: CasaFiles
+) -> None:
+    record = SlurmRecord.read(orphan.attempt.logs)
+    assert record is not None
+    record.model_copy(update={"job": None}).write(orphan.attempt.logs)
+    assert launcher.end_orphans(jobs.attempts) == {orphan.attempt.root}
+    running = launcher.start(jobs.script("sys.exit(99)\n"), orphan)
+    assert running.job == record.job
+    finish(running, orphan)
+
+
+def test_a_job_that_ended_while_no_runner_looked_is_told_as_it_ended(
+    launcher: SlurmLauncher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
+) -> None:
+    (orphan.attempt.working / "go").touch()
+    until = monotonic() + ENOUGH
+    while states(slurm_cluster, f"alma-restore-{orphan.attempt.name}"):  # until only the accounting knows it
+        assert monotonic() < until
+        sleep(0.2)
+    assert launcher.end_orphans(jobs.attempts) == frozenset()  # a failure is not worth keeping
+    assert launcher.start(jobs.script("sys.exit(99)\n"), orphan).wait(ENOUGH) == 7
+
+
+def test_the_runners_environment_and_options_for_sbatch_do_not_reach_the_job(
+    launcher: SlurmLauncher, jobs: Jobs, files: CasaFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
+    monkeypatch.setenv("SECRET", "secret")
+    behaviour = "sys.exit('SECRET' in os.environ or any('SLURM' in name for name in os.environ))\n"
+    assert launcher.start(jobs.script(behaviour), files).wait(ENOUGH) == 0
+
+
+def test_a_job_that_somebody_cancels_is_tried_again(
+    launcher: SlurmLauncher, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles
+) -> None:
+    running = launcher.start(jobs.script(HANG), files)
+    wait_until_it_works(files)
+    slurm_cluster.ask("scancel", running.job)
+    with pytest.raises(CasaLostError, match="CANCELLED"):
+        running.wait(ENOUGH)
+    running.stop()
+
+
+def test_a_job_that_still_waits_is_cancelled(
+    settings: SlurmSettings, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles
+) -> None:
+    launcher = SlurmLauncher(settings=settings.model_copy(update={"options": ("--hold",)}))
+    running = launcher.start(jobs.script(HANG), files)
+    assert running.wait(0.1) is None
+    running.stop()
+    assert set(states(slurm_cluster, f"alma-restore-{files.attempt.name}")) <= {"CANCELLED"}
+
+
+def test_a_dead_controller_is_waited_for(
+    settings: SlurmSettings, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles
+) -> None:
+    launcher = SlurmLauncher(settings=settings.model_copy(update={"answer_timeout": 1.0}))
+    patient = SlurmLauncher(settings=settings).start(jobs.script(WAIT_FOR_GO), files)
+    wait_until_it_works(files)
+    running = launcher.start(jobs.script("sys.exit(99)\n"), files)
+    assert running.job == patient.job
+    slurm_cluster.kill_controller()
+    try:
+        assert not launcher.is_ready()
+        assert running.wait(0.1) is None
+        with jobs.attempt() as others, pytest.raises(CasaAwayError, match="sbatch"):
+            launcher.start(jobs.script(""), others)
+    finally:
+        slurm_cluster.start_controller()
+    (files.attempt.working / "go").touch()
+    assert running.wait(ENOUGH) == 7
+
+
+def test_missing_programs_are_named(settings: SlurmSettings, jobs: Jobs, files: CasaFiles, tmp_path: Path) -> None:
+    launcher = SlurmLauncher(settings=settings.model_copy(update={"programs": tmp_path}))
+    assert not launcher.is_ready()
+    with pytest.raises(CasaAwayError, match="sbatch cannot be started"):
+        launcher.start(jobs.script(""), files)
+
+
+def test_a_partition_that_is_not_there_is_told_in_slurms_words(
+    settings: SlurmSettings, jobs: Jobs, files: CasaFiles
+) -> None:
+    launcher = SlurmLauncher(settings=settings.model_copy(update={"partition": "nowhere"}))
+    with pytest.raises(CasaAwayError, match="invalid partition"):
+        launcher.start(jobs.script(""), files)
