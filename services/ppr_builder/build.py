@@ -142,12 +142,14 @@ def usable_title(title: str) -> str:
 
 def _ordered(structure: MousStructure, blocks: Collection[ExecBlockUid]) -> list[ExecBlockUid]:
     """Put the blocks into the order of the sessions; those of no session come last, for the model to refuse."""
-    known = [block for block in structure.execution_blocks if block in blocks]
-    return known + [block for block in blocks if block not in known]
+    wanted = frozenset(blocks)
+    known = [block for block in structure.execution_blocks if block in wanted]
+    return known + sorted(wanted.difference(known))
 
 
 def _intents(structure: MousStructure, blocks: Collection[ExecBlockUid], observing_mode: str) -> tuple[Intent, ...]:
-    sessions = [tuple(block for block in session.execution_blocks if block in blocks) for session in structure.sessions]
+    wanted = frozenset(blocks)
+    sessions = [tuple(block for block in session.execution_blocks if block in wanted) for session in structure.sessions]
     return (
         Intent(keyword="PROCESS", value=True),
         *session_intents(sessions),

@@ -14,8 +14,7 @@ class AsdmIdentifier:
     disk_name: str
 
     def __post_init__(self) -> None:
-        check_uid(self.exec_block_uid, where="ExecBlockId")
-        expected = ExecBlockUid(self.exec_block_uid).file_form
+        expected = self.exec_block_uid.file_form
         if self.disk_name != expected:
             raise PprError(
                 "asdm_disk_name", f"AsdmDiskName {self.disk_name!r} matches no session: it has to be {expected!r}"

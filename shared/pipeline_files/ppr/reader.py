@@ -39,6 +39,7 @@ def read_ppr(data: bytes) -> ProcessingRequest:
         raise PprError("xml", str(error)) from error
     if _local(root) != "SciPipeRequest":
         raise PprError("xml", f"the root element is <{_local(root)}>, not <SciPipeRequest>: this is no PPR")
+    _refuse_cdata(root)
     request = _only(_only(root, "ProcessingRequests"), "ProcessingRequest")
     return ProcessingRequest(
         summary=_summary(_only(root, "ProjectSummary")),
@@ -146,11 +147,24 @@ def _reference(parent: etree._Element, tag: str) -> str | None:
 
 def _text(parent: etree._Element, tag: str) -> str:
     element = _only(parent, tag)
-    if len(element) or b"<![CDATA[" in etree.tostring(element, with_tail=False):
-        raise PprError(
-            "content", f"{_where(element)} has more than plain text in it (a comment, CDATA …) and would count as empty"
-        )
+    if len(element):
+        raise _not_plain(element)
     return element.text or ""
+
+
+def _refuse_cdata(root: etree._Element) -> None:
+    """Refuse CDATA, which lxml reads as text and the pipeline as nothing."""
+    if b"<![CDATA[" not in etree.tostring(root):
+        return
+    for element in root.iter(etree.Element):
+        if not len(element) and b"<![CDATA[" in etree.tostring(element, with_tail=False):
+            raise _not_plain(element)
+
+
+def _not_plain(element: etree._Element) -> PprError:
+    return PprError(
+        "content", f"{_where(element)} has more than plain text in it (a comment, CDATA …) and would count as empty"
+    )
 
 
 def _attribute(parent: etree._Element, tag: str, name: str) -> str:
