@@ -71,7 +71,10 @@ class Subscription:
     handler
         What handles an event.
     concurrency
-        Events that one process handles at a time; also the prefetch.
+        Events that one process handles at a time.
+    prefetch
+        Events that one process holds, at work or ready for it; as many as it handles at a time if None.
+        More only helps where handling takes milliseconds.
     report
         What to say about an event that is put off or given up; published before it is settled.
     keep
@@ -85,6 +88,7 @@ class Subscription:
     topics: tuple[str, ...]
     handler: Handler
     concurrency: int = 1
+    prefetch: int | None = None
     report: Reporter | None = None
     keep: Keeper | None = None
     longest: float | None = None

@@ -98,6 +98,7 @@ class Consumer:
         self._queue = self._names.queue(subscription.queue)
         self._lock = Lock()
         self._held: dict[int, RabbitDelivery] = {}
+        self._settled: list[int] = []
         self._channel: Channel | None = None
         self._tag = ""
         self._stopping = Flag()
@@ -141,7 +142,7 @@ class Consumer:
         if self._stopping.is_set():
             return
         channel.add_on_cancel_callback(lambda _frame: self._link.restart("the broker cancelled the consumer"))
-        channel.basic_qos(prefetch_count=self._subscription.concurrency)
+        channel.basic_qos(prefetch_count=self._subscription.prefetch or self._subscription.concurrency)
         self._tag = channel.basic_consume(
             self._queue, self._on_message, arguments=self._arguments, callback=lambda _ok: self._link.mark_ready()
         )
@@ -157,6 +158,7 @@ class Consumer:
         with self._lock:
             lost = list(self._held.values())
             self._held.clear()
+            self._settled.clear()
         for delivery in lost:
             delivery.lost.set()
         if lost:
@@ -181,7 +183,7 @@ class Consumer:
             return
         first_failure = wire.first_failure_of(delivery.properties)
         handled = handle(
-            delivery.body,
+            lambda: Event.decode(delivery.body),
             delivery,
             subscription=self._subscription,
             policy=self._retry,
@@ -190,8 +192,8 @@ class Consumer:
         if handled.outcome is Ending.LOST or not self._put_aside(self._outgoing(delivery, handled), delivery):
             return
         self._answer_if_malformed(delivery, handled)
-        if self._let_go(delivery):
-            self._link.call(partial(_acknowledge, delivery))
+        if self._settle(delivery):
+            self._link.call(self._acknowledge)
 
     def _outgoing(self, delivery: RabbitDelivery, handled: Handled) -> list[Outgoing]:
         """Tell where a message goes that is not done."""
@@ -246,15 +248,26 @@ class Consumer:
         except RestoreError as error:
             log.warning("topology_not_whole", queue=self._subscription.queue, reason=str(error))
 
-    def _let_go(self, delivery: RabbitDelivery) -> bool:
-        """Hold the delivery no longer; tell whether it was still ours."""
+    def _settle(self, delivery: RabbitDelivery) -> bool:
+        """Note that a delivery is to be acknowledged, if it is still ours; tell whether it is the first of several."""
         with self._lock:
-            ours = self._held.get(delivery.tag) is delivery
-            if ours:
-                del self._held[delivery.tag]
-            return ours
+            if self._held.get(delivery.tag) is not delivery:
+                return False
+            del self._held[delivery.tag]
+            self._settled.append(delivery.tag)
+            return len(self._settled) == 1
 
-
-def _acknowledge(delivery: RabbitDelivery) -> None:
-    if delivery.channel.is_open:
-        delivery.channel.basic_ack(delivery.tag)
+    def _acknowledge(self) -> None:
+        """Acknowledge what was settled since the last time: one frame for all that is older than what is held."""
+        channel = self._channel
+        if channel is None or not channel.is_open:
+            return
+        with self._lock:
+            tags = sorted(self._settled)
+            self._settled.clear()
+            oldest_held = next(iter(self._held), None)
+        older = [tag for tag in tags if oldest_held is None or tag < oldest_held]
+        if older:
+            channel.basic_ack(older[-1], multiple=True)
+        for tag in tags[len(older) :]:
+            channel.basic_ack(tag)

@@ -74,7 +74,7 @@ def check_topics(topics: Sequence[str]) -> None:
 
 
 def handle(
-    body: bytes,
+    read: Callable[[], Event],
     delivery: Delivery,
     *,
     subscription: Subscription,
@@ -83,7 +83,7 @@ def handle(
 ) -> Handled:
     """Give a delivery to its handler, publish what it says, and tell how to settle the delivery."""
     try:
-        event = Event.decode(body)
+        event = read()
     except (UndecodableEventError, RecursionError, TypeError) as error:
         log.warning("event_undecodable_kept_in_dead_letters", queue=subscription.queue, reason=str(error))
         return Handled(outcome=DeadLetter(UNDECODABLE, str(error)), first_failure=datetime.now(UTC))

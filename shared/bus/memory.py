@@ -1,13 +1,9 @@
 """The bus in memory, for services that share one process."""
 
-import heapq
-from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from itertools import count
-from threading import Condition, Lock
+from dataclasses import replace
 from threading import Event as Flag
+from threading import Lock
 from time import monotonic
 from uuid import UUID
 
@@ -15,73 +11,9 @@ from contracts.envelope import Event
 from shared.bus.base import DeadEvent, Subscription, key_of
 from shared.bus.errors import UnroutableError
 from shared.bus.handling import Ending, Handled, Workers, check_topics, encode_all, handle
+from shared.bus.memory_queue import Entry, MemoryQueue
 from shared.bus.onlooker import Onlooker
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """An event in a queue."""
-
-    body: bytes
-    attempt: int = 1
-    first_failure: datetime | None = None
-
-
-@dataclass(eq=False)
-class _Queue:
-    """A queue: what is ready, what waits for its time, what was given up."""
-
-    name: str
-    topics: set[str] = field(default_factory=set)
-    ready: deque[_Entry] = field(default_factory=deque)
-    waiting: list[tuple[float, int, _Entry]] = field(default_factory=list)
-    dead: list[DeadEvent] = field(default_factory=list)
-    changed: Condition = field(default_factory=Condition)
-    serial: "count[int]" = field(default_factory=count)
-
-    def put(self, bodies: Sequence[bytes]) -> None:
-        with self.changed:
-            self.ready.extend(map(_Entry, bodies))
-            self.changed.notify(len(bodies))
-
-    def put_back(self, entries: Sequence[_Entry]) -> None:
-        with self.changed:
-            self.ready.extendleft(reversed(entries))
-            self.changed.notify_all()
-
-    def put_off(self, entry: _Entry, delay: float) -> None:
-        with self.changed:
-            heapq.heappush(self.waiting, (monotonic() + delay, next(self.serial), entry))
-            self.changed.notify()
-
-    def take(self, stopping: Flag) -> _Entry | None:
-        """Wait for an event; None when ``stopping`` is set."""
-        with self.changed:
-            while not stopping.is_set():
-                self._wake()
-                if self.ready:
-                    return self.ready.popleft()
-                self.changed.wait(self.waiting[0][0] - monotonic() if self.waiting else None)
-        return None
-
-    def bury(self, dead: DeadEvent) -> None:
-        with self.changed:
-            self.dead.append(dead)
-
-    def dig_out(self, keys: Collection[str]) -> list[DeadEvent]:
-        with self.changed:
-            found = [each for each in self.dead if each.key in keys]
-            self.dead = [each for each in self.dead if each.key not in keys]
-            return found
-
-    def _wake(self) -> None:
-        while self.waiting and self.waiting[0][0] <= monotonic():
-            self.ready.append(heapq.heappop(self.waiting)[2])
-
-    def interrupt(self) -> None:
-        with self.changed:
-            self.changed.notify_all()
 
 
 class MemoryBroker:
@@ -89,7 +21,7 @@ class MemoryBroker:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, MemoryQueue] = {}
         self._onlookers: list[Onlooker] = []
 
     def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
@@ -97,23 +29,28 @@ class MemoryBroker:
         with self._lock:
             for name, topics in queues.items():
                 check_topics(topics)
-                self._queues.setdefault(name, _Queue(name)).topics.update(topics)
+                self._queues.setdefault(name, MemoryQueue(name)).topics.update(topics)
 
-    def queue(self, name: str) -> _Queue:
+    def queue(self, name: str) -> MemoryQueue:
         """Find a declared queue."""
         with self._lock:
             return self._queues[name]
 
-    def route(self, topics: Sequence[str], bodies: Sequence[bytes]) -> None:
-        """Give each body to the queues that take its topic, and to the onlookers."""
+    def route(self, events: Sequence[Event], bodies: Sequence[bytes]) -> None:
+        """Give each event to the queues that take its topic, and to the onlookers.
+
+        Events are frozen, so that all may share one; the bytes prove that it could travel.
+        """
         with self._lock:
             if not self._queues:
-                raise UnroutableError(f"no queue is declared, so nobody would take {', '.join(sorted(set(topics)))}")
+                topics = sorted({event.topic for event in events})
+                raise UnroutableError(f"no queue is declared, so nobody would take {', '.join(topics)}")
+            entries = [(event.topic, Entry(body, event)) for event, body in zip(events, bodies, strict=True)]
             for queue in self._queues.values():
-                queue.put([body for topic, body in zip(topics, bodies, strict=True) if topic in queue.topics])
+                queue.put_entries([entry for topic, entry in entries if topic in queue.topics])
             for onlooker in self._onlookers:
-                for body in bodies:
-                    onlooker.offer(body)
+                for event in events:
+                    onlooker.offer(event)
 
     def add_onlooker(self, onlooker: Onlooker) -> None:
         """Show an onlooker what is published from now on."""
@@ -131,7 +68,7 @@ class MemoryBroker:
 class _MemoryDelivery:
     """A delivery of an event from a queue in memory."""
 
-    def __init__(self, *, entry: _Entry, bus: "MemoryBus") -> None:
+    def __init__(self, *, entry: Entry, bus: "MemoryBus") -> None:
         self.entry = entry
         self.lost = Flag()
         self._bus = bus
@@ -147,7 +84,9 @@ class _MemoryDelivery:
 class _Consumer:
     """Works off a queue for one subscription."""
 
-    def __init__(self, *, queue: _Queue, subscription: Subscription, bus: "MemoryBus", policy: RetryPolicy) -> None:
+    def __init__(
+        self, *, queue: MemoryQueue, subscription: Subscription, bus: "MemoryBus", policy: RetryPolicy
+    ) -> None:
         self._queue = queue
         self._subscription = subscription
         self._bus = bus
@@ -169,7 +108,7 @@ class _Consumer:
     def _work(self, delivery: _MemoryDelivery) -> None:
         entry = delivery.entry
         handled = handle(
-            entry.body,
+            lambda: entry.event or Event.decode(entry.body),
             delivery,
             subscription=self._subscription,
             policy=self._policy,
@@ -179,7 +118,7 @@ class _Consumer:
             if self._at_work.pop(id(delivery), None) is not None:
                 self._settle(entry, handled)
 
-    def _settle(self, entry: _Entry, handled: Handled) -> None:
+    def _settle(self, entry: Entry, handled: Handled) -> None:
         match handled.outcome:
             case RetryLater(delay=delay):
                 later = replace(entry, attempt=entry.attempt + 1, first_failure=handled.first_failure)
@@ -246,7 +185,7 @@ class MemoryBus:
         """Publish events in order."""
         bodies = encode_all(events)
         if bodies:
-            self._broker.route([event.topic for event in events], bodies)
+            self._broker.route(events, bodies)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Begin to hand events of a queue to a handler."""

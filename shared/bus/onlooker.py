@@ -27,28 +27,28 @@ class Onlooker:
     def __init__(self, *, listener: Callable[[Event], None], request_id: UUID | None) -> None:
         self._listener = listener
         self._request_id = request_id
-        self._bodies: Queue[bytes | None] = Queue(maxsize=_CAPACITY)
+        self._said: Queue[Event | bytes | None] = Queue(maxsize=_CAPACITY)
         self._thread = Thread(target=self._run, name="bus-onlooker", daemon=True)
         self._thread.start()
 
-    def offer(self, body: bytes) -> None:
+    def offer(self, said: Event | bytes) -> None:
         """Take an event to be shown; it is left out if the listener is too far behind."""
         try:
-            self._bodies.put_nowait(body)
+            self._said.put_nowait(said)
         except Full:
             log.warning("onlooker_too_slow_event_left_out", capacity=_CAPACITY)
 
     def close(self) -> None:
         """End the thread once it has shown what it was offered."""
-        self._bodies.put(None)
+        self._said.put(None)
 
     def _run(self) -> None:
-        while (body := self._bodies.get()) is not None:
-            self._show(body)
+        while (said := self._said.get()) is not None:
+            self._show(said)
 
-    def _show(self, body: bytes) -> None:
+    def _show(self, said: Event | bytes) -> None:
         try:
-            event = Event.decode(body)
+            event = Event.decode(said) if isinstance(said, bytes) else said
             if self._request_id in (None, event.correlationid):
                 self._listener(event)
         except UndecodableEventError as error:
