@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
 from threading import Condition
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import pytest
@@ -26,6 +28,7 @@ from contracts.messages import (
     RequestAccepted,
     RequestRefused,
     RequestSubmitted,
+    RequestWaiting,
     TicketSubmitted,
 )
 from contracts.messages.parts import MailKind, RestoreRequest
@@ -37,6 +40,7 @@ from services.entitlement_checker.service import build as build_checker
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from services.notifier.service import build as build_notifier
 from services.notifier.settings import SmtpSettings
+from services.request_desk.intake.trigger_file import trigger_name
 from services.request_desk.service import build as build_desk
 from services.request_desk.settings import RequestDeskSettings
 from shared.bus import Delivery, RetryPolicy, Subscription
@@ -46,14 +50,16 @@ from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore
 from shared.objects.directory import DirectoryStore
 from shared.outcomes import Outcomes
+from shared.request_text import write_request_text
 from shared.runtime import Runtime
 from shared.service import Service
-from tests.integration.test_smtp_transport import Mailbox, serving
+from tests.integration.test_smtp_transport import OK, Mailbox, serving
 from tests.support.archive_tables import ArchiveTables
 from tests.support.killed_notifier import MOMENTS
 from tests.support.samples import TICKET
 from tests.unit.services.notifier.samples import EBS, failure, restored, settings
 
+M = TypeVar("M", bound=Message)
 RETRY = RetryPolicy(delays=(0.05,))
 FAILS = "16666"
 """Ticket of requests that CASA cannot serve."""
@@ -110,7 +116,8 @@ class Repeater:
     def __call__(self, event: Event) -> None:
         with self._changed:
             self.heard[event.id] += 1
-            is_new = self.events.setdefault(event.id, event) is event
+            is_new = event.id not in self.events
+            self.events[event.id] = event
             self._changed.notify_all()
         if is_new:
             self._bus.publish([event, event])
@@ -135,10 +142,18 @@ class House:
     repeater: Repeater
     mailbox: Mailbox
 
-    def sent(self) -> list[MailSent]:
-        """Return what is said of mails, each once."""
+    def of(self, kind: type[M]) -> list[M]:
+        """Return what was said of a kind, each thing once."""
         said = (event.data for event in list(self.repeater.events.values()))
-        return [data for data in said if isinstance(data, MailSent)]
+        return [data for data in said if isinstance(data, kind)]
+
+    def sent(self) -> list[MailSent]:
+        """Return what is said of mails."""
+        return self.of(MailSent)
+
+    def waits_for_the_mail_server(self) -> bool:
+        """Whether a mail waits."""
+        return any("come later" in waiting.cause for waiting in self.of(RequestWaiting))
 
     def letters(self) -> Counter[tuple[str, str]]:
         """Count what each recipient got, by Message-ID."""
@@ -159,10 +174,12 @@ def running(folder: Path) -> Iterator[House]:
     tables = ArchiveTables(folder)
     tables.fill()
     checker = EntitlementCheckerSettings(database=tables.settings())
+    (folder / "triggers").mkdir()
+    desk = RequestDeskSettings(triggers=folder / "triggers", settle_seconds=0.05, scan_seconds=0.2)
     with serving(mailbox) as port:
         mail = SmtpSettings(host="127.0.0.1", port=port, security="none", timeout_seconds=10)
         services: list[Service] = [
-            build_desk(objects=objects, settings=RequestDeskSettings()),
+            build_desk(objects=objects, settings=desk),
             build_checker(objects=objects, settings=checker),
             Restorer(objects, tables),
             build_notifier(objects=objects, settings=settings(folder, mail=mail, concurrency=4)),
@@ -223,6 +240,48 @@ def test_every_message_of_a_request_delivered_three_times_makes_one_mail_to_each
     assert find_end(house.objects, told.request_id) is not None
     for queue in QUEUES:
         assert house.bus.dead_letters(queue) == ()
+
+
+@pytest.mark.parametrize(
+    ("account", "ticket", "kind"),
+    [
+        (PI, "16140", MailKind.DELIVERED),
+        (PI, FAILS, MailKind.FAILED),
+        (PI, LOSES_ITS_STATE, MailKind.WITHHELD),
+        (STRANGER, "16140", MailKind.REFUSED),
+    ],
+    ids=["delivered", "failed", "withheld", "refused"],
+)
+def test_a_trigger_file_lies_there_until_its_mail_is_out(
+    account: DemoAccount, ticket: str, kind: MailKind, house: House, tmp_path: Path
+) -> None:
+    path = tmp_path / "triggers" / trigger_name(MOUS.uid, datetime(2026, 1, 2, tzinfo=UTC))
+    house.mailbox.sender = "451 4.3.0 come later"
+    path.write_text(write_request_text(asked(account, ticket=ticket).request))
+    house.repeater.wait_until(lambda: house.waits_for_the_mail_server())
+    assert path.exists()
+    assert house.sent() == []
+    house.mailbox.sender = OK
+    house.repeater.wait_until(lambda: bool(house.sent()))
+    house.repeater.wait_for_silence()
+    assert not path.exists()
+    assert [sent.kind for sent in house.sent()] == [kind]
+    assert set(house.letters().values()) == {1}
+
+
+def test_of_two_triggers_for_the_same_data_the_second_is_answered_as_a_duplicate(house: House, tmp_path: Path) -> None:
+    house.mailbox.sender = "451 4.3.0 come later"
+    for second in (1, 2):
+        name = trigger_name(MOUS.uid, datetime(2026, 1, 2, 3, 4, second, tzinfo=UTC))
+        (tmp_path / "triggers" / name).write_text(write_request_text(asked(PI).request))
+    house.repeater.wait_until(lambda: bool(house.of(RequestRefused)))
+    house.mailbox.sender = OK
+    house.repeater.wait_until(lambda: len(house.sent()) == 2)
+    house.repeater.wait_for_silence()
+    (refusal,) = house.of(RequestRefused)
+    assert refusal.reason is ReasonCode.ALREADY_ACTIVE
+    assert Counter(sent.kind for sent in house.sent()) == {MailKind.DELIVERED: 1, MailKind.REFUSED: 1}
+    assert list((tmp_path / "triggers").iterdir()) == []
 
 
 REFUSED = Event.first(RequestRefused(request=asked(PI).request, reason=ReasonCode.NOT_ENTITLED), source="/test")
