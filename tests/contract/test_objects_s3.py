@@ -1,6 +1,9 @@
 """What is S3's own: refusals that need a person, lost answers, broken downloads, what killed writers leave."""
 
 import hashlib
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +23,20 @@ from tests.contract.objects_harness import S3Harness
 from tests.support.s3 import S3Server
 
 MIB = 1024 * 1024
+
+WRITER = """
+import json, sys
+from shared.objects.s3 import S3Store
+from shared.objects.settings import S3Settings
+
+def chunks():
+    for _ in range(5):
+        yield bytes(16 * 1024 * 1024)
+    print("sent", flush=True)
+    sys.stdin.read()
+
+S3Store(S3Settings(**json.loads(sys.stdin.readline()))).put("killed/writer", chunks())
+"""
 
 
 @pytest.fixture
@@ -147,6 +164,24 @@ def test_what_killed_writers_left_is_swept_and_nothing_else(s3: S3Harness) -> No
     assert s3.store.sweep(timedelta(seconds=-60)) == 2
     assert s3.leftovers() == []
     assert s3.store.info("swept/kept") is not None
+
+
+def test_the_parts_of_a_writer_killed_in_its_upload_are_invisible_and_swept(s3: S3Harness) -> None:
+    secret = s3.direct.secret_key.get_secret_value()
+    settings = s3.direct.model_dump(mode="json") | {"secret_key": secret}
+    with subprocess.Popen([sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdin is not None
+        assert writer.stdout is not None
+        writer.stdin.write(json.dumps(settings).encode() + b"\n")
+        writer.stdin.flush()
+        assert writer.stdout.readline() == b"sent\n"
+        writer.kill()
+    assert s3.leftovers() == ["upload of killed/writer"]
+    assert s3.store.info("killed/writer") is None
+    assert list(s3.store.list("killed/")) == []
+    assert s3.store.sweep(timedelta(hours=1)) == 0
+    assert s3.store.sweep(timedelta(seconds=-60)) == 1
+    assert s3.leftovers() == []
 
 
 def test_an_interrupt_leaves_no_upload(s3: S3Harness) -> None:
