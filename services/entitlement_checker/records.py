@@ -46,7 +46,7 @@ class ArchiveRecords:
     def mous(self, mous_uid: MousUid) -> MousFacts | None:
         """Return state, project and release dates of a MOUS, or None if no row has this UID."""
         with self._database.reading() as connection:
-            row = connection.execute(statements.mous(mous_uid)).first()
+            row = connection.execute(statements.mous(), {"mous_uid": mous_uid}).first()
             if row is None:
                 return None
             return MousFacts(
@@ -59,11 +59,13 @@ class ArchiveRecords:
 
     def person(self, request: RestoreRequest) -> PersonFacts:
         """Return the accounts of who asks, and those of the project's PI and delegees."""
-        code, name, email = request.project_code, request.user_account, request.user_email
+        name, email = request.user_account, request.user_email
+        asked = {"email": email.lower()} if name is None else {"email": email.lower(), "account": name.lower()}
+        project = {"project_code": request.project_code}
         with self._database.reading() as connection:
-            rows = connection.execute(statements.accounts(name, email)).all()
-            pis = connection.execute(statements.principal_investigators(code)).scalars().all()
-            delegees = connection.execute(statements.delegees(code, query=self._delegee_query)).all()
+            rows = connection.execute(statements.accounts(by_account=name is not None), asked).all()
+            pis = connection.execute(statements.principal_investigators(), project).scalars().all()
+            delegees = connection.execute(statements.delegees(self._delegee_query), project).all()
         return PersonFacts(
             by_account=_lowered(row.ACCOUNT_ID for row in rows if _same(row.ACCOUNT_ID, name)),
             by_email=_lowered(row.ACCOUNT_ID for row in rows if _same(row.EMAIL, email)),
@@ -85,7 +87,7 @@ class ArchiveRecords:
         if project_code is None:
             return ()
         delivery = f"{project_code}_{mous_uid.file_form}"
-        found = connection.execute(statements.release_dates(delivery, column=self._delivery_column)).scalars()
+        found = connection.execute(statements.release_dates(self._delivery_column), {"delivery": delivery}).scalars()
         return tuple(date and date.replace(tzinfo=UTC) for date in found)
 
 

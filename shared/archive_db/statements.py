@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import BindParameter, ColumnElement, Select, select
 
 from contracts.identifiers import MousUid
 from shared.archive_db.tables import AQUA_V_EXECBLOCK, SCHED_BLOCK_STATUS
@@ -13,7 +13,7 @@ QA0_PASS = "Pass"
 QA0_PASSED: ColumnElement[bool] = AQUA_V_EXECBLOCK.c.QA0STATUS == QA0_PASS
 
 
-def execution_blocks_of(mous_uid: MousUid) -> Select[Any]:
+def execution_blocks_of(mous_uid: MousUid | BindParameter[str]) -> Select[Any]:
     """Select all execution blocks of a MOUS, whatever became of them, oldest first.
 
     They are found by way of the scheduling blocks: ASA_SCIENCE misses some

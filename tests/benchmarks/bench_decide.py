@@ -84,15 +84,16 @@ class Decisions:
     def _ask(self, number: int) -> int:
         asked = request(number)
         delivery = f"{asked.project_code}_{asked.mous_uid.file_form}"
+        project = {"project_code": asked.project_code}
         with self._database.reading() as connection:
-            for statement in (
-                statements.mous(asked.mous_uid),
-                statements.release_dates(delivery, column="DELIVERY_NAME"),
-                statements.accounts(None, asked.user_email),
-                statements.principal_investigators(asked.project_code),
-                statements.delegees(asked.project_code, query=None),
+            for statement, values in (
+                (statements.mous(), {"mous_uid": asked.mous_uid}),
+                (statements.release_dates("DELIVERY_NAME"), {"delivery": delivery}),
+                (statements.accounts(by_account=False), {"email": asked.user_email}),
+                (statements.principal_investigators(), project),
+                (statements.delegees(None), project),
             ):
-                connection.execute(statement).all()
+                connection.execute(statement, values).all()
         return 1
 
     def _pace(self, work: Callable[[], int]) -> float:

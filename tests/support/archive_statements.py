@@ -9,15 +9,18 @@ from services.metadata_resolver import statements as structure
 from shared.calibration_status import statements as status
 
 _DELIVERY = f"{MOUS.project.code}_{MOUS.uid.file_form}"
+_PROJECT = {"project_code": MOUS.project.code}
 
 STATEMENTS: dict[str, ClauseElement] = {
-    "entitlement.mous": entitlement.mous(MOUS.uid),
-    "entitlement.release_dates by name": entitlement.release_dates(_DELIVERY, column="DELIVERY_NAME"),
-    "entitlement.release_dates by id": entitlement.release_dates(_DELIVERY, column="DELIVERY_ID"),
-    "entitlement.accounts by account": entitlement.accounts(PI.account_id, PI.email),
-    "entitlement.accounts by e-mail": entitlement.accounts(None, PI.email),
-    "entitlement.principal_investigators": entitlement.principal_investigators(MOUS.project.code),
-    "entitlement.delegees": entitlement.delegees(MOUS.project.code, query=None),
+    "entitlement.mous": entitlement.mous().params(mous_uid=MOUS.uid),
+    "entitlement.release_dates by name": entitlement.release_dates("DELIVERY_NAME").params(delivery=_DELIVERY),
+    "entitlement.release_dates by id": entitlement.release_dates("DELIVERY_ID").params(delivery=_DELIVERY),
+    "entitlement.accounts by account": entitlement.accounts(by_account=True).params(
+        account=PI.account_id, email="nobody@example.org"
+    ),
+    "entitlement.accounts by e-mail": entitlement.accounts(by_account=False).params(email=PI.email.lower()),
+    "entitlement.principal_investigators": entitlement.principal_investigators().params(_PROJECT),
+    "entitlement.delegees": entitlement.delegees(None).params(_PROJECT),
     "structure.unit": structure.unit(EntityUid(MOUS.uid)),
     "structure.status_document": structure.status_document(MOUS.uid),
     "structure.planned_unit": structure.planned_unit(MOUS.uid),
