@@ -193,10 +193,10 @@ def answer_and_break(listener: socket.socket, answers: list[bytes]) -> None:
         stream.flush()
         for answer in answers[1:]:
             line = stream.readline()
-            if answer == b"take":
+            if answer in {b"take", b"swallow"}:
                 while line != b".\r\n":
                     line = stream.readline()
-                answer = b"250 taken\r\n"
+                answer = {b"take": b"250 taken\r\n", b"swallow": b""}[answer]
             stream.write(answer)
             stream.flush()
 
@@ -209,9 +209,10 @@ GREETING = [b"220 hello\r\n", b"250 hello\r\n", b"250 sender\r\n"]
     [
         (GREETING, False),
         ([*GREETING, b"250 recipient\r\n", b"354 go on\r\n"], False),
+        ([*GREETING, b"250 recipient\r\n", b"354 go on\r\n", b"swallow"], False),
         ([*GREETING, b"250 recipient\r\n", b"354 go on\r\n", b"take"], True),
     ],
-    ids=["before the recipients", "within the mail", "after the answer to the mail"],
+    ids=["before the recipients", "within the mail", "after the mail, before the answer", "after the answer to the mail"],
 )
 def test_a_broken_connection_means_later_unless_the_mail_was_taken(answers: list[bytes], taken: bool) -> None:
     mail = a_mail().only_to([USER])
