@@ -122,7 +122,8 @@ def _sched_block(element: etree._Element) -> SchedBlock:
 
 
 def _children(parent: etree._Element, tag: str) -> list[etree._Element]:
-    return [child for child in parent if isinstance(child.tag, str) and _local(child) == tag]
+    ending = f"}}{tag}"
+    return [child for child in parent.iterchildren(etree.Element) if child.tag == tag or child.tag.endswith(ending)]
 
 
 def _only(parent: etree._Element, tag: str) -> etree._Element:
