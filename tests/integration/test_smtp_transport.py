@@ -212,7 +212,12 @@ GREETING = [b"220 hello\r\n", b"250 hello\r\n", b"250 sender\r\n"]
         ([*GREETING, b"250 recipient\r\n", b"354 go on\r\n", b"swallow"], False),
         ([*GREETING, b"250 recipient\r\n", b"354 go on\r\n", b"take"], True),
     ],
-    ids=["before the recipients", "within the mail", "after the mail, before the answer", "after the answer to the mail"],
+    ids=[
+        "before the recipients",
+        "within the mail",
+        "after the mail, before the answer",
+        "after the answer to the mail",
+    ],
 )
 def test_a_broken_connection_means_later_unless_the_mail_was_taken(answers: list[bytes], taken: bool) -> None:
     mail = a_mail().only_to([USER])
