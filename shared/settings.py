@@ -50,10 +50,19 @@ class RuntimeSettings(BusAccess):
 
 
 def explain(error: ValidationError) -> str:
-    """Say each broken setting or member in a line: where, what, and that a setting comes from the environment."""
+    """Say each broken setting or member in a line: where, what, and which variable of the environment it is."""
+    prefix = _prefix_of(error.title)
     lines = []
     for item in error.errors(include_url=False, include_input=False):
         names = [str(part) for part in item["loc"]]
-        variable = f" (environment: {PREFIX}{'__'.join(names).upper()})" if error.title == "RuntimeSettings" else ""
+        variable = "" if prefix is None else f" (environment: {prefix}{'__'.join(names).upper()})"
         lines.append(f"{'.'.join(names)}: {item['msg']}{variable}")
     return "; ".join(lines)
+
+
+def _prefix_of(title: str) -> str | None:
+    """Find the prefix of a settings class by its name; None for data that does not come from the environment."""
+    classes = list(BaseSettings.__subclasses__())
+    for cls in classes:
+        classes.extend(cls.__subclasses__())
+    return next((cls.model_config.get("env_prefix") for cls in classes if cls.__name__ == title), None)

@@ -77,6 +77,13 @@ def test_a_database_that_is_away_is_one_sentence(tables: ArchiveTables) -> None:
     assert "Traceback" not in result.output
 
 
+def test_a_missing_setting_is_told_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ALMA_RESTORE_ARCHIVE_DB_URL", raising=False)
+    result = run("archive", "check")
+    assert result.exit_code == 2
+    assert "environment: ALMA_RESTORE_ARCHIVE_DB_URL" in result.output
+
+
 def test_a_refresh_says_what_it_did_and_whom_to_tell_until_they_are_told(tables: ArchiveTables, tmp_path: Path) -> None:
     objects = open_store(DirectorySettings(root=tmp_path / "objects"))
     request = REQUEST.model_copy(update={"request_id": uuid4()})
