@@ -2,7 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import ClauseElement, Table, delete, update
+from sqlalchemy import ClauseElement, Table, delete, insert, update
 
 from observatory.metadata import add_products
 from observatory.metadata_demo import MOUS, MOUSS, NO_END_TIME, TWO_SESSIONS
@@ -49,6 +49,15 @@ def test_blocks_are_found_though_the_science_table_misses_them(records: ArchiveR
     found = records.read(MOUS.uid)
     assert len(found.blocks) == 4
     assert found.tree.sched_block_title == "Undefined"
+
+
+def test_a_block_that_the_science_table_lists_under_a_further_mous_stays_with_its_own(
+    records: ArchiveRecords, tables: ArchiveTables
+) -> None:
+    stray = {"DATASET_ID": "stray", "MEMBER_OUSS_ID": MOUS.uid, "ASDM_UID": TWO_SESSIONS.blocks[0].uid}
+    tables.change(lambda connection: connection.execute(insert(ASA_SCIENCE).values(stray)))
+    assert TWO_SESSIONS.blocks[0].uid not in [block.uid for block in records.read(MOUS.uid).blocks]
+    assert [block.uid for block in records.read(TWO_SESSIONS.uid).blocks] == [each.uid for each in TWO_SESSIONS.blocks]
 
 
 def test_a_missing_end_of_a_session_is_none(records: ArchiveRecords) -> None:
