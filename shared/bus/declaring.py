@@ -12,6 +12,7 @@ from pika.exceptions import (
     AMQPError,
     AuthenticationError,
     ChannelClosedByBroker,
+    ConnectionClosedByBroker,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
@@ -135,8 +136,14 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (AuthenticationError, ProbableAuthenticationError, ProbableAccessDeniedError) as error:
-        raise MisconfiguredError(
-            "RabbitMQ does not let us in: check user, password and virtual host of the bus's URL"
+        # pika says so, too, of a connection that was only cut while it was being made.
+        if isinstance(error, AuthenticationError) or ConnectionClosedByBroker.__name__ in str(error):
+            raise MisconfiguredError(
+                "RabbitMQ does not let us in: check user, password and virtual host of the bus's URL"
+            ) from error
+        raise DependencyAwayError(
+            "RabbitMQ cannot be reached: the connection was cut while it was made; "
+            f"if it always is, check user, password and virtual host of the bus's URL ({error!r})"
         ) from error
     except ChannelClosedByBroker as error:
         if error.reply_code == _FORBIDDEN:

@@ -22,6 +22,7 @@ from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names, topology
 from shared.errors import RestoreError
+from shared.objects.lease import Leases
 from shared.objects.s3 import S3Store
 from tests.chaos.site import Site
 
@@ -95,7 +96,7 @@ def leftovers(store: S3Store, *, scratch: Path) -> Iterator[str]:
     store.sweep(timedelta(0))
     if again := store.sweep(timedelta(0)):
         yield f"{again} things of killed writers in the object store that no sweep removes"
-    yield from (f"lease {found.key}" for found in store.list("leases/"))
+    yield from (f"lease of {record.key}" for record in Leases(objects=store).standing())
     yield from (f"working directory {path}" for path in sorted(scratch.glob("attempts/*")))
 
 

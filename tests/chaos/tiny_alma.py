@@ -19,7 +19,6 @@ from observatory.products_xml import manifest_xml
 
 FIELDS = ("J0510+1800", "HLX_Target")
 CALIBRATORS = ("J0510+1800",)
-_TABLE = "x.ms.bcal.tbl"
 _BINARY_BYTES = 20_000
 
 
@@ -130,7 +129,7 @@ def _write_products(folder: Path, mous: DemoMous) -> None:
     manifest = manifest_xml(exported, sessions, casa_version="6.7.0.31", pipeline_version="2025.1.0.35")
     (folder / archived.of_mous("pipeline_manifest.xml")).write_bytes(manifest)
     for session, ebs in sessions.items():
-        _write_tgz(folder / archived.caltables(session), f"{_TABLE}/table.dat")
+        _write_tgz(folder / archived.caltables(session), *(f"{_table(archived.ms(eb))}/table.dat" for eb in ebs))
         for eb_uid in ebs:
             vis = archived.ms(eb_uid)
             _write_tgz(folder / archived.flagversions(eb_uid), f"{vis}.flagversions/flags.Pipeline_Final/table.dat")
@@ -139,14 +138,19 @@ def _write_products(folder: Path, mous: DemoMous) -> None:
 
 def _calls(vis: str) -> list[str]:
     return [f"# Apply file for {vis}"] + [
-        f"applycal(vis='{vis}', field='{field}', intent='', spw='', antenna='', gaintable=['{_TABLE}'], "
+        f"applycal(vis='{vis}', field='{field}', intent='', spw='', antenna='', gaintable=['{_table(vis)}'], "
         "gainfield=[''], spwmap=[[]], interp=['linear'], calwt=[True])"
         for field in FIELDS
     ]
 
 
-def _write_tgz(path: Path, member: str) -> None:
+def _table(vis: str) -> str:
+    return f"{vis}.bcal.tbl"
+
+
+def _write_tgz(path: Path, *members: str) -> None:
     with tarfile.open(path, "w:gz") as tar:
-        info = tarfile.TarInfo(member)
-        info.size = 1
-        tar.addfile(info, io.BytesIO(b"x"))
+        for member in members:
+            info = tarfile.TarInfo(member)
+            info.size = 1
+            tar.addfile(info, io.BytesIO(b"x"))

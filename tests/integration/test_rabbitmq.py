@@ -20,6 +20,7 @@ from shared.bus.topology import Names
 from shared.errors import DependencyAwayError, MisconfiguredError
 from tests.contract.bus_harness import QUICK, Collector, progressed, started
 from tests.support.rabbitmq import RabbitServer, free_ports
+from tests.support.relay import Relay
 from tests.support.tcp_proxy import TcpProxy
 
 STARTED, PROGRESSED = "restore.started", "restore.progressed"
@@ -351,6 +352,15 @@ def test_a_wrong_password_is_told_without_showing_it(world: World) -> None:
     with pytest.raises(MisconfiguredError, match="user, password") as caught:
         bus.declare({"casa-runner": (STARTED,)})
     assert "hush-hush" not in "".join(format_exception(caught.value))
+
+
+def test_a_connection_that_is_cut_while_it_is_made_is_no_wrong_password(world: World) -> None:
+    with Relay("127.0.0.1", world.server.port) as relay:
+        relay.cut_after(100)
+        bus = world.bus(url=SecretStr(f"amqp://guest:guest@127.0.0.1:{relay.port}/"))
+        bus.declare({"casa-runner": (STARTED,)})
+        bus.close()
+    assert relay.interruptions == 1
 
 
 def test_a_broker_that_is_away_is_told_after_the_connect_timeout(world: World) -> None:

@@ -18,6 +18,8 @@ from uuid import uuid4
 import pika
 from pika.exceptions import AMQPError
 
+from tests.support.certificates import Certificate
+
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _DOWN = 20.0
 LONG_JOBS = 1_000_000
@@ -37,16 +39,24 @@ class RabbitServer:
         Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds.
     management
         Whether the management plugin runs, which ``rabbitmqadmin`` talks to.
+    tls
+        A certificate to listen with on `tls_port` too.
     """
 
     def __init__(
-        self, *, folder: Path | None = None, rabbit: Mapping[str, int] | None = None, management: bool = False
+        self,
+        *,
+        folder: Path | None = None,
+        rabbit: Mapping[str, int] | None = None,
+        management: bool = False,
+        tls: Certificate | None = None,
     ) -> None:
         if not _SERVER.exists():
             raise FileNotFoundError(f"{_SERVER} is missing: install it by `apt-get install rabbitmq-server`")
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="rabbitmq-"))
-        self.port, self.management_port, self._epmd_port, self._dist_port = free_ports(4)
+        self.port, self.tls_port, self.management_port, self._epmd_port, self._dist_port = free_ports(5)
+        self._tls = tls
         self._management = management
         self._node = f"test-{uuid4().hex[:8]}@localhost"
         self._rabbit = {"consumer_timeout": LONG_JOBS * 1000} | dict(rabbit or {})
@@ -136,6 +146,7 @@ class RabbitServer:
             f"listeners.tcp.1 = 127.0.0.1:{self.port}",
             "vm_memory_high_watermark.absolute = 1GB",
             "disk_free_limit.absolute = 50MB",
+            *self._tls_lines(),
         )
         if self._management:
             lines += (f"management.tcp.port = {self.management_port}", "management.tcp.ip = 127.0.0.1")
@@ -144,6 +155,17 @@ class RabbitServer:
         (self.folder / "advanced.config").write_text(f"[{{rabbit, [{terms}]}}].\n")
         plugins = "[rabbitmq_management]" if self._management else "[]"
         (self.folder / "enabled_plugins").write_text(f"{plugins}.\n")
+
+    def _tls_lines(self) -> tuple[str, ...]:
+        if self._tls is None:
+            return ()
+        return (
+            f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
+            f"ssl_options.cacertfile = {self._tls.certificate}",
+            f"ssl_options.certfile = {self._tls.certificate}",
+            f"ssl_options.keyfile = {self._tls.key}",
+            "ssl_options.verify = verify_none",
+        )
 
     def _environment(self) -> dict[str, str]:
         return {
