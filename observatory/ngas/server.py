@@ -33,6 +33,11 @@ class HttpServer(ThreadingHTTPServer):
     request_queue_size = 128
     ngas: "NgasServer"
 
+    def server_activate(self) -> None:
+        """Listen; where several processes share the socket, only one of those that wake gets a connection."""
+        super().server_activate()
+        self.socket.setblocking(False)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of clients that went away: faults are what this server is for."""
 

@@ -208,8 +208,16 @@ class NgasClient:
         if _netloc(urlsplit(url)) in self._known:
             sent |= self._credentials
         try:
-            return self._pools.request(
-                "GET", url, headers=sent, preload_content=False, decode_content=False, redirect=False
+            pool = self._pools.connection_from_url(url)
+            target = url.split("://", 1)[1].partition("/")
+            return pool.urlopen(
+                "GET",
+                f"/{target[2]}",
+                headers=sent,
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                retries=False,
             )
         except urllib3.exceptions.LocationValueError as error:
             raise NgasRefusedError(f"{server} is no address of a server: {error}") from error

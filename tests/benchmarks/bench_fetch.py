@@ -112,7 +112,7 @@ def _url(file: dict[str, object]) -> str:
 @contextmanager
 def own_server(archive: Path) -> Iterator[str]:
     """Run an NGAS server of our own, and give its address."""
-    command = [sys.executable, "-m", "observatory.ngas", "--root", str(archive)]
+    command = [sys.executable, "-m", "observatory.ngas", "--root", str(archive), "--processes", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
