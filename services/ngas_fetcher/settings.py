@@ -83,7 +83,7 @@ class NgasFetcherSettings(BaseSettings):
     backoff_limit: float = Field(default=30.0, ge=0, description="Longest wait in seconds after any try")
     progress_interval: float = Field(default=0.5, gt=0, description="Seconds between two words of progress")
     claim_seconds: float = Field(
-        default=60.0, gt=0, description="Seconds without a sign of life after which another takes a block over"
+        default=20.0, gt=0, description="Seconds without a sign of life after which another takes a block over"
     )
     concurrency: int = Field(default=2, ge=1, le=32, description="Requests that one process handles at a time")
 
