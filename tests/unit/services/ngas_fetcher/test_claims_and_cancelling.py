@@ -1,0 +1,90 @@
+"""Two fetchers with one block, dead ones, and requests that are cancelled: against a real archive and a real store."""
+
+from datetime import timedelta
+from threading import Thread
+
+import pytest
+
+from contracts.envelope import Event
+from contracts.messages import RequestCancelled
+from observatory.ngas import Fault, NgasServer
+from shared.cancellation import cancel
+from shared.objects.directory import DirectoryStore
+from shared.objects.lease import LeaseHeldError, Leases
+from tests.support.delivery import RecordingDelivery
+from tests.unit.services.ngas_fetcher.conftest import Archived
+from tests.unit.services.ngas_fetcher.samples import EBS, PRODUCTS, REQUEST, bdf_names
+from tests.unit.services.ngas_fetcher.test_service import FIRST_BDF, Make, run, staged_of
+
+
+def test_two_fetchers_with_the_same_block_fetch_it_once(
+    make_fetcher: Make, archived: Archived, server: NgasServer
+) -> None:
+    """Given one that is in the middle of a block, when another gets the same, then that one waits and finds it."""
+    server.faults.set(Fault(stall=0.25, stall_after=10, times=1), file_id=FIRST_BDF)
+    first, second = RecordingDelivery(), RecordingDelivery()
+    worker = Thread(target=lambda: make_fetcher(stall_timeout=30).handle(archived.event, first))
+    worker.start()
+    try:
+        assert server.wait_for_request(FIRST_BDF, 10)
+        with pytest.raises(LeaseHeldError, match="is worked on by ngas-fetcher"):
+            make_fetcher().handle(archived.event, second)
+    finally:
+        worker.join()
+    assert len(staged_of(run(make_fetcher(), archived))) == 2
+    asked = [request.file_id for request in server.retrieved() if request.file_id and "/X9" in request.file_id]
+    assert sorted(asked) == sorted(set(asked))
+
+
+def test_a_dead_fetchers_claim_is_taken_over(make_fetcher: Make, archived: Archived, store: DirectoryStore) -> None:
+    run(make_fetcher(), archived)
+    folder = next(iter(store.list(f"asdm/{EBS[0].file_form}/"))).key.split("/files/")[0]
+    for info in list(store.list(f"{folder}/")):
+        store.delete(info.key)
+    Leases(objects=store).claim(folder, owner="who was killed", ttl=timedelta(seconds=0.3))
+    fetcher, waited = make_fetcher(), 0
+    while True:
+        try:
+            events = run(fetcher, archived)
+            break
+        except LeaseHeldError:
+            waited += 1
+    assert waited
+    assert [message.reused for message in staged_of(events)] == [False, True]
+
+
+def test_a_cancelled_request_stops_within_seconds_and_says_nothing_more(
+    make_fetcher: Make, archived: Archived, server: NgasServer, store: DirectoryStore
+) -> None:
+    server.faults.set(Fault(stall=60, stall_after=1000))
+    fetcher, delivery = make_fetcher(stall_timeout=60), RecordingDelivery()
+    worker = Thread(target=lambda: fetcher.handle(archived.event, delivery))
+    worker.start()
+    assert server.wait_for_request(PRODUCTS[0].file_id, 10)
+    word = RequestCancelled(request_id=REQUEST.request_id, mous_uid=REQUEST.mous_uid, by="vrubin")
+    cancel(store, word)
+    fetcher.hear(Event.first(word, source="/test"))
+    worker.join(timeout=2)
+    assert not worker.is_alive()
+    assert delivery.published == []
+    assert not list(store.list("asdm/"))
+    assert not list(store.list("calibration/"))
+    server.faults.clear()
+    assert run(make_fetcher(), archived) == []
+
+
+def test_a_request_cancelled_while_an_asdm_comes_leaves_no_partial_object(
+    make_fetcher: Make, archived: Archived, server: NgasServer, store: DirectoryStore
+) -> None:
+    server.faults.set(Fault(stall=60, stall_after=1000), file_id=FIRST_BDF)
+    fetcher, delivery = make_fetcher(stall_timeout=60, transfers=1), RecordingDelivery()
+    worker = Thread(target=lambda: fetcher.handle(archived.event, delivery))
+    worker.start()
+    assert server.wait_for_request(FIRST_BDF, 10)
+    word = RequestCancelled(request_id=REQUEST.request_id, mous_uid=REQUEST.mous_uid, by="vrubin")
+    fetcher.hear(Event.first(word, source="/test"))
+    worker.join(timeout=2)
+    assert not worker.is_alive()
+    assert staged_of(delivery.published) == []
+    assert not [info for info in store.list("asdm/") if info.key.endswith((bdf_names(0)[0], "manifest.json"))]
+    assert list((store._root / "tmp").iterdir()) == []
