@@ -56,7 +56,7 @@ def docker_engine() -> Iterator[DockerEngine]:
 
 @pytest.fixture(scope="session")
 def slurm_cluster() -> Iterator[SlurmCluster]:
-    """A Slurm cluster for all tests. Who kills its controller starts it again."""
+    """A Slurm cluster for all tests. Who stops its controller starts it again."""
     with SlurmCluster() as cluster:
         yield cluster
 

@@ -93,13 +93,20 @@ class Launcher(Protocol):
             If there is none of the version that is needed, and never will be (``casa_version_unavailable``).
         """
 
-    def end_orphans(self, attempts: Path) -> frozenset[Path]:
+    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
         """End what works for dead runners in a folder of attempts.
+
+        Parameters
+        ----------
+        attempts
+            The folder; beside each attempt is the lock that its runner holds.
+        spare
+            Leave alone what `start` could take up.
 
         Returns
         -------
         frozenset of Path
-            Attempts whose runner is dead but whose job works on, or waits: `start` in one of these takes it up.
+            Attempts that were spared.
 
         Raises
         ------

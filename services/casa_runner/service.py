@@ -10,9 +10,9 @@ import structlog
 
 from contracts.envelope import Event
 from contracts.messages import RestoreOrdered, RestoreProgressed, RestoreStarted
-from services.casa_runner.errors import RestoreInterruptedError
+from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError
 from services.casa_runner.launcher import Launcher
-from services.casa_runner.launchers.process import ProcessLauncher
+from services.casa_runner.launchers.choice import make_launcher
 from services.casa_runner.restore import Restorer
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.workspace import Workspace
@@ -140,7 +140,16 @@ def build(*, objects: ObjectStore, settings: CasaRunnerSettings | None = None) -
     """Make the service from its settings, those of the environment if None, and clean up after dead runners."""
     settings = settings or CasaRunnerSettings()
     workspace = Workspace(scratch=settings.scratch, keep_failed=settings.keep_failed)
-    workspace.remove_abandoned()
-    return CasaRunner(
-        settings=settings, objects=objects, workspace=workspace, launcher=ProcessLauncher(command=[settings.python])
-    )
+    launcher = make_launcher(settings.launcher, python=settings.python)
+    _clean_up(workspace, launcher)
+    return CasaRunner(settings=settings, objects=objects, workspace=workspace, launcher=launcher)
+
+
+def _clean_up(workspace: Workspace, launcher: Launcher) -> None:
+    """End the work of dead runners, then remove its directories: never from under a CASA that still works."""
+    try:
+        launcher.end_orphans(workspace.attempts)
+    except CasaAwayError as error:
+        log.warning("orphans_not_ended", cause=str(error), consequence="their directories stay until the next start")
+    else:
+        workspace.remove_abandoned()

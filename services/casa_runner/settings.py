@@ -7,11 +7,13 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.casa_runner.launchers.settings import LauncherSettings, ProcessSettings
+
 
 class CasaRunnerSettings(BaseSettings):
     """Where the runner works, and which CASA it has."""
 
-    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_CASA_RUNNER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_CASA_RUNNER_", env_nested_delimiter="__", frozen=True)
 
     concurrency: int = Field(default=1, ge=1, description="Restores at a time; each takes a core and up to 1 GB")
     scratch: Path = Field(
@@ -19,6 +21,9 @@ class CasaRunnerSettings(BaseSettings):
         description="Directory for working directories; local disk (file locks), created if missing",
     )
     python: Path = Field(default=Path(sys.executable), description="Python that can import casatools and casatasks")
+    launcher: LauncherSettings = Field(
+        default=ProcessSettings(), description="Where CASA runs: process, container, slurm or kubernetes (its kind)"
+    )
     version_policy: Literal["any", "listed", "same"] = Field(
         default="listed",
         description="Which calibrations this CASA may apply: of any version, of those listed, or of its own only",

@@ -80,6 +80,11 @@ class Workspace:
         for folder in (self._attempts, self._failed):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # for proprietary data
 
+    @property
+    def attempts(self) -> Path:
+        """The folder of the working directories, with a lock beside each."""
+        return self._attempts
+
     @contextmanager
     def attempt(self, label: str) -> Iterator[Attempt]:
         """Give a fresh working directory, and remove it unless it was moved to the failed ones."""

@@ -25,8 +25,8 @@ from services.casa_runner.launchers.settings import (
 )
 from shared.errors import BlockFailedError
 from tests.support.casa_jobs import EAT_MEMORY, HANG, USER, Jobs
-from tests.support.docker_engine import IMAGE, OTHER_IMAGE, DockerEngine, python_mounts
-from tests.support.slurm import FEATURE, SlurmCluster
+from tests.support.docker_engine import IMAGE, DockerEngine, python_mounts
+from tests.support.slurm import SlurmCluster
 
 ENOUGH = 20.0
 MEMORY = 150_000_000
@@ -34,13 +34,14 @@ MEMORY = 150_000_000
 
 @pytest.fixture(params=["process", "container", "slurm"])
 def settings(request: pytest.FixtureRequest) -> LauncherSettings:
-    """A launcher for this machine's Python, with a CASA 4.7 and a broken CASA 3."""
+    """A launcher for this machine's Python, with CASAs of the build el7 and a broken CASA 3."""
     python = (sys.executable,)
     kind = str(request.param)
     if kind == "process":
         return ProcessSettings(
             casa=CasaPlace(command=python),
-            casas={"4.7.*": CasaPlace(command=(*python, "-B")), "3.*": CasaPlace(command=("/nowhere/casa",))},
+            casas={"3.*": CasaPlace(command=("/nowhere/casa",))},
+            builds={"el7": CasaPlace(command=(*python, "-B"))},
         )
     if kind == "container":
         engine: DockerEngine = request.getfixturevalue("docker_engine")
@@ -49,10 +50,8 @@ def settings(request: pytest.FixtureRequest) -> LauncherSettings:
             user=USER if os.getuid() == 0 else None,
             mounts=python_mounts(),
             casa=CasaPlace(command=python, image=IMAGE),
-            casas={
-                "4.7.*": CasaPlace(command=(*python, "-B"), image=OTHER_IMAGE),
-                "3.*": CasaPlace(command=python, image="alma-restore-test/missing:3"),
-            },
+            casas={"3.*": CasaPlace(command=python, image="alma-restore-test/missing:3")},
+            builds={"el7": CasaPlace(command=(*python, "-B"), image="alma-restore-test/{image}")},
         )
     cluster: SlurmCluster = request.getfixturevalue("slurm_cluster")
     return SlurmSettings(
@@ -62,10 +61,8 @@ def settings(request: pytest.FixtureRequest) -> LauncherSettings:
         time_limit=5,
         poll_interval=0.2,
         casa=CasaPlace(command=python),
-        casas={
-            "4.7.*": CasaPlace(command=(*python, "-B"), constraint=FEATURE),
-            "3.*": CasaPlace(command=python, constraint="el5"),
-        },
+        casas={"3.*": CasaPlace(command=python, constraint="missing")},
+        builds={"el7": CasaPlace(command=(*python, "-B"), constraint="{build}")},
     )
 
 
@@ -187,8 +184,8 @@ def test_a_job_runs_with_the_casa_that_it_needs(launcher: Launcher, jobs: Jobs, 
 
 
 def test_a_version_that_nobody_has_fails_the_block(launcher: Launcher, jobs: Jobs, files: CasaFiles) -> None:
-    with pytest.raises(BlockFailedError, match=r"5\.1\.1") as raised:
-        launcher.start(jobs.script(""), files, Needs(casa_version="5.1.1"))
+    with pytest.raises(BlockFailedError, match=r"4\.5\.3") as raised:
+        launcher.start(jobs.script(""), files, Needs(casa_version="4.5.3"))
     assert raised.value.reason is ReasonCode.CASA_VERSION_UNAVAILABLE
 
 

@@ -14,8 +14,9 @@ from docker.models.containers import Container
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import CasaLostError, Needs
-from services.casa_runner.launchers.container import LABEL, ContainerLauncher
+from services.casa_runner.launcher import CasaLostError, Launcher, Needs
+from services.casa_runner.launchers.choice import make_launcher
+from services.casa_runner.launchers.container import LABEL
 from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings
 from shared.errors import MisconfiguredError
 from tests.support.casa_jobs import HANG, USER, Jobs
@@ -38,8 +39,8 @@ def settings(docker_engine: DockerEngine) -> ContainerSettings:
 
 
 @pytest.fixture
-def launcher(settings: ContainerSettings) -> ContainerLauncher:
-    return ContainerLauncher(settings=settings)
+def launcher(settings: ContainerSettings) -> Launcher:
+    return make_launcher(settings)
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ tell(
 
 
 def test_casa_can_write_to_its_attempt_only_and_reach_nothing_else(
-    launcher: ContainerLauncher, jobs: Jobs, files: CasaFiles
+    launcher: Launcher, jobs: Jobs, files: CasaFiles
 ) -> None:
     assert launcher.start(jobs.script(LOOK), files, Needs(memory=300 * 2**20)).wait(ENOUGH) == 0, (
         files.printed.read_text()
@@ -124,13 +125,13 @@ def test_casa_can_write_to_its_attempt_only_and_reach_nothing_else(
 
 def test_an_image_that_the_engine_lacks_is_named(settings: ContainerSettings, jobs: Jobs, files: CasaFiles) -> None:
     place = settings.casa.model_copy(update={"image": "alma-restore-test/missing:1"})
-    launcher = ContainerLauncher(settings=settings.model_copy(update={"casa": place}))
+    launcher = make_launcher(settings.model_copy(update={"casa": place}))
     with pytest.raises(CasaAwayError, match="alma-restore-test/missing:1"):
         launcher.start(jobs.script(""), files)
 
 
 def test_an_ended_container_is_removed(
-    launcher: ContainerLauncher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
+    launcher: Launcher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
 ) -> None:
     assert launcher.start(jobs.script(""), files).wait(ENOUGH) == 0
     with docker_engine.client() as client:
@@ -138,7 +139,7 @@ def test_an_ended_container_is_removed(
 
 
 def test_a_container_that_somebody_removes_is_started_anew_later(
-    launcher: ContainerLauncher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
+    launcher: Launcher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
 ) -> None:
     running = launcher.start(jobs.script(HANG), files)
     only_container(docker_engine).remove(force=True)
@@ -148,7 +149,7 @@ def test_a_container_that_somebody_removes_is_started_anew_later(
 
 
 def test_casa_works_on_while_the_engine_is_upgraded(
-    launcher: ContainerLauncher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
+    launcher: Launcher, docker_engine: DockerEngine, jobs: Jobs, files: CasaFiles
 ) -> None:
     go = files.attempt.working / "go"
     running = launcher.start(jobs.script("while not os.path.exists('go'): time.sleep(0.02)\nsys.exit(7)\n"), files)
@@ -167,12 +168,12 @@ def test_casa_works_on_while_the_engine_is_upgraded(
 
 RUNNER = """
 import pathlib, sys
-from services.casa_runner.launchers.container import ContainerLauncher
+from services.casa_runner.launchers.choice import make_launcher
 from services.casa_runner.launchers.settings import ContainerSettings
 from tests.support.casa_jobs import HANG, Jobs
 
 jobs = Jobs(pathlib.Path(sys.argv[1]))
-launcher = ContainerLauncher(settings=ContainerSettings.model_validate_json(sys.argv[2]))
+launcher = make_launcher(ContainerSettings.model_validate_json(sys.argv[2]))
 with jobs.attempt() as files:
     running = launcher.start(jobs.script(HANG), files)
     print(files.attempt.root, file=sys.stderr, flush=True)
@@ -181,7 +182,7 @@ with jobs.attempt() as files:
 
 
 def test_the_container_of_a_killed_runner_is_removed_at_the_next_start_and_that_of_a_living_one_is_not(
-    launcher: ContainerLauncher,
+    launcher: Launcher,
     settings: ContainerSettings,
     docker_engine: DockerEngine,
     jobs: Jobs,
@@ -207,10 +208,10 @@ def test_the_container_of_a_killed_runner_is_removed_at_the_next_start_and_that_
 def test_casa_never_runs_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 0)
     with pytest.raises(MisconfiguredError, match="LAUNCHER__USER"):
-        ContainerLauncher(settings=ContainerSettings())
+        make_launcher(ContainerSettings())
 
 
 def test_a_runner_that_cannot_give_files_away_is_misconfigured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     with pytest.raises(MisconfiguredError, match="4242"):
-        ContainerLauncher(settings=ContainerSettings(user=USER))
+        make_launcher(ContainerSettings(user=USER))

@@ -1,5 +1,6 @@
 """Slurm: jobs outlive the runner and are taken up, and every end that is not CASA's own is told apart."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +11,10 @@ import pytest
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import CasaLostError
+from services.casa_runner.launcher import CasaLostError, Launcher, RunningCasa
+from services.casa_runner.launchers.choice import make_launcher
 from services.casa_runner.launchers.settings import CasaPlace, SlurmSettings
-from services.casa_runner.launchers.slurm import SlurmJob, SlurmLauncher, SlurmRecord
+from services.casa_runner.launchers.slurm import SlurmRecord
 from services.casa_runner.workspace import Attempt
 from tests.support.casa_jobs import HANG, Jobs
 from tests.support.casa_standin import EB
@@ -34,8 +36,8 @@ def settings(slurm_cluster: SlurmCluster) -> SlurmSettings:
 
 
 @pytest.fixture
-def launcher(settings: SlurmSettings) -> SlurmLauncher:
-    return SlurmLauncher(settings=settings)
+def launcher(settings: SlurmSettings) -> Launcher:
+    return make_launcher(settings)
 
 
 @pytest.fixture
@@ -60,14 +62,20 @@ def states(cluster: SlurmCluster, name: str) -> list[str]:
     return cluster.ask("squeue", "--noheader", "--states=all", f"--name={name}", "--format=%T").split()
 
 
+def record_of(files: CasaFiles) -> SlurmRecord:
+    record = SlurmRecord.read(files.attempt.logs)
+    assert record is not None
+    return record
+
+
 RUNNER = """
 import pathlib, sys
 from services.casa_runner.launchers.settings import SlurmSettings
-from services.casa_runner.launchers.slurm import SlurmLauncher
+from services.casa_runner.launchers.choice import make_launcher
 from tests.support.casa_jobs import Jobs
 
 jobs = Jobs(pathlib.Path(sys.argv[1]))
-launcher = SlurmLauncher(settings=SlurmSettings.model_validate_json(sys.argv[2]))
+launcher = make_launcher(SlurmSettings.model_validate_json(sys.argv[2]))
 with jobs.attempt() as files:
     running = launcher.start(jobs.script(sys.argv[3]), files)
     print(files.attempt.root, file=sys.stderr, flush=True)
@@ -90,47 +98,56 @@ def orphan(settings: SlurmSettings, tmp_path: Path) -> CasaFiles:
     return files
 
 
-def finish(running: SlurmJob, files: CasaFiles) -> None:
+def finish(running: RunningCasa, files: CasaFiles) -> None:
     assert running.wait(0.5) is None
     (files.attempt.working / "go").touch()
     assert running.wait(ENOUGH) == 7
 
 
 def test_the_job_of_a_killed_runner_is_taken_up_and_not_started_again(
-    launcher: SlurmLauncher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
+    launcher: Launcher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
 ) -> None:
-    assert launcher.end_orphans(jobs.attempts) == {orphan.attempt.root}
+    assert launcher.end_orphans(jobs.attempts, spare=True) == {orphan.attempt.root}
     running = launcher.start(jobs.script("sys.exit(99)\n"), orphan)
     finish(running, orphan)
     assert len(states(slurm_cluster, f"alma-restore-{orphan.attempt.name}")) <= 1
 
 
 def test_a_job_whose_number_was_never_written_down_is_found_by_its_name(
-    launcher: SlurmLauncher, jobs: Jobs, orphan: CasaFiles
+    launcher: Launcher, jobs: Jobs, orphan: CasaFiles
 ) -> None:
-    record = SlurmRecord.read(orphan.attempt.logs)
-    assert record is not None
+    record = record_of(orphan)
     record.model_copy(update={"job": None}).write(orphan.attempt.logs)
-    assert launcher.end_orphans(jobs.attempts) == {orphan.attempt.root}
+    assert launcher.end_orphans(jobs.attempts, spare=True) == {orphan.attempt.root}
     running = launcher.start(jobs.script("sys.exit(99)\n"), orphan)
-    assert running.job == record.job
+    assert record_of(orphan).job == record.job
     finish(running, orphan)
 
 
+def test_the_job_of_a_killed_runner_is_ended_where_nobody_takes_it_up(
+    launcher: Launcher, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles, orphan: CasaFiles
+) -> None:
+    living = launcher.start(jobs.script(HANG), files)
+    assert launcher.end_orphans(jobs.attempts) == frozenset()
+    assert launcher.start(jobs.script("sys.exit(99)\n"), orphan).wait(ENOUGH) == -signal.SIGKILL
+    assert living.wait(0) is None
+    living.stop()
+
+
 def test_a_job_that_ended_while_no_runner_looked_is_told_as_it_ended(
-    launcher: SlurmLauncher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
+    launcher: Launcher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
 ) -> None:
     (orphan.attempt.working / "go").touch()
     until = monotonic() + ENOUGH
     while states(slurm_cluster, f"alma-restore-{orphan.attempt.name}"):  # until only the accounting knows it
         assert monotonic() < until
         sleep(0.2)
-    assert launcher.end_orphans(jobs.attempts) == frozenset()  # a failure is not worth keeping
+    assert launcher.end_orphans(jobs.attempts, spare=True) == frozenset()  # a failure is not worth keeping
     assert launcher.start(jobs.script("sys.exit(99)\n"), orphan).wait(ENOUGH) == 7
 
 
 def test_the_runners_environment_and_options_for_sbatch_do_not_reach_the_job(
-    launcher: SlurmLauncher, jobs: Jobs, files: CasaFiles, monkeypatch: pytest.MonkeyPatch
+    launcher: Launcher, jobs: Jobs, files: CasaFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SBATCH_PARTITION", "nowhere")
     monkeypatch.setenv("SECRET", "secret")
@@ -139,35 +156,44 @@ def test_the_runners_environment_and_options_for_sbatch_do_not_reach_the_job(
 
 
 def test_a_job_that_somebody_cancels_is_tried_again(
-    launcher: SlurmLauncher, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles
+    launcher: Launcher, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles
 ) -> None:
     running = launcher.start(jobs.script(HANG), files)
     wait_until_it_works(files)
-    slurm_cluster.ask("scancel", running.job)
+    slurm_cluster.ask("scancel", str(record_of(files).job))
     with pytest.raises(CasaLostError, match="CANCELLED"):
         running.wait(ENOUGH)
+    running.stop()
+
+
+def test_a_number_that_slurm_gave_to_another_job_is_not_taken_for_ours(
+    launcher: Launcher, jobs: Jobs, files: CasaFiles
+) -> None:
+    running = launcher.start(jobs.script(HANG), files)
+    with jobs.attempt() as others:
+        SlurmRecord(name="of-a-job-that-slurm-forgot", memory=1, job=record_of(files).job).write(others.attempt.logs)
+        assert launcher.start(jobs.script("sys.exit(5)\n"), others).wait(ENOUGH) == 5
+    assert running.wait(0) is None
     running.stop()
 
 
 def test_a_job_that_still_waits_is_cancelled(
     settings: SlurmSettings, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles
 ) -> None:
-    launcher = SlurmLauncher(settings=settings.model_copy(update={"options": ("--hold",)}))
+    launcher = make_launcher(settings.model_copy(update={"options": ("--hold",)}))
     running = launcher.start(jobs.script(HANG), files)
     assert running.wait(0.1) is None
     running.stop()
     assert set(states(slurm_cluster, f"alma-restore-{files.attempt.name}")) <= {"CANCELLED"}
 
 
-def test_a_dead_controller_is_waited_for(
+def test_a_controller_that_is_away_is_waited_for(
     settings: SlurmSettings, slurm_cluster: SlurmCluster, jobs: Jobs, files: CasaFiles
 ) -> None:
-    launcher = SlurmLauncher(settings=settings.model_copy(update={"answer_timeout": 1.0}))
-    patient = SlurmLauncher(settings=settings).start(jobs.script(WAIT_FOR_GO), files)
+    launcher = make_launcher(settings.model_copy(update={"answer_timeout": 3.0}))
+    running = launcher.start(jobs.script(WAIT_FOR_GO), files)
     wait_until_it_works(files)
-    running = launcher.start(jobs.script("sys.exit(99)\n"), files)
-    assert running.job == patient.job
-    slurm_cluster.kill_controller()
+    slurm_cluster.stop_controller()
     try:
         assert not launcher.is_ready()
         assert running.wait(0.1) is None
@@ -180,7 +206,7 @@ def test_a_dead_controller_is_waited_for(
 
 
 def test_missing_programs_are_named(settings: SlurmSettings, jobs: Jobs, files: CasaFiles, tmp_path: Path) -> None:
-    launcher = SlurmLauncher(settings=settings.model_copy(update={"programs": tmp_path}))
+    launcher = make_launcher(settings.model_copy(update={"programs": tmp_path}))
     assert not launcher.is_ready()
     with pytest.raises(CasaAwayError, match="sbatch cannot be started"):
         launcher.start(jobs.script(""), files)
@@ -189,6 +215,6 @@ def test_missing_programs_are_named(settings: SlurmSettings, jobs: Jobs, files: 
 def test_a_partition_that_is_not_there_is_told_in_slurms_words(
     settings: SlurmSettings, jobs: Jobs, files: CasaFiles
 ) -> None:
-    launcher = SlurmLauncher(settings=settings.model_copy(update={"partition": "nowhere"}))
+    launcher = make_launcher(settings.model_copy(update={"partition": "nowhere"}))
     with pytest.raises(CasaAwayError, match="invalid partition"):
         launcher.start(jobs.script(""), files)

@@ -67,9 +67,9 @@ class StandInLauncher:
         self.started.append(self._processes.start(self._script, files, needs))
         return self.started[-1]
 
-    def end_orphans(self, attempts: Path) -> frozenset[Path]:
+    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
         """Nothing is left of a dead runner's."""
-        return self._processes.end_orphans(attempts)
+        return self._processes.end_orphans(attempts, spare=spare)
 
     def is_ready(self) -> bool:
         """Whether it could be started."""

@@ -18,7 +18,7 @@ import docker
 from docker.errors import DockerException
 
 IMAGE = "alma-restore-test/casa:6.7"
-OTHER_IMAGE = "alma-restore-test/casa:4.7"
+OTHER_IMAGE = "alma-restore-test/casa-4.7.2-el7:latest"
 _LINKS = ("bin", "lib", "lib64", "lib32", "sbin")
 _FOLDERS = ("dev", "etc", "proc", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
@@ -137,11 +137,12 @@ def as_root() -> Sequence[str]:
 
 
 def python_mounts() -> tuple[Path, ...]:
-    """Return the folders that this Python consists of, for an image that has nothing of its own."""
-    system = [path for path in (Path("/usr/lib"), Path("/usr/lib64")) if path.is_dir()]
-    own = {Path(sys.prefix), Path(sys.base_prefix)}
-    if Path("/usr") in own:
-        own = (own - {Path("/usr")}) | {Path("/usr/bin")}
+    """Return the folders of this Python and of the system's commands (CASA copies tables by ``cp``), for a bare image.
+
+    Not all of ``/usr``: the engine puts its init program into ``/usr/sbin``.
+    """
+    system = [path for path in (Path("/usr/bin"), Path("/usr/lib"), Path("/usr/lib64")) if path.is_dir()]
+    own = {Path(sys.prefix), Path(sys.base_prefix)} - {Path("/usr")}
     return (*system, *sorted(own))
 
 

@@ -1,33 +1,58 @@
 """Makes the launcher that the settings name."""
 
+import sys
+from pathlib import Path
 from typing import assert_never
 
 from services.casa_runner.launcher import Launcher
 from services.casa_runner.launchers.container import ContainerLauncher
+from services.casa_runner.launchers.kubernetes import KubernetesLauncher
+from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.process import ProcessLauncher
 from services.casa_runner.launchers.settings import (
+    CasaPlace,
     ContainerSettings,
+    KubernetesSettings,
     LauncherSettings,
     ProcessSettings,
     SlurmSettings,
 )
 from services.casa_runner.launchers.slurm import SlurmLauncher
+from shared.casa_catalogue import CasaCatalogue, CasaCatalogueSettings, open_catalogue
 
 
-def make_launcher(settings: LauncherSettings) -> Launcher:
+def make_launcher(
+    settings: LauncherSettings, *, python: Path = Path(sys.executable), catalogue: CasaCatalogue | None = None
+) -> Launcher:
     """Make a launcher.
+
+    Parameters
+    ----------
+    settings
+        Which one, and what it needs to know.
+    python
+        Runs CASA's scripts as processes, if the settings name nothing else.
+    catalogue
+        The version table; that of the settings in the environment if None.
 
     Raises
     ------
     MisconfiguredError
         If its settings cannot work here.
     """
+    catalogue = catalogue or open_catalogue(CasaCatalogueSettings())
+    casa = settings.casa
+    if isinstance(settings, ProcessSettings) and "casa" not in settings.model_fields_set:
+        casa = CasaPlace(command=(str(python),))
+    places = Places(casa=casa, casas=settings.casas, builds=settings.builds, catalogue=catalogue)
     match settings:
         case ProcessSettings():
-            return ProcessLauncher(command=settings.casa.command, casas=settings.casas, memory=settings.memory)
+            return ProcessLauncher(command=casa.command, places=places, memory=settings.memory)
         case ContainerSettings():
-            return ContainerLauncher(settings=settings)
+            return ContainerLauncher(settings=settings, places=places)
         case SlurmSettings():
-            return SlurmLauncher(settings=settings)
+            return SlurmLauncher(settings=settings, places=places)
+        case KubernetesSettings():
+            return KubernetesLauncher(settings=settings, places=places)
         case _:
             assert_never(settings)

@@ -19,7 +19,7 @@ from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import NO_NEEDS, CasaLostError, MemoryLimitError, Needs
 from services.casa_runner.launchers.handing_over import hand_over, is_held, status_of
-from services.casa_runner.launchers.places import place_for
+from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings
 from shared.errors import MisconfiguredError
 
@@ -119,7 +119,9 @@ class ContainerLauncher:
     Parameters
     ----------
     settings
-        The engine, the images and the limits.
+        The engine and the limits.
+    places
+        The CASAs and their images.
 
     Raises
     ------
@@ -127,8 +129,9 @@ class ContainerLauncher:
         If CASA would run as root, or as a user to whom the runner cannot give files.
     """
 
-    def __init__(self, *, settings: ContainerSettings) -> None:
+    def __init__(self, *, settings: ContainerSettings, places: Places) -> None:
         self._settings = settings
+        self._places = places
         self._user = settings.user or f"{os.getuid()}:{os.getgid()}"
         self._uid, self._gid = (int(number) for number in self._user.split(":"))
         if self._uid == 0:
@@ -142,7 +145,7 @@ class ContainerLauncher:
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaContainer:
         """Start a script; see `Launcher.start`."""
-        place = place_for(needs, self._settings.casas, otherwise=self._settings.casa)
+        place = self._places.find(needs)
         if place.image is None:
             raise MisconfiguredError("no image is set for this CASA: set LAUNCHER__CASA__IMAGE")
         memory = needs.memory if needs.memory is not None else int(self._settings.memory)
@@ -157,8 +160,8 @@ class ContainerLauncher:
                 raise
         return CasaContainer(container, printed=files.printed, memory=memory)
 
-    def end_orphans(self, attempts: Path) -> frozenset[Path]:
-        """Remove the containers of dead runners; see `Launcher.end_orphans`."""
+    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's)
+        """Remove the containers of dead runners, none of which can be taken up; see `Launcher.end_orphans`."""
         with _engine_asked("look for orphaned containers"):
             filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}.attempts={attempts}"}
             for container in self._engine.containers.list(all=True, filters=filters, ignore_removed=True):

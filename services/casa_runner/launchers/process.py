@@ -4,17 +4,16 @@ import contextlib
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import NO_NEEDS, MemoryLimitError, Needs
-from services.casa_runner.launchers.places import place_for
-from services.casa_runner.launchers.settings import CasaPlace
+from services.casa_runner.launchers.places import Places
 
 _TAIL_BYTES = 4096
 _NO_MEMORY = re.compile(rb"MemoryError|bad_alloc|Cannot allocate memory")
@@ -69,26 +68,22 @@ class ProcessLauncher:
     command
         What runs a script of CASA's: a Python that can import casatools and casatasks, or an
         unpacked CASA with its options.
-    casas
-        Other CASAs of this machine, by version.
+    places
+        Where CASAs of particular versions are; None: the command does all versions.
     memory
         Bytes that a process may take for its data (``RLIMIT_DATA``); None: no limit.
     """
 
     def __init__(
-        self,
-        *,
-        command: Sequence[str | Path],
-        casas: Mapping[str, CasaPlace] = MappingProxyType({}),
-        memory: int | None = None,
+        self, *, command: Sequence[str | Path], places: Places | None = None, memory: int | None = None
     ) -> None:
-        self._casa = CasaPlace(command=tuple(str(word) for word in command))
-        self._casas = casas
+        self._command = tuple(str(word) for word in command)
+        self._places = places
         self._memory = memory
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
         """Start a script; see `Launcher.start`. It ends when the runner dies (the script sees to it)."""
-        command = place_for(needs, self._casas, otherwise=self._casa).command
+        command = self._command if self._places is None else self._places.find(needs).command
         memory = needs.memory if needs.memory is not None else self._memory
         with files.printed.open("ab") as printed:
             try:
@@ -108,13 +103,13 @@ class ProcessLauncher:
                 resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
         return CasaProcess(process, printed=files.printed, memory=memory)
 
-    def end_orphans(self, attempts: Path) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's name)
+    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's)
         """Nothing is left of a dead runner's: see `start`."""
         return frozenset()
 
     def is_ready(self) -> bool:
         """Whether the program is there."""
-        return os.access(self._casa.command[0], os.X_OK)
+        return shutil.which(self._command[0]) is not None
 
 
 def _tail(path: Path) -> bytes:

@@ -31,6 +31,11 @@ class _Common(BaseModel):
     casas: dict[str, CasaPlace] = Field(
         default={}, description="Where other CASAs are, by version (shell patterns; the first that fits)"
     )
+    builds: dict[str, CasaPlace] = Field(
+        default={},
+        description="Where the version table's CASAs are, by its builds (shell patterns, e.g. el[56]), for versions "
+        "that casas does not have; {image}, {build} and {version} in the texts are the table's",
+    )
 
 
 class ProcessSettings(_Common):

@@ -11,7 +11,7 @@ from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import NO_NEEDS, CasaLostError, Needs
 from services.casa_runner.launchers.handing_over import hand_over, is_held
-from services.casa_runner.launchers.places import place_for
+from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.settings import CasaPlace, SlurmSettings
 from services.casa_runner.launchers.slurm_programs import SlurmPrograms
 from services.casa_runner.launchers.slurm_states import JobState, exit_status
@@ -71,6 +71,8 @@ class SlurmJob:
         The cluster's programs.
     job
         The job's number.
+    name
+        Its name, which no other has.
     memory
         Its limit, bytes.
     last_word
@@ -80,9 +82,10 @@ class SlurmJob:
     """
 
     def __init__(
-        self, programs: SlurmPrograms, *, job: str, memory: int, last_word: Path, poll_interval: float
+        self, programs: SlurmPrograms, *, job: str, name: str, memory: int, last_word: Path, poll_interval: float
     ) -> None:
         self._programs = programs
+        self._name = name
         self._job = job
         self._memory = memory
         self._last_word = last_word
@@ -91,11 +94,6 @@ class SlurmJob:
         self._missing_since: float | None = None
         self._is_over = False
         self._status: int | None = None
-
-    @property
-    def job(self) -> str:
-        """The job's number."""
-        return self._job
 
     def wait(self, timeout: float) -> int | None:
         """Wait for the end; see `RunningCasa.wait`. A controller that is away has nothing to tell."""
@@ -118,7 +116,7 @@ class SlurmJob:
         try:
             self._programs.kill(self._job)
             until = time.monotonic() + _STOP_SECONDS
-            while (state := self._programs.queued(self._job)) is not None and not state.is_over:
+            while (state := self._programs.queued(self._name, self._job)) is not None and not state.is_over:
                 if time.monotonic() > until:
                     log.warning("slurm_job_ends_slowly", job=self._job, state=state.state)
                     return
@@ -134,7 +132,7 @@ class SlurmJob:
         """Ask the queue, and the accounting of what the queue has forgotten or does not tell."""
         self._looked_at = time.monotonic()
         try:
-            state = self._programs.queued(self._job)
+            state = self._programs.queued(self._name, self._job)
             if state is None or state.needs_accounting:
                 state = self._accounted()
         except CasaAwayError as error:
@@ -144,7 +142,7 @@ class SlurmJob:
 
     def _accounted(self) -> JobState | None:
         """Ask the accounting, which hears of an end some moments after the queue."""
-        state = self._programs.accounted(self._job)
+        state = self._programs.accounted(self._name, self._job)
         if state is not None and state.is_over:
             return state
         now = time.monotonic()
@@ -161,11 +159,14 @@ class SlurmLauncher:
     Parameters
     ----------
     settings
-        The cluster, the CASAs and the limits.
+        The cluster and the limits.
+    places
+        The CASAs.
     """
 
-    def __init__(self, *, settings: SlurmSettings) -> None:
+    def __init__(self, *, settings: SlurmSettings, places: Places) -> None:
         self._settings = settings
+        self._places = places
         self._programs = SlurmPrograms(
             folder=settings.programs, configuration=settings.configuration, timeout=settings.answer_timeout
         )
@@ -173,10 +174,11 @@ class SlurmLauncher:
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> SlurmJob:
         """Submit a script, or take up the job that the attempt has; see `Launcher.start`."""
         record = SlurmRecord.read(files.attempt.logs)
-        if record is not None and (job := record.job or self._find(record.name)) is not None:
+        if record is not None and (found := self._find(record)) is not None:
+            job = found.job
             log.info("slurm_job_taken_up", job=job)
         else:
-            place = place_for(needs, self._settings.casas, otherwise=self._settings.casa)
+            place = self._places.find(needs)
             memory = needs.memory if needs.memory is not None else int(self._settings.memory)
             record = SlurmRecord(name=f"alma-restore-{files.attempt.name}", memory=memory)
             record.write(files.attempt.logs)
@@ -185,40 +187,39 @@ class SlurmLauncher:
         record.model_copy(update={"job": job}).write(files.attempt.logs)
         return self._running(job, record, files.result)
 
-    def end_orphans(self, attempts: Path) -> frozenset[Path]:
-        """Tell which attempts of dead runners still have a job; those are left to work."""
-        found = set()
+    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
+        """End or spare the jobs of dead runners; see `Launcher.end_orphans`."""
+        spared = set()
         for path in sorted(attempts.glob(f"*/logs/{_RECORD}")):
             record, attempt = SlurmRecord.read(path.parent), path.parents[1]
             if record is None or is_held(attempt):
                 continue
-            job = record.job or self._find(record.name)
-            if job is not None and self._is_worth_taking_up(job):
-                found.add(attempt)
-        return frozenset(found)
+            if (state := self._find(record)) is None:
+                continue
+            if spare and (not state.is_over or state.state == "COMPLETED"):
+                spared.add(attempt)
+            elif not state.is_over:
+                self._programs.kill(state.job)
+                log.warning("orphaned_slurm_job_ended", job=state.job, attempt=attempt.name)
+        return frozenset(spared)
 
     def is_ready(self) -> bool:
         """Whether the controller answers."""
         return self._programs.answers()
 
-    def _is_worth_taking_up(self, job: str) -> bool:
-        """Whether a job works, waits or came to a good end."""
-        state = self._programs.queued(job) or self._programs.accounted(job)
-        return state is not None and (not state.is_over or state.state == "COMPLETED")
-
     def _running(self, job: str, record: SlurmRecord, last_word: Path) -> SlurmJob:
         return SlurmJob(
             self._programs,
             job=job,
+            name=record.name,
             memory=record.memory,
             last_word=last_word,
             poll_interval=self._settings.poll_interval,
         )
 
-    def _find(self, name: str) -> str | None:
-        """Find the job of a runner that died before it wrote the number down."""
-        found = self._programs.queued_by_name(name) or self._programs.accounted_by_name(name)
-        return found[-1].job if found else None
+    def _find(self, record: SlurmRecord) -> JobState | None:
+        """Find a job by its name, since a runner may die before it writes the number down."""
+        return self._programs.queued(record.name, record.job) or self._programs.accounted(record.name, record.job)
 
     def _submit(self, place: CasaPlace, script: Path, files: CasaFiles, record: SlurmRecord) -> str:
         batch = files.attempt.home / "batch.sh"

@@ -8,7 +8,7 @@ from pathlib import Path
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.launchers.slurm_states import JobState, read_accounting, read_queue
 
-_UNKNOWN_JOB = "Invalid job id"
+_ACCOUNTED_DAYS = 30
 
 
 class SlurmPrograms:
@@ -38,23 +38,23 @@ class SlurmPrograms:
         # In a federation it is "number;cluster".
         return self._run("sbatch", "--parsable", *options, *command).strip().split(";")[0]
 
-    def queued(self, job: str) -> JobState | None:
-        """Look for a job in the queue, which forgets those that ended some minutes ago."""
-        found = self._queue(f"--jobs={job}", "--states=all")
-        return next((state for state in found if state.job == job), None)
+    def queued(self, name: str, job: str | None = None) -> JobState | None:
+        """Look for a job of ours in the queue, which forgets those that ended some minutes ago.
 
-    def queued_by_name(self, name: str) -> tuple[JobState, ...]:
-        """Look for our jobs of a name in the queue."""
-        return self._queue("--me", f"--name={name}", "--states=all")
+        Parameters
+        ----------
+        name
+            Its name, always asked for: a controller that lost its last seconds gives numbers twice.
+        job
+            Its number, if it is known.
+        """
+        found = self._queue("--me", f"--name={name}", "--states=all")
+        return next((state for state in found if job in (None, state.job)), None)
 
-    def accounted(self, job: str) -> JobState | None:
-        """Look for a job in the accounting."""
-        found = self._sacct(f"--jobs={job}")
-        return next((state for state in found if state.job == job), None)
-
-    def accounted_by_name(self, name: str) -> tuple[JobState, ...]:
-        """Look for our jobs of a name in the accounting, those of the last days."""
-        return self._sacct(f"--name={name}", "--starttime=now-7days")
+    def accounted(self, name: str, job: str | None = None) -> JobState | None:
+        """Look for a job of ours in the accounting; see `queued`."""
+        found = self._sacct(f"--name={name}", f"--starttime=now-{_ACCOUNTED_DAYS}days")
+        return next((state for state in found if job in (None, state.job)), None)
 
     def kill(self, job: str) -> None:
         """Kill a job at once; plain scancel would leave it the time of KillWait. One that waits is cancelled."""
@@ -69,12 +69,7 @@ class SlurmPrograms:
         return True
 
     def _queue(self, *selection: str) -> tuple[JobState, ...]:
-        try:
-            return read_queue(self._run("squeue", "--noheader", "--format=%A|%T", *selection))
-        except CasaAwayError as error:
-            if _UNKNOWN_JOB in str(error):
-                return ()
-            raise
+        return read_queue(self._run("squeue", "--noheader", "--format=%A|%T", *selection))
 
     def _sacct(self, *selection: str) -> tuple[JobState, ...]:
         columns = "--format=JobIDRaw,State,ExitCode"
