@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing
 from itertools import pairwise
 from statistics import median, quantiles
 from threading import Condition, Thread
+from threading import Event as Flag
 from time import perf_counter, sleep
 from typing import Any
 from uuid import UUID, uuid4
@@ -56,24 +57,27 @@ def said(text: str = "node1") -> Event:
 
 
 class Counter:
-    """Counts what threads have done, and waits for it."""
+    """Handles events by counting them, and waits for the last."""
 
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._count = 0
-
-    def reset(self) -> None:
-        self._count = 0
+    def __init__(self, number: int) -> None:
+        self._left = number
+        self._number = number
+        self._done = Flag()
+        self._first = self._last = 0.0
 
     def handle(self, _event: Event, _delivery: Delivery) -> Sequence[Event]:
-        with self._changed:
-            self._count += 1
-            self._changed.notify()
+        if self._left == self._number:
+            self._first = perf_counter()
+        self._left -= 1
+        if self._left == 0:
+            self._last = perf_counter()
+            self._done.set()
         return ()
 
-    def wait(self, number: int) -> None:
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._count >= number, PATIENCE), f"{self._count} of {number}"
+    def rate(self) -> float:
+        """Wait for all, and give events a second from the first to the last."""
+        assert self._done.wait(PATIENCE), f"{self._left} of {self._number} never came"
+        return (self._number - 1) / (self._last - self._first)
 
 
 class ByHand:
@@ -124,9 +128,8 @@ class ByHand:
             channel.basic_qos(prefetch_count=PREFETCH)
             channel.basic_consume(self._names.queue(queue), take)
 
-        began = perf_counter()
         _run(self._settings, begin)
-        return number / (times[-1] - began)
+        return (number - 1) / (times[-1] - times[0])
 
 
 def _run(settings: RabbitSettings, begin: Callable[[Channel], None]) -> None:
@@ -153,34 +156,37 @@ class Bench:
 
     def publish(self) -> float:
         """Publish a batch with our bus."""
+        self._empty()
         events = [said() for _ in range(self._batch)]
         began = perf_counter()
         self._bus.publish(events)
         return self._batch / (perf_counter() - began)
 
     def publish_by_hand(self) -> float:
+        self._empty()
         return self._hand.publish([said() for _ in range(self._batch)])
 
     def consume(self) -> float:
-        """Consume a full queue with our bus: connect, decode, handle in a thread, acknowledge."""
+        """Consume a full queue with our bus: decode, handle in a thread, acknowledge."""
         self._fill()
-        counter = Counter()
+        counter = Counter(self._batch)
         with closing(RabbitBus(settings=self._settings)) as bus:
-            began = perf_counter()
             bus.subscribe(Subscription(queue="published", topics=(TOPIC,), handler=counter.handle, prefetch=PREFETCH))
-            counter.wait(self._batch)
-            took = perf_counter() - began
+            rate = counter.rate()
             assert bus.drain(PATIENCE)
-        return self._batch / took
+        return rate
 
     def consume_by_hand(self) -> float:
         self._fill()
         return self._hand.consume("published", self._batch)
 
     def _fill(self) -> None:
+        self._empty()
+        self._bus.publish([said() for _ in range(self._batch)])
+
+    def _empty(self) -> None:
         with pika.BlockingConnection(self._settings.parameters("bench")) as connection:
             connection.channel().queue_purge(Names(self._settings.prefix).queue("published"))
-        self._bus.publish([said() for _ in range(self._batch)])
 
 
 class Chain:
@@ -266,15 +272,13 @@ def hop_by_hand(settings: RabbitSettings, number: int) -> list[float]:
 
 def in_memory(batch: int) -> float:
     """Publish and handle with the bus in memory; events a second."""
-    counter = Counter()
+    counter = Counter(batch)
     with closing(MemoryBus()) as bus:
         bus.subscribe(Subscription(queue="memory", topics=(TOPIC,), handler=counter.handle))
         events = [said() for _ in range(batch)]
-        began = perf_counter()
         for start in range(0, batch, 100):
             bus.publish(events[start : start + 100])
-        counter.wait(batch)
-        return batch / (perf_counter() - began)
+        return counter.rate()
 
 
 def rates(server: RabbitServer, *, rounds: int, batch: int) -> list[Figure]:
@@ -332,7 +336,7 @@ def settings_of(server: RabbitServer, prefix: str) -> RabbitSettings:
 def main() -> None:
     """Measure and say what is short."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batch", type=int, default=5000, help="events of a round")
     parser.add_argument("--seconds", type=float, default=6.0, help="how long hops are measured in a round")
     options = parser.parse_args()

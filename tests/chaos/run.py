@@ -1,7 +1,7 @@
 """One run: ask, let things go wrong, let it calm down, judge."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +9,7 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
+from contracts.envelope import Event
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
@@ -56,8 +57,9 @@ def run(plan: Plan, *, say: Callable[[str], None], keep: Path | None = None) -> 
                 troublemaker = Troublemaker(site=site, desk=desk, plan=plan)
                 _go_through(plan, desk, troublemaker, say)
                 say("all is up again; the last requests come to their ends")
-                faults = _judge(plan, site, desk, troublemaker, settings, bus)
+                faults = _judge_system(plan, site, desk, troublemaker, settings, bus)
                 events = judge.read_journal(site.broker.url, Names(settings.prefix))
+                faults += _judge_requests(plan, site, events)
                 return Report(
                     plan=plan,
                     faults=tuple(faults),
@@ -89,20 +91,22 @@ def _ask(plan: Plan, desk: Desk) -> None:
         desk.ask(number)
 
 
-def _judge(
+def _judge_system(
     plan: Plan, site: Site, desk: Desk, troublemaker: Troublemaker, settings: RabbitSettings, bus: RabbitBus
 ) -> list[str]:
     asked = [each for _, each in plan.asked]
-    house = site.deployment.house
     desk.wait_for_mails([each.request.request_id for each in asked], timeout=CALM)
     judge.wait_until_empty(settings, QUICK, timeout=CALM / 3)
     faults = [*troublemaker.exits, *judge.restless_ends(site)]
     bus.drain(10.0)
     faults += judge.queues_not_empty(settings, QUICK)
     faults += judge.wrong_dead_letters(bus, poisoned=troublemaker.poisoned, perhaps=troublemaker.perhaps_poisoned)
-    events = judge.read_journal(site.broker.url, Names(settings.prefix))
-    faults += judge.requests_at_wrong_ends(asked, events, deliveries=house.deliveries, mails=house.mails)
     with closing(site.deployment.store()) as store:
-        faults += judge.leftovers(store, scratch=house.scratch)
+        faults += judge.leftovers(store, scratch=site.deployment.house.scratch)
         faults += judge.damaged_objects(store)
     return faults
+
+
+def _judge_requests(plan: Plan, site: Site, events: Sequence[Event]) -> list[str]:
+    house, asked = site.deployment.house, [each for _, each in plan.asked]
+    return list(judge.requests_at_wrong_ends(asked, events, deliveries=house.deliveries, mails=house.mails))
