@@ -29,7 +29,7 @@ class SourceKind(StrEnum):
 class NgasFetcherSettings(BaseSettings):
     """Settings of the ngas-fetcher; where the archive is has no default."""
 
-    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_NGAS_FETCHER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_NGAS_FETCHER_", frozen=True, hide_input_in_errors=True)
 
     hosts: Servers = Field(
         min_length=1, description="NGAS servers that have the products, in order of preference: host:7777,host2:7777"

@@ -12,7 +12,7 @@ from contracts.messages.parts import EmailText, LineText
 class DirectoryMailSettings(BaseModel):
     """Mails are written to a directory: for a demonstration, or for another program to send."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
 
     kind: Literal["directory"] = "directory"
     folder: Path = Field(description="Directory of the .eml files; created if it is missing")
@@ -21,7 +21,7 @@ class DirectoryMailSettings(BaseModel):
 class SmtpSettings(BaseModel):
     """Mails are handed to an SMTP server."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
 
     kind: Literal["smtp"] = "smtp"
     host: str = Field(min_length=1, description="Name or address of the mail server")
@@ -45,7 +45,9 @@ class NotifierSettings(BaseSettings):
     Members of ``mail`` follow two underscores: ``ALMA_RESTORE_NOTIFIER_MAIL__KIND``.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_NOTIFIER_", env_nested_delimiter="__", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ALMA_RESTORE_NOTIFIER_", env_nested_delimiter="__", frozen=True, hide_input_in_errors=True
+    )
 
     deliveries: Path = Field(description="Directory that the web server shows; each delivery is a directory in it")
     public_url: str = Field(

@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class ArchiveDbSettings(BaseSettings):
     """Where the archive's tables are and how long we wait for them."""
 
-    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_ARCHIVE_DB_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_ARCHIVE_DB_", frozen=True, hide_input_in_errors=True)
 
     url: SecretStr = Field(
         description="SQLAlchemy URL, e.g. oracle+oracledb://reader@host:1521/?service_name=ALMA "

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 class DirectorySettings(BaseModel):
     """Objects are files below a directory."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
 
     kind: Literal["directory"] = "directory"
     root: Path = Field(
@@ -21,7 +21,7 @@ class DirectorySettings(BaseModel):
 class S3Settings(BaseModel):
     """Objects lie in a bucket of an S3 server."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True, extra="forbid")
 
     kind: Literal["s3"] = "s3"
     endpoint: str = Field(description="Server, as http://host:port or https://host[:port]")
