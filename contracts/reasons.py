@@ -28,10 +28,14 @@ class ReasonCode(StrEnum):
     CALAPPLY_INVALID = "calapply_invalid"
     PPR_INVALID = "ppr_invalid"
     FIELD_NOT_FOUND = "field_not_found"
+    FIELD_IS_SCIENCE = "field_is_science"
     CASA_VERSION_UNAVAILABLE = "casa_version_unavailable"
     CALTABLE_DAMAGED = "caltable_damaged"
     CASA_FAILED = "casa_failed"
     CASA_CRASHED = "casa_crashed"
+    CASA_HUNG = "casa_hung"
+    CASA_OUT_OF_MEMORY = "casa_out_of_memory"
+    SELECTION_NOT_FOUND = "selection_not_found"
     OUTPUT_INCOMPLETE = "output_incomplete"
 
 
@@ -155,6 +159,12 @@ REASONS: dict[ReasonCode, Reason] = {
         "the fields of the data are listed below.",
         "A selected field is not among the fields of the execution block.",
     ),
+    ReasonCode.FIELD_IS_SCIENCE: Reason(
+        "NOT A CALIBRATOR",
+        "A field that you asked for as a calibrator was observed as a science target. "
+        "Please ask for the calibrators alone, or for the science data if you may have it.",
+        "A selected calibrator field has scans with the intent OBSERVE_TARGET: it is not delivered as a calibrator.",
+    ),
     ReasonCode.CASA_VERSION_UNAVAILABLE: Reason(
         "CASA VERSION MISSING", _OURS, "No runner has the CASA version that this data needs."
     ),
@@ -172,6 +182,23 @@ REASONS: dict[ReasonCode, Reason] = {
         "RESTORE FAILED",
         _OURS,
         "CASA was ended by a signal; its log is attached and the working directory kept.",
+    ),
+    ReasonCode.CASA_HUNG: Reason(
+        "RESTORE FAILED",
+        _OURS,
+        "CASA gave no sign of life for the time that is set, or did not end in time, and was ended; "
+        "its log is attached and the working directory kept.",
+    ),
+    ReasonCode.CASA_OUT_OF_MEMORY: Reason(
+        "RESTORE FAILED",
+        _OURS,
+        "CASA needed more memory than it was given, the second time with the larger limit too; "
+        "raise the launcher's memory and ask again.",
+    ),
+    ReasonCode.SELECTION_NOT_FOUND: Reason(
+        "SELECTION NOT FOUND",
+        "A part of the data that you asked for does not exist; what there is stands below.",
+        "A selected spectral window or averaging does not fit the execution block.",
     ),
     ReasonCode.OUTPUT_INCOMPLETE: Reason(
         "RESTORE FAILED",

@@ -1,10 +1,10 @@
 """What messages are made of: the request, the structure of a MOUS, references to artefacts."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.identifiers import EntityUid, ExecBlockUid, MousUid, ProjectCode, SessionName
 from contracts.reasons import ReasonCode
@@ -44,6 +44,19 @@ class Selection(Part):
     calibrator_fields: tuple[FieldName, ...] = Field(
         default=(), max_length=100, description="Only these calibrator fields, by exact name"
     )
+    science_only: bool | None = Field(default=None, description="Only fields that were observed as targets")
+    spw: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
+        default=None, min_length=1, max_length=1000, description="Only these spectral windows, by the data's numbers"
+    )
+    chanbin: int | None = Field(default=None, ge=2, le=100_000, description="Channels that are averaged into one")
+    timebin: float | None = Field(default=None, gt=0, le=86_400, description="Seconds that are averaged into one")
+
+    @model_validator(mode="after")
+    def _science_needs_entitlement(self) -> Self:
+        """Refuse science beside calibrator fields, since calibrators alone are for everybody."""
+        if self.science_only and self.calibrator_fields:
+            raise ValueError("science_only and calibrator_fields exclude each other")
+        return self
 
     @property
     def calibrators_only(self) -> bool:
@@ -236,7 +249,8 @@ class RestoredBlock(Part):
     fields: tuple[str, ...]
     casa_version: str
     pipeline_version: str | None = Field(default=None, description="Of the calibration, from the manifest")
-    method: str = Field(description="Way of restore, e.g. reference")
+    method: str = Field(description="Way of restore: single pass or reference")
+    method_reason: str | None = Field(default=None, description="Which rule forbade the single pass, and where")
     ppr: ObjectRef
     reused: bool = Field(default=False, description="An existing result was used, nothing was computed")
 

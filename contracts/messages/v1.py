@@ -151,6 +151,9 @@ class RestoreProgressed(Message, topic="restore.progressed", version=1):
     eb_uid: ExecBlockUid
     step: str
     percent: float = Field(ge=0, le=100)
+    expected_end: datetime | None = Field(
+        default=None, description="When it should be done, as past restores tell, UTC"
+    )
 
 
 class RestoreCompleted(Message, topic="restore.completed", version=1):

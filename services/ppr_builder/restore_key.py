@@ -37,6 +37,18 @@ def restore_key(
         "products": {product.name: product.ref.sha256 for product in products},
         "calibrator_fields": sorted(set(selection.calibrator_fields)),
         "casa_version": casa_version,
+        **_more(selection),
     }
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+def _more(selection: Selection) -> dict[str, object]:
+    """Say what else is selected; what is not given leaves the key as it was before it could be."""
+    given = {
+        "science_only": selection.science_only or None,
+        "spw": sorted(set(selection.spw)) if selection.spw else None,
+        "chanbin": selection.chanbin,
+        "timebin": selection.timebin,
+    }
+    return {name: value for name, value in given.items() if value is not None}
