@@ -41,6 +41,12 @@ class AsdmPromise:
         """Rows of the whole MeasurementSet."""
         return sum(self.rows_by_field.values())
 
+    def share(self, size: int, selected: Sequence[str]) -> int:
+        """Tell how much of ``size`` bytes is of the selected fields, by their rows; all if none is selected."""
+        if not selected or not self.rows:
+            return size
+        return round(size * sum(self.rows_by_field.get(name, 0) for name in selected) / self.rows)
+
 
 def read_promise(table: Callable[[str], bytes]) -> AsdmPromise:
     """Work out what an ASDM promises.
@@ -56,16 +62,16 @@ def read_promise(table: Callable[[str], bytes]) -> AsdmPromise:
         If a table cannot be read or refers to rows that are not there (``asdm_incomplete``).
     """
     try:
-        names = {_text(row, "fieldId"): _text(row, "fieldName") for row in _rows(table("Field"), "Field")}
+        names = {text_of(row, "fieldId"): text_of(row, "fieldName") for row in table_rows(table("Field"), "Field")}
         configurations = {
-            _text(row, "configDescriptionId"): _Configuration.read(row)
-            for row in _rows(table("ConfigDescription"), "ConfigDescription")
+            text_of(row, "configDescriptionId"): _Configuration.read(row)
+            for row in table_rows(table("ConfigDescription"), "ConfigDescription")
         }
         counts: Counter[str] = Counter(dict.fromkeys(names.values(), 0))
         times = []
-        for row in _rows(table("Main"), "Main"):
-            counts[names[_text(row, "fieldId")]] += configurations[_text(row, "configDescriptionId")].rows(row)
-            times.append(int(_text(row, "time")))
+        for row in table_rows(table("Main"), "Main"):
+            counts[names[text_of(row, "fieldId")]] += configurations[text_of(row, "configDescriptionId")].rows(row)
+            times.append(int(text_of(row, "time")))
         return AsdmPromise(rows_by_field=dict(counts), start=(min(times) - _UNIX_EPOCH_NS) // 10**9)
     except (UnsafeXmlError, KeyError, ValueError) as error:
         raise BlockFailedError(
@@ -99,27 +105,29 @@ class _Configuration:
 
     @classmethod
     def read(cls, row: etree._Element) -> "_Configuration":
-        mode = _text(row, "correlationMode")
+        mode = text_of(row, "correlationMode")
         return cls(
-            data_descriptions=int(_text(row, "numDataDescription")),
+            data_descriptions=int(text_of(row, "numDataDescription")),
             cross=mode in ("CROSS_ONLY", "CROSS_AND_AUTO"),
             auto=mode in ("AUTO_ONLY", "CROSS_AND_AUTO"),
         )
 
     def rows(self, main: etree._Element) -> int:
-        antennas, integrations = int(_text(main, "numAntenna")), int(_text(main, "numIntegration"))
+        antennas, integrations = int(text_of(main, "numAntenna")), int(text_of(main, "numIntegration"))
         pairs = antennas * (antennas - 1) // 2 * self.cross + antennas * self.auto
         return integrations * pairs * self.data_descriptions
 
 
-def _rows(data: bytes, name: str) -> Iterator[etree._Element]:
+def table_rows(data: bytes, name: str) -> Iterator[etree._Element]:
+    """Yield the rows of a table's XML; raise ValueError or UnsafeXmlError if it is no such table."""
     root = read_xml(data, max_bytes=MAX_TABLE_BYTES)
     if etree.QName(root).localname != f"{name}Table":
         raise ValueError(f"{name}.xml is not a {name} table but <{root.tag}>")
     return root.iterfind("row")
 
 
-def _text(row: etree._Element, name: str) -> str:
+def text_of(row: etree._Element, name: str) -> str:
+    """Return the text of a row's element; raise ValueError if it has none."""
     text = row.findtext(name)
     if text is None:
         raise ValueError(f"a row in line {row.sourceline} lacks {name}")

@@ -3,16 +3,19 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.identifiers import ExecBlockUid
+from services.casa_runner.single_pass import Library
 from services.casa_runner.workspace import Attempt
 from shared.pipeline_files import ApplyCall
 
 REFERENCE_SCRIPT = Path(__file__).parent / "casa" / "reference.py"
+SINGLE_PASS_SCRIPT = Path(__file__).parent / "casa" / "single_pass.py"
 
 # Evaluated by the Python that runs CASA, so that its own measures data is found wherever it lies.
 _SITE_CONFIG = """\
@@ -55,16 +58,25 @@ class CasaResult(BaseModel):
         The exception that ended it, with its class.
     imported_rows_by_field
         Rows of the imported MeasurementSet.
+    selected_rows_by_field
+        Those of the spectral windows that are delivered.
     output
         The MeasurementSet that it made.
+    method
+        The way in which it did it.
+    rule
+        Why that was not the way that it was told.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    method: str | None = None
+    rule: str | None = None
     step: str = "starting"
     casa_version: str | None = None
     error: str | None = None
     imported_rows_by_field: dict[str, int] | None = None
+    selected_rows_by_field: dict[str, int] | None = None
     output: Described | None = None
 
 
@@ -101,6 +113,9 @@ class CasaFiles:
         selected: Sequence[str],
         rows_by_field: Mapping[str, int],
         only_version: str | None = None,
+        library: Library | None = None,
+        transform: Mapping[str, object] | None = None,
+        spws: Sequence[int] = (),
     ) -> None:
         """Write CASA's configuration and the job.
 
@@ -114,16 +129,26 @@ class CasaFiles:
             What a complete import has; with less the job ends at once.
         only_version
             The one CASA version that may do it; None if any may.
+        library
+            The calibration for a single pass.
+        transform
+            More arguments of mstransform: what is taken out besides fields, and averaging.
+        spws
+            Spectral windows that are delivered; empty is all.
         """
         self.site_config.write_text(_SITE_CONFIG.format(log=str(self.log), cache=str(self.attempt.home / "cache")))
         job = {
             "asdm": self.vis.removesuffix(".ms"),
             "vis": self.vis,
             "output": self.output.name,
-            "calls": [_keywords(call) for call in calls],
+            "calls": [keywords(call) for call in calls],
             "fields": list(selected),
             "rows_by_field": dict(rows_by_field),
             "only_version": only_version,
+            "library": [asdict(term) for term in library.terms] if library else [],
+            "raw_autocorrelations": library.raw_autocorrelations if library else False,
+            "transform": dict(transform or {}),
+            "spws": list(spws),
             "progress": str(self.progress),
             "result": str(self.result),
             "parent": os.getpid(),
@@ -143,7 +168,7 @@ class CasaFiles:
         return str(json.loads(steps[-1])["step"]) if steps else "starting"
 
 
-def _keywords(call: ApplyCall) -> dict[str, Any]:
+def keywords(call: ApplyCall) -> dict[str, Any]:
     """Write a call as applycal's keywords, which want lists."""
     per_table = {name: list(getattr(call, name)) for name in ("gaintable", "gainfield", "interp", "calwt")}
     selection = {name: getattr(call, name) for name in ("field", "intent", "spw", "antenna")}

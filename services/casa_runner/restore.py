@@ -2,10 +2,10 @@
 
 import errno
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 import structlog
 
@@ -13,24 +13,31 @@ from contracts.messages import RestoreOrdered
 from contracts.messages.parts import BlockFailure, RestoredBlock, Stage
 from contracts.reasons import ReasonCode
 from services.casa_runner.archive import Archive
-from services.casa_runner.asdm import AsdmPromise, check_selection
+from services.casa_runner.asdm import AsdmPromise
 from services.casa_runner.errors import ScratchFullError
-from services.casa_runner.job import REFERENCE_SCRIPT, CasaFiles, CasaResult, Described
-from services.casa_runner.launcher import Launcher
+from services.casa_runner.expectations import Expectations, PastJob
+from services.casa_runner.interruption import Interruption
+from services.casa_runner.job import CasaFiles, CasaResult, Described
+from services.casa_runner.launcher import Launcher, MemoryLimitError, Needs
+from services.casa_runner.logs import logs_of, severe_in, tail_of
+from services.casa_runner.metrics import RunnerMetrics
+from services.casa_runner.observed import Observed
 from services.casa_runner.ppr import check_ppr, read_ppr
 from services.casa_runner.products import calls_needed
+from services.casa_runner.selection import Chosen, choose
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.staging import Inputs
-from services.casa_runner.verify import check_files, judge, severe_lines
-from services.casa_runner.watch import watch
+from services.casa_runner.task import Task
+from services.casa_runner.verify import check_files, judge
+from services.casa_runner.voice import Voice
+from services.casa_runner.watch import Signs, folder_size, watch
+from services.casa_runner.ways import Way, choose_way
 from services.casa_runner.workspace import Workspace
 from shared.errors import BlockFailedError, DependencyAwayError
 from shared.objects import ObjectStore
 
 log = structlog.get_logger()
 
-METHOD = "reference"
-_TAIL_BYTES = 64 * 2**10
 _STORE_DELAYS = (1.0, 5.0, 15.0, 60.0, 120.0, 300.0)
 
 
@@ -38,13 +45,21 @@ class Restorer:
     """Restores execution blocks in working directories of this host."""
 
     def __init__(
-        self, *, settings: CasaRunnerSettings, objects: ObjectStore, workspace: Workspace, launcher: Launcher
+        self,
+        *,
+        settings: CasaRunnerSettings,
+        objects: ObjectStore,
+        workspace: Workspace,
+        launcher: Launcher,
+        metrics: RunnerMetrics,
     ) -> None:
         self._settings = settings
         self._objects = objects
         self._workspace = workspace
         self._launcher = launcher
+        self._metrics = metrics
         self._archive = Archive(objects=objects)
+        self._expectations = Expectations(objects=objects)
 
     def find(self, order: RestoreOrdered) -> RestoredBlock | None:
         """Return the result of an earlier restore with the same key."""
@@ -54,20 +69,20 @@ class Restorer:
         self,
         order: RestoreOrdered,
         *,
-        on_progress: Callable[[str, float], None],
-        interrupted: Callable[[], str | None],
-        pause: Callable[[float], object],
+        voice: Voice,
+        interruption: Interruption,
+        check: Callable[[], None],
     ) -> RestoredBlock | BlockFailure:
         """Restore a block and store the result.
 
         Parameters
         ----------
-        on_progress
-            Told each step with its percentage.
-        interrupted
-            Says why the work is to end, None while it may go on.
-        pause
-            Waits some seconds while the store is away, less if ``interrupted`` begins to say something.
+        voice
+            Told each step with its percentage, and what is expected.
+        interruption
+            Says why the work is to end.
+        check
+            Called before a result is named; raises if it is not ours to name.
 
         Returns
         -------
@@ -80,29 +95,51 @@ class Restorer:
             If it can be done later: no room on the disk, the store is away, or it was interrupted.
         """
         try:
-            inputs, promise = self._check(order)
+            inputs, promise, observed, chosen = self._check(order)
         except BlockFailedError as error:
             return _failure(order, error)
         self._workspace.require_space(self._settings.disk_reserve + int(inputs.size * self._settings.disk_factor))
+        task = Task(
+            order=order,
+            inputs=inputs,
+            promise=promise,
+            observed=observed,
+            chosen=chosen,
+            voice=voice,
+            interruption=interruption,
+            check=check,
+        )
+        try:
+            return self._attempt(task, memory=None)
+        except MemoryLimitError as error:
+            memory = None if error.limit is None else int(error.limit * self._settings.more_memory)
+            log.warning("restore_lacked_memory", limit=error.limit, next_limit=memory)
+        return self._attempt(task, memory=memory, last=True)
+
+    def _attempt(self, task: Task, *, memory: int | None, last: bool = False) -> RestoredBlock | BlockFailure:
+        """Restore once, in a working directory of its own; at the last try want of memory is a failure."""
+        order = task.order
         with _room_needed(), self._workspace.attempt(order.eb_uid.file_form) as attempt:
             files = CasaFiles(attempt, order.eb_uid)
             try:
-                result, output = self._calibrate(order, files, inputs, promise, on_progress, interrupted)
+                result, output = self._calibrate(task, files, memory)
+            except MemoryLimitError as error:
+                if not last:
+                    raise
+                return self._keep(order, files, BlockFailedError(ReasonCode.CASA_OUT_OF_MEMORY, error.detail))
             except BlockFailedError as error:
                 return self._keep(order, files, error)
-            on_progress("store", 95.0)
-            return _patiently(
-                lambda: self._store(order, files, promise, result, output), interrupted=interrupted, pause=pause
-            )
+            task.voice.progressed("store", 95.0)
+            return _patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
 
-    def _check(self, order: RestoreOrdered) -> tuple[Inputs, AsdmPromise]:
+    def _check(self, order: RestoreOrdered) -> tuple[Inputs, AsdmPromise, Observed, Chosen]:
         """Find out all that can be known before anything is copied or started."""
         self._check_version(order)
         check_ppr(read_ppr(self._objects.read(order.ppr.ref)), eb_uid=order.eb_uid, session=order.session)
         inputs = Inputs(order, self._objects)
         promise = inputs.promise()
-        check_selection(order.request.selection.calibrator_fields, promise.fields)
-        return inputs, promise
+        observed = inputs.observed()
+        return inputs, promise, observed, choose(order.request.selection, observed)
 
     def _check_version(self, order: RestoreOrdered) -> None:
         accepted = self._settings.versions
@@ -114,49 +151,84 @@ class Restorer:
                 f"calibrated with CASA {order.casa_version}; this runner applies calibrations of {', '.join(accepted)}",
             )
 
-    def _calibrate(
-        self,
-        order: RestoreOrdered,
-        files: CasaFiles,
-        inputs: Inputs,
-        promise: AsdmPromise,
-        on_progress: Callable[[str, float], None],
-        interrupted: Callable[[], str | None],
-    ) -> tuple[CasaResult, Described]:
+    def _calibrate(self, task: Task, files: CasaFiles, memory: int | None) -> tuple[CasaResult, Described]:
         """Run CASA and prove what it made."""
-        on_progress("inputs", 0.0)
-        selected = order.request.selection.calibrator_fields
-        calls = calls_needed(inputs.lay_out(files.attempt, limit=self._settings.unpacked_limit), selected)
-        only_version = order.casa_version if self._settings.version_policy == "same" else None
-        files.write(calls=calls, selected=selected, rows_by_field=promise.rows_by_field, only_version=only_version)
-        status = watch(
-            self._launcher.start(REFERENCE_SCRIPT, files),
-            progress=files.progress,
-            on_progress=on_progress,
-            interrupted=interrupted,
-            time_limit=self._settings.time_limit,
+        order, promise, chosen = task.order, task.promise, task.chosen
+        task.voice.progressed("inputs", 0.0)
+        selected = chosen.fields
+        calls = calls_needed(task.inputs.lay_out(files.attempt, limit=self._settings.unpacked_limit), selected)
+        way = choose_way(calls, task.observed, wanted=self._settings.way, averaged=chosen.averaged)
+        needs = Needs(
+            casa_version=order.casa_version if self._settings.version_policy == "same" else None, memory=memory
         )
-        result = files.read_result()
+        files.write(
+            calls=calls,
+            selected=selected,
+            rows_by_field=promise.rows_by_field,
+            only_version=needs.casa_version,
+            library=way.library,
+            transform=chosen.transform,
+            spws=chosen.spws,
+        )
+        size = promise.share(task.inputs.size, selected) if way.library else task.inputs.size
+        begun = time.monotonic()
+        status = self._run(task, files, way, needs, size)
+        seconds = time.monotonic() - begun
+        result = self._result(files, way)
         output = judge(
             status,
             result,
             promise=promise,
             selected=selected,
-            printed=_tail(files.printed),
-            severe=_severe(files.log),
+            partly=bool(chosen.spws),
+            averaged_in_time=chosen.in_time,
+            printed=tail_of(files.printed),
+            severe=severe_in(files.log),
             disk_is_full=self._workspace.free < self._settings.disk_reserve // 10,
         )
         check_files(files.output)
         if _numbers(result.casa_version or "") != _numbers(order.casa_version):
             log.info("casa_version_differs", here=result.casa_version, calibrated_with=order.casa_version)
+        self._learn(result, PastJob(size=size, seconds=seconds, written=folder_size(files.output)))
         return result, output
 
-    def _store(
-        self, order: RestoreOrdered, files: CasaFiles, promise: AsdmPromise, result: CasaResult, output: Described
-    ) -> RestoredBlock:
-        name = files.attempt.name
-        log_ref = self._archive.store_log(order, _logs(files), attempt=name)
-        tar = self._archive.store_tar(order, files.output, attempt=name, mtime=promise.start)
+    def _run(self, task: Task, files: CasaFiles, way: Way, needs: Needs, size: int) -> int:
+        expected = self._expectations.of(method=way.method, version=needs.casa_version, size=size)
+        task.voice.expects(expected.seconds if expected else None)
+        signs = Signs(
+            progress=files.progress,
+            logs=(files.log, files.printed),
+            working=files.attempt.working,
+            output=files.output,
+            expected_output=expected.written if expected else None,
+        )
+        return watch(
+            self._launcher.start(way.script, files, needs),
+            signs,
+            on_progress=task.voice.progressed,
+            interruption=task.interruption,
+            time_limit=self._settings.time_limit,
+            hang_limit=self._settings.hang_limit,
+        )
+
+    def _result(self, files: CasaFiles, way: Way) -> CasaResult:
+        """Read CASA's last word, and add why it was not the fastest way."""
+        result = files.read_result()
+        rule = result.rule or way.why
+        if rule is not None:
+            self._metrics.rules.labels(rule.partition(":")[0]).inc()
+            log.info("reference_way_taken", rule=rule)
+        return result.model_copy(update={"rule": rule})
+
+    def _learn(self, result: CasaResult, job: PastJob) -> None:
+        method = result.method or "unknown"
+        self._expectations.learn(job, method=method, version=result.casa_version or "unknown")
+        self._metrics.seconds.labels(method).observe(job.seconds)
+
+    def _store(self, task: Task, files: CasaFiles, result: CasaResult, output: Described) -> RestoredBlock:
+        order, name = task.order, files.attempt.name
+        log_ref = self._archive.store_log(order, logs_of(files), attempt=name)
+        tar = self._archive.store_tar(order, files.output, attempt=name, mtime=task.promise.start)
         block = RestoredBlock(
             eb_uid=order.eb_uid,
             file_name=f"{files.output.name}.tar",
@@ -165,14 +237,17 @@ class Restorer:
             fields=tuple(output.rows_by_field),
             casa_version=result.casa_version or "unknown",
             pipeline_version=order.pipeline_version,
-            method=METHOD,
+            method=result.method or "unknown",
+            method_reason=result.rule,
             ppr=order.ppr.ref,
         )
         log.info("block_restored", rows=block.rows, fields=block.fields, bytes=tar.size, tar=tar.key)
+        self._metrics.bytes.inc(tar.size)
+        task.check()
         return self._archive.conclude(order, block, log_ref)
 
     def _keep(self, order: RestoreOrdered, files: CasaFiles, error: BlockFailedError) -> BlockFailure:
-        log_ref = self._archive.store_log(order, _logs(files), attempt=files.attempt.name)
+        log_ref = self._archive.store_log(order, logs_of(files), attempt=files.attempt.name)
         place = self._workspace.keep(files.attempt)
         log.error("block_not_restored", reason=error.reason.value, detail=error.detail, kept=place, log=log_ref.key)
         return _failure(order, error).model_copy(update={"log": log_ref, "working_directory": place})
@@ -201,8 +276,7 @@ def _failure(order: RestoreOrdered, error: BlockFailedError) -> BlockFailure:
 def _patiently(
     store: Callable[[], RestoredBlock],
     *,
-    interrupted: Callable[[], str | None],
-    pause: Callable[[float], object],
+    interruption: Interruption,
     delays: Iterable[float] = _STORE_DELAYS,
 ) -> RestoredBlock:
     """Try again to store a result while the store is away: it is worth hours of work."""
@@ -211,26 +285,7 @@ def _patiently(
             return store()
         except DependencyAwayError as error:
             log.warning("store_away", cause=str(error), next_attempt_in=delay)
-            if interrupted():
+            if interruption.cause():
                 raise
-            pause(delay)
+            interruption.wait(delay)
     return store()
-
-
-def _logs(files: CasaFiles) -> tuple[Path, ...]:
-    return files.job, files.printed, files.log
-
-
-def _tail(path: Path) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-        return stream.read().decode(errors="replace")
-
-
-def _severe(path: Path) -> tuple[str, ...]:
-    if not path.exists():
-        return ()
-    with path.open(errors="replace") as lines:
-        return tuple(severe_lines(lines))

@@ -1,24 +1,29 @@
 """The casa-runner: an ordered restore in, a restored or a failed execution block out."""
 
-import os
-import socket
-import time
 from collections.abc import Sequence
+from datetime import timedelta
 from threading import Event as Flag
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
-from contracts.messages import RestoreOrdered, RestoreProgressed, RestoreStarted
+from contracts.messages import RestoreOrdered
+from contracts.messages.parts import BlockFailure, RestoredBlock
 from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError
+from services.casa_runner.interruption import Interruption
 from services.casa_runner.launcher import Launcher
 from services.casa_runner.launchers.choice import make_launcher
+from services.casa_runner.metrics import RunnerMetrics
 from services.casa_runner.restore import Restorer
 from services.casa_runner.settings import CasaRunnerSettings
+from services.casa_runner.voice import Voice, runner_name
 from services.casa_runner.workspace import Workspace
+from shared import keys
 from shared.bus import Delivery, Subscription
-from shared.errors import DependencyAwayError
+from shared.cancellation import Cancellations
 from shared.objects import ObjectStore
+from shared.objects.lease import Leases
 from shared.outcomes import Outcomes
 from shared.service import source_of
 
@@ -39,17 +44,30 @@ class CasaRunner:
         Working directories of this host.
     launcher
         Starts CASA.
+    registry
+        Where the runner's metrics are declared; one of its own if None.
     """
 
     def __init__(
-        self, *, settings: CasaRunnerSettings, objects: ObjectStore, workspace: Workspace, launcher: Launcher
+        self,
+        *,
+        settings: CasaRunnerSettings,
+        objects: ObjectStore,
+        workspace: Workspace,
+        launcher: Launcher,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._settings = settings
         self._workspace = workspace
         self._launcher = launcher
         self._outcomes = Outcomes(objects=objects, source=source_of(NAME))
-        self._restorer = Restorer(settings=settings, objects=objects, workspace=workspace, launcher=launcher)
         self._stopping = Flag()
+        self._leases = Leases(objects=objects)
+        self._cancellations = Cancellations(objects=objects)
+        self._metrics = RunnerMetrics(registry or CollectorRegistry())
+        self._restorer = Restorer(
+            settings=settings, objects=objects, workspace=workspace, launcher=launcher, metrics=self._metrics
+        )
 
     @property
     def name(self) -> str:
@@ -72,26 +90,71 @@ class CasaRunner:
         """Restore an execution block, or tell again what became of it."""
         order = event.data
         assert isinstance(order, RestoreOrdered)
-        outcome = self._outcomes.find(order.request, order.eb_uid)
-        if outcome is None and (outcome := self._restorer.find(order)) is not None:
-            log.info("found_pre_existing", restore_key=order.restore_key, tar=outcome.tar.key)
+        outcome = self._outcomes.find(order.request, order.eb_uid) or self._find(order)
         if outcome is None:
-            voice = _Voice(event, delivery, order, interval=self._settings.progress_interval)
-            voice.started()
-            outcome = self._restorer.restore(
-                order,
-                on_progress=voice.progressed,
-                interrupted=lambda: self._interruption(delivery),
-                pause=self._stopping.wait,
-            )
-            if cause := self._interruption(delivery):
-                raise RestoreInterruptedError(f"the outcome is not said: {cause}")
+            cancelled = Flag()
+            with self._cancellations.watching(order.request.request_id, cancelled.set):
+                outcome = self._restore_claimed(event, delivery, order, cancelled)
+        if outcome is None:
+            self._metrics.restores.labels("cancelled", "none").inc()
+            log.info("restore_cancelled", consequence="CASA has ended; nothing more is said")
+            return []
         return self._outcomes.record(event, order.request, order.structure.execution_blocks, outcome)
 
-    def _interruption(self, delivery: Delivery) -> str | None:
-        if delivery.lost.is_set():
-            return "the broker took the order back and gives it to another runner"
-        return "the runner stops" if self._stopping.is_set() else None
+    def hear(self, event: Event) -> None:
+        """End a restore at once whose request is cancelled."""
+        self._cancellations.hear(event)
+
+    def _find(self, order: RestoreOrdered) -> RestoredBlock | None:
+        found = self._restorer.find(order)
+        if found is not None:
+            self._metrics.restores.labels("reused", found.method).inc()
+            log.info("found_pre_existing", restore_key=order.restore_key, tar=found.tar.key)
+        return found
+
+    def _restore_claimed(
+        self, event: Event, delivery: Delivery, order: RestoreOrdered, cancelled: Flag
+    ) -> RestoredBlock | BlockFailure | None:
+        """Restore with the claim of the restore key, which one runner at a time has; None if it is cancelled.
+
+        Raises
+        ------
+        LeaseHeldError
+            If another runner works on this key; the order is looked at again later.
+        LeaseLostError
+            If another took over meanwhile: what was made is not used.
+        """
+        key = keys.product_folder(order.eb_uid, order.restore_key)
+        ttl = timedelta(seconds=self._settings.lease)
+        with self._leases.held(key, owner=runner_name(), ttl=ttl) as lease:
+            if cancelled.is_set():
+                return None
+            # Who held the claim until now may have just finished.
+            if (found := self._find(order)) is not None:
+                return found
+            interruption = Interruption(
+                cancelled=cancelled, lost=delivery.lost, lease_lost=lease.lost, stopping=self._stopping
+            )
+            voice = Voice(
+                event, delivery, order, interval=self._settings.progress_interval, source=source_of(self.name)
+            )
+            voice.started()
+            try:
+                outcome = self._restorer.restore(order, voice=voice, interruption=interruption, check=lease.check)
+                interruption.check()
+            except RestoreInterruptedError:
+                if cancelled.is_set():
+                    return None
+                raise
+            lease.check()
+            self._count(outcome)
+            return outcome
+
+    def _count(self, outcome: RestoredBlock | BlockFailure) -> None:
+        if isinstance(outcome, RestoredBlock):
+            self._metrics.restores.labels("restored", outcome.method).inc()
+        else:
+            self._metrics.restores.labels(outcome.reason.value, "none").inc()
 
     def is_ready(self) -> bool:
         """Whether there is a place to work and a CASA to start."""
@@ -100,40 +163,6 @@ class CasaRunner:
     def close(self) -> None:
         """End restores that still work; their orders come again."""
         self._stopping.set()
-
-
-class _Voice:
-    """Says that a restore began and how far it is, at most once per interval."""
-
-    def __init__(self, event: Event, delivery: Delivery, order: RestoreOrdered, *, interval: float) -> None:
-        self._event = event
-        self._delivery = delivery
-        self._order = order
-        self._interval = interval
-        self._said_at = -interval
-
-    def started(self) -> None:
-        runner = f"{socket.gethostname()}:{os.getpid()}"
-        self._say(RestoreStarted(**self._whose(), runner=runner, attempt=self._delivery.attempt), "started")
-
-    def progressed(self, step: str, percent: float) -> None:
-        now = time.monotonic()
-        if now - self._said_at < self._interval:
-            return
-        self._said_at = now
-        self._say(RestoreProgressed(**self._whose(), step=step, percent=percent), f"{step}/{percent}")
-
-    def _whose(self) -> dict[str, object]:
-        request = self._order.request
-        return {"request_id": request.request_id, "mous_uid": request.mous_uid, "eb_uid": self._order.eb_uid}
-
-    def _say(self, message: RestoreStarted | RestoreProgressed, what: str) -> None:
-        key = f"{self._order.eb_uid}/{self._delivery.attempt}/{what}"
-        try:
-            self._delivery.publish([self._event.derive(message, source=source_of(NAME), key=key)])
-        except DependencyAwayError as error:
-            # Nobody's work depends on a word of progress; the outcome is published with confirms.
-            log.warning("progress_unsaid", cause=str(error))
 
 
 def build(*, objects: ObjectStore, settings: CasaRunnerSettings | None = None) -> CasaRunner:

@@ -21,6 +21,10 @@ class CasaRunnerSettings(BaseSettings):
         description="Directory for working directories; local disk (file locks), created if missing",
     )
     python: Path = Field(default=Path(sys.executable), description="Python that can import casatools and casatasks")
+    way: Literal["fastest", "reference"] = Field(
+        default="fastest",
+        description="How blocks are restored: in a single pass where that is possible, or always the reference way",
+    )
     launcher: LauncherSettings = Field(
         default=ProcessSettings(), description="Where CASA runs: process, container, slurm or kubernetes (its kind)"
     )
@@ -37,6 +41,17 @@ class CasaRunnerSettings(BaseSettings):
     )
     disk_reserve: int = Field(default=200_000_000, ge=0, description="Free scratch needed beyond that, bytes")
     time_limit: float = Field(default=172_800.0, gt=0, description="Longest a restore may take, seconds")
+    hang_limit: float = Field(
+        default=3600.0, gt=0, description="Longest that CASA may give no sign of life (log, files that grow), seconds"
+    )
+    lease: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds without a sign of life after which another runner takes a restore over",
+    )
+    more_memory: float = Field(
+        default=2.0, ge=1, description="A restore that lacked memory is tried once more with its limit times this"
+    )
     keep_failed: int = Field(default=20, ge=0, description="Working directories of failed restores that are kept")
     unpacked_limit: int = Field(
         default=50_000_000_000, gt=0, description="Most bytes that an archive of tables may unpack to"

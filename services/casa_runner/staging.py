@@ -6,6 +6,7 @@ from contracts.manifests import AsdmManifest
 from contracts.messages import RestoreOrdered
 from contracts.reasons import ReasonCode
 from services.casa_runner.asdm import AsdmPromise, read_promise
+from services.casa_runner.observed import Observed, read_observed
 from services.casa_runner.products import find_calibration, lay_out
 from services.casa_runner.workspace import Attempt
 from shared.errors import BlockFailedError
@@ -45,14 +46,17 @@ class Inputs:
 
     def promise(self) -> AsdmPromise:
         """Work out what the ASDM promises; only its small tables are read."""
-        files = {file.path: file.ref for file in self._asdm.files}
+        return read_promise(self._table)
 
-        def table(name: str) -> bytes:
-            if (ref := files.get(f"{name}.xml")) is None:
-                raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
-            return self._objects.read(ref)
+    def observed(self) -> Observed:
+        """Read what the ASDM holds."""
+        return read_observed(self._table)
 
-        return read_promise(table)
+    def _table(self, name: str) -> bytes:
+        ref = next((file.ref for file in self._asdm.files if file.path == f"{name}.xml"), None)
+        if ref is None:
+            raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
+        return self._objects.read(ref)
 
     def lay_out(self, attempt: Attempt, *, limit: int) -> tuple[ApplyCall, ...]:
         """Write everything where CASA looks for it, and return the applycal calls.

@@ -3,6 +3,7 @@
 import re
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.reasons import ReasonCode
@@ -52,7 +53,7 @@ _HARMLESS = (
     re.compile(r"is missing the following fields: scan scanmap"),  # a calibration library's optional keys
 )
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
-_CALTABLE_TROUBLE = re.compile(r"\.tbl\b|Calibrater::setapply|does not exist", re.IGNORECASE)
+_CALTABLE_TROUBLE = re.compile(r"\.tbl\b|Calibrater::(setapply|callib)|does not exist", re.IGNORECASE)
 _SIGNAL_BASE = 128
 _BEFORE_DATA = ("starting", "loading CASA")
 
@@ -63,6 +64,8 @@ def judge(
     *,
     promise: AsdmPromise,
     selected: Sequence[str],
+    partly: bool = False,
+    averaged_in_time: bool = False,
     printed: str,
     severe: Sequence[str],
     disk_is_full: bool,
@@ -79,6 +82,10 @@ def judge(
         What the ASDM promises.
     selected
         Fields that are delivered; empty is all.
+    partly
+        Whether only some spectral windows are delivered: the rows of these count, as they were imported.
+    averaged_in_time
+        Whether rows are averaged: then each field has to have some.
     printed
         The end of what it printed.
     severe
@@ -108,10 +115,21 @@ def judge(
         raise _failure(status, result, printed)
     if result.output is None:
         raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA ended in step {result.step} without a result")
-    check_output(result.output, promise, selected)
+    check_output(result.output, _due(promise, result, partly=partly, averaged_in_time=averaged_in_time), selected)
     if severe:
         raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA's log has SEVERE lines: {' | '.join(severe[:5])}")
     return result.output
+
+
+def _due(promise: AsdmPromise, result: CasaResult, *, partly: bool, averaged_in_time: bool) -> AsdmPromise:
+    """Work out which rows a selection has to have: of what was imported whole, or some at least."""
+    rows = dict(promise.rows_by_field)
+    if partly:
+        selected = result.selected_rows_by_field or {}
+        rows = {name: selected.get(name, 0) for name in rows}
+    if averaged_in_time:
+        rows = {name: min(1, count) for name, count in rows.items()}
+    return replace(promise, rows_by_field=rows)
 
 
 def _failure(status: int, result: CasaResult, printed: str) -> BlockFailedError | CasaAwayError:
@@ -126,7 +144,7 @@ def _failure(status: int, result: CasaResult, printed: str) -> BlockFailedError 
             ReasonCode.CASA_CRASHED, f"CASA was ended by {_signal_name(number)} in step {result.step}"
         )
     detail = f"exit status {status} in step {result.step}: {what}"
-    if result.step == "applycal" and _CALTABLE_TROUBLE.search(what):
+    if result.step == "caltables" or (result.step in ("applycal", "mstransform") and _CALTABLE_TROUBLE.search(what)):
         return BlockFailedError(ReasonCode.CALTABLE_DAMAGED, detail)
     return BlockFailedError(ReasonCode.CASA_FAILED, detail)
 

@@ -1,26 +1,58 @@
-"""Watches over a running CASA: tells its progress, and ends it when it is not wanted any more."""
+"""Watches over a running CASA: tells its progress, and ends it when it hangs or is not wanted any more."""
 
 import json
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from contracts.reasons import ReasonCode
-from services.casa_runner.errors import RestoreInterruptedError
+from services.casa_runner.interruption import Interruption
 from services.casa_runner.launcher import RunningCasa
 from shared.errors import BlockFailedError
 
 _POLL_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
+_END = 92.0
+# Steps that write the delivered MeasurementSet, whose growth is their progress.
+_WRITING = ("split", "mstransform")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signs:
+    """Where CASA's life shows.
+
+    Attributes
+    ----------
+    progress
+        File that CASA writes its steps to.
+    logs
+        Files that grow while it works.
+    working
+        Its working directory: what grows there is a sign too.
+    output
+        The MeasurementSet that it makes.
+    expected_output
+        Bytes that this is expected to have; None if nobody knows.
+    """
+
+    progress: Path
+    logs: Sequence[Path]
+    working: Path
+    output: Path
+    expected_output: int | None = None
 
 
 def watch(
     running: RunningCasa,
+    signs: Signs,
     *,
-    progress: Path,
     on_progress: Callable[[str, float], None],
-    interrupted: Callable[[], str | None],
+    interruption: Interruption,
     time_limit: float,
+    hang_limit: float,
 ) -> int:
     """Wait for CASA to end and return its exit status.
 
@@ -28,35 +60,66 @@ def watch(
 
     Parameters
     ----------
-    progress
-        File that CASA writes its steps to.
     on_progress
-        Told each step with its percentage.
-    interrupted
-        Says why CASA is to be ended, None while it may go on.
+        Told each step with its percentage, and the percentage again while the output grows.
+    interruption
+        Says why CASA is to be ended.
     time_limit
         Seconds after which it is ended.
+    hang_limit
+        Seconds without any sign of life after which it is ended.
 
     Raises
     ------
     RestoreInterruptedError
-        If it was ended because of what ``interrupted`` said.
+        If it was ended because of the interruption.
     BlockFailedError
-        If it took too long (``casa_failed``).
+        If it took too long or hung (``casa_hung``).
     """
-    deadline = time.monotonic() + time_limit
+    begun = alive = looked = time.monotonic()
+    last: tuple[int, ...] = ()
+    step, percent = "starting", 0.0
     try:
-        with progress.open() as stream:
+        with signs.progress.open() as stream:
             while (status := running.wait(_POLL_SECONDS)) is None:
                 for step, percent in _new_steps(stream):
                     on_progress(step, percent)
-                if cause := interrupted():
-                    raise RestoreInterruptedError(f"CASA was ended: {cause}")
-                if time.monotonic() > deadline:
-                    raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA did not end within {time_limit:.0f} seconds")
+                interruption.check()
+                now = time.monotonic()
+                if now - begun > time_limit:
+                    raise BlockFailedError(ReasonCode.CASA_HUNG, f"CASA did not end within {time_limit:.0f} seconds")
+                if now - looked < min(_LOOK_SECONDS, hang_limit / 4):
+                    continue
+                looked = now
+                if (found := _life(signs)) != last:
+                    alive, last = now, found
+                if now - alive > hang_limit:
+                    raise BlockFailedError(
+                        ReasonCode.CASA_HUNG, f"CASA gave no sign of life for {hang_limit:.0f} seconds in step {step}"
+                    )
+                if step in _WRITING and signs.expected_output:
+                    grown = min(1.0, folder_size(signs.output) / signs.expected_output)
+                    on_progress(step, round(percent + (_END - percent) * grown, 1))
             return status
     finally:
         running.stop()
+
+
+def folder_size(folder: Path) -> int:
+    """Add up the sizes of the files in a directory and below; 0 if there is none."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(f"{path}/{name}").st_size
+            except FileNotFoundError:
+                continue  # CASA removes files of its own while it works
+    return total
+
+
+def _life(signs: Signs) -> tuple[int, ...]:
+    logs = (*signs.logs, signs.progress)
+    return (folder_size(signs.working), *(path.stat().st_size if path.exists() else 0 for path in logs))
 
 
 def _new_steps(stream: TextIO) -> Iterator[tuple[str, float]]:

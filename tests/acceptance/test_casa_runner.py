@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from casacore.tables import table
 
-from contracts.messages.parts import RestoredBlock
+from contracts.messages.parts import RestoredBlock, Selection
 from observatory.blocks import MadeBlock
 from observatory.products import MousProducts
 from services.casa_runner.job import CasaFiles
@@ -53,6 +53,7 @@ def test_the_delivered_data_equal_the_original_calibration_to_the_bit(
     found, truth = rows_of(ms), rows_of(block.truth)
     assert restored.rows == len(truth["TIME"]) == block.facts.rows
     assert restored.fields == block.facts.fields
+    assert (restored.method, restored.method_reason) == ("single pass", None)
     for name, values in truth.items():
         assert np.array_equal(found[name], values), name
 
@@ -86,3 +87,30 @@ def test_calibrators_alone_are_delivered_as_they_are_in_the_truth(site: Site) ->
         assert name == "STATE_ID" or np.array_equal(found[name], values), name
     assert site.restored(site.order(*CALIBRATORS)).reused
     assert len(site.launcher.started) == 1
+
+
+def test_no_byte_of_a_calibrators_delivery_names_the_target_or_where_it_is(site: Site) -> None:
+    restored = site.restored(site.order(*CALIBRATORS))
+    ms = site.unpacked(restored)
+    assert b"HLX" in b"".join(path.read_bytes() for path in site.block.truth.rglob("*") if path.is_file())
+    assert [str(path) for path in ms.rglob("*") if path.is_file() and b"HLX" in path.read_bytes()] == []
+    with table(f"{ms}/POINTING", ack=False) as pointing, table(str(ms), ack=False) as opened:
+        times, scans = opened.getcol("TIME"), opened.getcol("SCAN_NUMBER")
+        spans = [(times[scans == scan].min() - 10, times[scans == scan].max() + 10) for scan in np.unique(scans)]
+        looked = pointing.getcol("TIME")
+        assert len(looked) > 0
+        assert all(any(start <= time <= end for start, end in spans) for time in looked)
+
+
+def test_the_reference_way_can_be_chosen_and_gives_the_same_science(site: Site) -> None:
+    selection = Selection(science_only=True, spw=(1,), chanbin=4, timebin=30.0)
+    fast = site.unpacked(site.restored(site.order(selection=selection)))
+    wanted = rows_of(fast.rename(site.folder / "fast.ms"))
+    site.settings = site.settings.model_copy(update={"way": "reference"})
+    slow = site.restored(site.order(selection=selection, restore_key="0" * 32))
+    assert (slow.method, slow.method_reason) == ("reference", "chosen_by_settings")
+    found = rows_of(site.unpacked(slow))
+    assert wanted["DATA"].shape[1:] == (8, 2)
+    assert set(wanted["FIELD"]) == {"HLX_Target"}
+    for name, values in found.items():
+        assert np.array_equal(wanted[name], values), name

@@ -70,6 +70,7 @@ def order_restore(
     casa_version: str = "6.7.0.31",
     request_id: UUID | None = None,
     restore_key: str | None = None,
+    selection: Selection | None = None,
     ppr: bytes | None = None,
 ) -> Event:
     """Put the inputs of a restore into a store and order it; the block is its MOUS's only one.
@@ -78,6 +79,8 @@ def order_restore(
     ----------
     fields
         Calibrator fields that are asked for; all data if there are none.
+    selection
+        What is asked for, instead of ``fields``.
     restore_key
         Made of the fields and of the inputs' places if None.
     """
@@ -88,14 +91,14 @@ def order_restore(
             "request_id": request_id or uuid4(),
             "mous_uid": mous_uid,
             "project_code": ProjectCode("2017.1.00886.L"),
-            "selection": Selection(calibrator_fields=tuple(fields)),
+            "selection": selection or Selection(calibrator_fields=tuple(fields)),
         }
     )
     structure = MousStructure.model_validate(
         STRUCTURE.model_dump()
         | {"mous_uid": mous_uid, "sessions": (Session(name=session, execution_blocks=(eb_uid,)),), "products": ()}
     )
-    made_of = f"{asdm} {sorted(products)} {sorted(fields)}"
+    made_of = f"{asdm} {sorted(products)} {sorted(fields)} {selection}"
     order = RestoreOrdered(
         request=request,
         structure=structure,

@@ -9,7 +9,7 @@ from pathlib import Path
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid, MousUid, SessionName
 from contracts.messages import RestoreCompleted, RestoreFailed
-from contracts.messages.parts import BlockFailure, RestoredBlock
+from contracts.messages.parts import BlockFailure, RestoredBlock, Selection
 from observatory.blocks import MadeBlock
 from observatory.products import MousProducts
 from services.casa_runner.job import CasaFiles
@@ -58,6 +58,8 @@ class Site:
         asdm: Path | None = None,
         products: Sequence[Path] | None = None,
         casa_version: str | None = None,
+        selection: Selection | None = None,
+        restore_key: str | None = None,
     ) -> Event:
         return order_restore(
             self.objects,
@@ -67,6 +69,8 @@ class Site:
             products=products or self.products.files,
             fields=fields,
             casa_version=casa_version or self.block.facts.casa_version,
+            selection=selection,
+            restore_key=restore_key,
         )
 
     def runner(self) -> CasaRunner:

@@ -3,6 +3,7 @@
 import io
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 from contracts.envelope import Event
@@ -39,7 +40,8 @@ for folder in ("", "FIELD"):
 rows = {{name: job["rows_by_field"][name] for name in fields}}
 output = {{"rows": sum(rows.values()), "columns": {sorted(COLUMNS)}, "subtables": {sorted(SUBTABLES)},
            "rows_by_field": rows}}
-result = {{"step": "verify", "casa_version": "6.7.0-31", "imported_rows_by_field": job["rows_by_field"],
+result = {{"step": "verify", "method": "reference", "casa_version": "6.7.0-31",
+           "imported_rows_by_field": job["rows_by_field"], "selected_rows_by_field": job["rows_by_field"],
            "output": output}}
 pathlib.Path(job["result"]).write_text(json.dumps(result))
 """
@@ -61,10 +63,14 @@ class StandInLauncher:
         self._script.write_text(_BEGIN + behaviour + _END)
         self._processes = ProcessLauncher(command=[sys.executable])
         self.started: list[CasaProcess] = []
+        self.needs: list[Needs] = []
+        self.memory: int | None = None
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
         """Start the stand-in."""
-        self.started.append(self._processes.start(self._script, files, needs))
+        self.needs.append(needs)
+        limited = replace(needs, memory=needs.memory or self.memory)
+        self.started.append(self._processes.start(self._script, files, limited))
         return self.started[-1]
 
     def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
@@ -97,13 +103,26 @@ def _write_asdm(folder: Path) -> None:
     write(
         "ConfigDescription",
         "<configDescriptionId>0</configDescriptionId><correlationMode>CROSS_ONLY</correlationMode>"
-        "<numDataDescription>1</numDataDescription>",
+        "<numDataDescription>1</numDataDescription><dataDescriptionId> 1 1 DataDescription_0 </dataDescriptionId>",
     )
+    write(
+        "DataDescription",
+        "<dataDescriptionId>DataDescription_0</dataDescriptionId><spectralWindowId>SpectralWindow_0</spectralWindowId>",
+    )
+    intents = ("CALIBRATE_PHASE", "OBSERVE_TARGET")
+    write(
+        "Scan",
+        *(
+            f"<scanNumber>{scan}</scanNumber><scanIntent> 1 1 {intent}</scanIntent>"
+            for scan, intent in enumerate(intents)
+        ),
+    )
+    write("Antenna", *(f"<name>DA{number}</name>" for number in range(41, 49)))
     write(
         "Main",
         *(
             f"<time>5045097615000000512</time><numAntenna>8</numAntenna><numIntegration>5</numIntegration>"
-            f"<configDescriptionId>0</configDescriptionId><fieldId>{number}</fieldId>"
+            f"<configDescriptionId>0</configDescriptionId><fieldId>{number}</fieldId><scanNumber>{number}</scanNumber>"
             for number in range(len(FIELDS))
         ),
     )

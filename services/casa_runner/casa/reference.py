@@ -25,7 +25,7 @@ FINAL_FLAGS = "Pipeline_Final"
 DEFAULT_APPLYMODE = "calflagstrict"
 
 # The pipeline's words for intents, and the ASDM's (pipeline/infrastructure, domain of observing modes).
-_OBSERVING_MODES = {
+OBSERVING_MODES = {
     "AMPLITUDE": ("CALIBRATE_AMPLI", "CALIBRATE_FLUX"),
     "ATMOSPHERE": ("CALIBRATE_ATMOSPHERE",),
     "BANDPASS": ("CALIBRATE_BANDPASS",),
@@ -128,7 +128,7 @@ def intent_expression(intents: str, observing_modes: "list[str]") -> str:
     """
     if not intents:
         return ""
-    wanted = [mode for word in intents.split(",") for mode in _OBSERVING_MODES.get(word.strip(), (word.strip(),))]
+    wanted = [mode for word in intents.split(",") for mode in OBSERVING_MODES.get(word.strip(), (word.strip(),))]
     wanted = [mode if "#" in mode else mode + "#ON_SOURCE" for mode in wanted]
     present = [mode for mode in wanted if any(mode in modes.split(",") for modes in observing_modes)]
     if not present:
@@ -169,30 +169,58 @@ class Tables:
         description["rows_by_field"] = self.rows_by_field(ms)
         return description
 
-    def rows_by_field(self, ms: str) -> "dict[str, int]":
-        """Count rows by the name of their field."""
+    def rows_by_field(self, ms: str, spws: "list[int] | None" = None) -> "dict[str, int]":
+        """Count rows by the name of their field, those of some spectral windows or all."""
         names = [str(name) for name in self.column(ms + "/FIELD", "NAME")]
+        spw_of = self.column(ms + "/DATA_DESCRIPTION", "SPECTRAL_WINDOW_ID").tolist()
         counts: dict[str, int] = {}
-        for field in self.column(ms, "FIELD_ID").tolist():
-            counts[names[field]] = counts.get(names[field], 0) + 1
+        for field, description in zip(*(self.column(ms, name).tolist() for name in ("FIELD_ID", "DATA_DESC_ID"))):  # noqa: B905 (not every CASA's Python has strict)
+            if not spws or spw_of[description] in spws:
+                counts[names[field]] = counts.get(names[field], 0) + 1
         return counts
 
 
 def restore(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]") -> None:
     """Do all steps in the working directory and describe what came out."""
+    tasks, tables = load(job, progress, result)
+    import_flagged(job, progress, result, tasks, tables, lazy=False)
+    apply(job["calls"], job["vis"], tasks, tables, progress)
+    progress.say("split", 80)
+    take_out(job, tasks, tables, {})
+    verify(job, progress, result, tables, "reference")
+
+
+def verify(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]", tables: Tables, method: str) -> None:
+    """Take out what is not to be told, and describe what came out and what had to."""
+    progress.say("verify", 92)
+    if job["fields"]:
+        importlib.import_module("withhold").withhold_others(job["output"])
+    result["method"] = method
+    result["selected_rows_by_field"] = tables.rows_by_field(job["vis"], job["spws"])
+    result["output"] = tables.describe(job["output"])
+
+
+def load(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]") -> "tuple[Any, Tables]":
+    """Load CASA and make sure that it is the one that is wanted; return its tasks and tables."""
     progress.say("loading CASA", 1)
     casatools = importlib.import_module("casatools")
     result["casa_version"] = casatools.version_string()
     _check_version(casatools.version_string(), job["only_version"])
-    tasks, tables = load_tasks(), Tables(casatools)
-    vis, output = job["vis"], job["output"]
+    return load_tasks(), Tables(casatools)
+
+
+def import_flagged(
+    job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]", tasks: Any, tables: Tables, *, lazy: bool
+) -> None:
+    """Import the ASDM, make sure that no row is lost, and restore the final flags."""
+    vis = job["vis"]
     progress.say("importasdm", 10)
     tasks.importasdm(
         asdm=job["asdm"],
         vis=vis,
         asis=ASIS,
         bdfflags=True,
-        lazy=False,
+        lazy=lazy,
         process_caldevice=False,
         with_pointing_correction=True,
         # The version it would save is not among those that are restored or delivered.
@@ -203,14 +231,27 @@ def restore(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]")
         raise ValueError("the imported MeasurementSet has fewer rows than the ASDM promises")
     progress.say("flagmanager", 45)
     tasks.flagmanager(vis=vis, mode="restore", versionname=FINAL_FLAGS)
-    _apply(job["calls"], vis, tasks, tables, progress)
-    progress.say("split", 80)
-    names = [str(name) for name in tables.column(vis + "/FIELD", "NAME")]
-    # By number, since CASA reads a name as a pattern.
-    selection = ",".join(str(number) for number, name in enumerate(names) if name in job["fields"])
-    tasks.split(vis=vis, outputvis=output, datacolumn="corrected", keepflags=True, field=selection)
-    progress.say("verify", 92)
-    result["output"] = tables.describe(output)
+
+
+def take_out(job: "dict[str, Any]", tasks: Any, tables: Tables, calibration: "dict[str, Any]") -> None:
+    """Write what is delivered: the corrected data of the selection, averaged as asked, flagged rows too."""
+    # For plain data split is what everybody used; it does the same by mstransform.
+    task = tasks.mstransform if calibration or job["transform"] else tasks.split
+    task(
+        vis=job["vis"],
+        outputvis=job["output"],
+        datacolumn="corrected",
+        keepflags=True,
+        field=field_numbers(job, tables),
+        **job["transform"],
+        **calibration,
+    )
+
+
+def field_numbers(job: "dict[str, Any]", tables: Tables) -> str:
+    """Select the fields that are asked for: by number, since CASA reads a name as a pattern."""
+    names = [str(name) for name in tables.column(job["vis"] + "/FIELD", "NAME")]
+    return ",".join(str(number) for number, name in enumerate(names) if name in job["fields"])
 
 
 def _check_version(here: str, wanted: "str | None") -> None:
@@ -219,7 +260,8 @@ def _check_version(here: str, wanted: "str | None") -> None:
         raise CasaVersionError(f"this is CASA {here}, and the calibration is to be applied by {wanted}")
 
 
-def _apply(calls: "list[dict[str, Any]]", vis: str, tasks: Any, tables: Tables, progress: Progress) -> None:
+def apply(calls: "list[dict[str, Any]]", vis: str, tasks: Any, tables: Tables, progress: Progress) -> None:
+    """Apply each call in order, with the flags that it sets."""
     observing_modes = [str(mode) for mode in tables.column(vis + "/STATE", "OBS_MODE")]
     for number, call in enumerate(calls):
         progress.say("applycal", 50 + 30 * number // len(calls))
@@ -228,13 +270,13 @@ def _apply(calls: "list[dict[str, Any]]", vis: str, tasks: Any, tables: Tables, 
         tasks.applycal(vis=vis, **arguments)
 
 
-def main(path: Path) -> int:
-    """Run the job that a JSON file describes; the exit status says whether it went well."""
+def main(path: Path, way: Any = restore) -> int:
+    """Run the job that a JSON file describes in one of the ways; the exit status says whether it went well."""
     job = json.loads(path.read_text())
     die_with_parent(job["parent"])
     progress, result = Progress(Path(job["progress"])), {}  # type: Progress, dict[str, Any]
     try:
-        restore(job, progress, result)
+        way(job, progress, result)
     except BaseException as error:  # whatever it is, the runner has to be told
         traceback.print_exc()
         result["error"] = f"{type(error).__name__}: {error}"

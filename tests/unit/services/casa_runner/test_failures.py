@@ -8,15 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from contracts.envelope import Event
+from contracts.messages import RequestCancelled
 from contracts.messages.parts import ObjectRef
 from contracts.reasons import ReasonCode
 from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError, ScratchFullError
 from services.casa_runner.service import build
 from services.casa_runner.settings import CasaRunnerSettings
+from shared.cancellation import cancel
 from shared.errors import DependencyAwayError
 from shared.objects.directory import DirectoryStore
 from tests.support.casa_bench import Bench, failed, restored
@@ -24,6 +29,8 @@ from tests.support.casa_orders import ppr_text
 from tests.support.casa_standin import EB, write_tgz
 from tests.support.delivery import RecordingDelivery
 
+# Whether the process may take more than the first limit.
+LARGE = "(__import__('resource').getrlimit(__import__('resource').RLIMIT_DATA)[0] > 2**30)"
 HANG = "import time\nwhile True: time.sleep(1)\n"
 
 
@@ -105,8 +112,68 @@ def test_a_missing_caltable_fails_before_casa_starts(bench: Bench) -> None:
 def test_too_long_a_restore_is_ended(bench: Bench) -> None:
     runner = bench.runner(HANG, time_limit=0.3)
     failure = failed(runner.handle(bench.order(), RecordingDelivery()))
-    assert failure.reason is ReasonCode.CASA_FAILED
+    assert failure.reason is ReasonCode.CASA_HUNG
     assert bench.launcher.started[0].wait(0) == -signal.SIGKILL
+
+
+def test_a_silent_casa_is_ended_and_its_log_kept(bench: Bench) -> None:
+    failure = failed(bench.runner(HANG, hang_limit=0.4).handle(bench.order(), RecordingDelivery()))
+    assert failure.reason is ReasonCode.CASA_HUNG
+    assert "in step importasdm" in failure.detail
+    assert failure.log is not None
+    assert bench.launcher.started[0].wait(0) == -signal.SIGKILL
+
+
+def test_a_casa_that_writes_is_not_silent(bench: Bench) -> None:
+    behaviour = "for number in range(12):\n    print(number, flush=True)\n    time.sleep(0.1)\n"
+    assert restored(bench.runner(behaviour, hang_limit=0.8).handle(bench.order(), RecordingDelivery()))
+
+
+def test_a_cancelled_request_ends_casa_within_seconds_and_nothing_more_is_said(bench: Bench) -> None:
+    event = bench.order()
+    runner = bench.runner(HANG)
+    request = event.data.request  # type: ignore[attr-defined]  # an order has one
+    message = RequestCancelled(request_id=request.request_id, mous_uid=request.mous_uid, by="vera")
+
+    class Cancelling(RecordingDelivery):
+        """Somebody cancels when CASA has come to its first step."""
+
+        def publish(self, events: Sequence[Event]) -> None:
+            super().publish(events)
+            if getattr(events[-1].data, "step", "") == "importasdm":
+                runner.hear(Event.first(message, source="/test"))
+
+    begun = time.monotonic()
+    assert runner.handle(event, Cancelling()) == []
+    assert time.monotonic() - begun < 5
+    assert bench.launcher.started[0].wait(0) == -signal.SIGKILL
+    assert bench.left == []
+    assert not list(bench.objects.list("requests/"))
+
+
+def test_a_request_that_was_cancelled_before_starts_nothing(bench: Bench) -> None:
+    event = bench.order()
+    request = event.data.request  # type: ignore[attr-defined]  # an order has one
+    cancel(bench.objects, RequestCancelled(request_id=request.request_id, mous_uid=request.mous_uid, by="vera"))
+    assert bench.runner().handle(event, RecordingDelivery()) == []
+    assert bench.launcher.started == []
+
+
+def test_want_of_memory_is_tried_once_more_with_a_larger_limit(bench: Bench) -> None:
+    runner = bench.runner("if not needs.memory: raise MemoryError()\n".replace("needs.memory", LARGE))
+    bench.launcher.memory = 2**30
+    assert restored(runner.handle(bench.order(), RecordingDelivery()))
+    assert [needs.memory for needs in bench.launcher.needs] == [None, 2**31]
+
+
+def test_want_of_memory_twice_is_a_failure_of_its_own(bench: Bench) -> None:
+    runner = bench.runner("raise MemoryError()\n")
+    bench.launcher.memory = 2**30
+    failure = failed(runner.handle(bench.order(), RecordingDelivery()))
+    assert failure.reason is ReasonCode.CASA_OUT_OF_MEMORY
+    assert str(2**31) in failure.detail
+    assert failure.log is not None
+    assert len(bench.launcher.started) == 2
 
 
 def test_a_lost_delivery_ends_casa_and_nothing_more_is_said(bench: Bench) -> None:

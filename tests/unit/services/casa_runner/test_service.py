@@ -5,16 +5,18 @@ A stand-in script takes CASA's place, in a process of its own as CASA would be.
 
 import os
 import tarfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from contracts.manifests import ProductManifest
 from contracts.messages import ProductsReady, RestoreOrdered, RestoreProgressed, RestoreStarted
-from contracts.messages.parts import RestoredBlock
+from services.casa_runner.errors import RestoreInterruptedError
 from services.casa_runner.service import build
 from services.casa_runner.settings import CasaRunnerSettings
 from shared.objects.directory import DirectoryStore
+from shared.objects.lease import LeaseHeldError, LeaseLostError, Leases
 from tests.support.casa_bench import Bench, restored
 from tests.support.casa_standin import EB, FIELDS, ROWS_PER_FIELD
 from tests.support.delivery import RecordingDelivery
@@ -109,19 +111,42 @@ def test_a_result_whose_tar_is_gone_is_made_again(bench: Bench) -> None:
     assert bench.objects.info(second.tar.key)
 
 
-def test_of_two_runners_at_one_order_the_first_result_stands_and_the_other_is_removed(bench: Bench) -> None:
-    class Slower(RecordingDelivery):
-        """While this order is worked on, another runner finishes the same."""
+def test_while_a_runner_works_on_a_key_others_put_the_same_order_off(bench: Bench) -> None:
+    class Meanwhile(RecordingDelivery):
+        """While this order is worked on, two more runners get one for the same key."""
 
         def publish(self, events: object) -> None:
-            if not finished:
-                finished.append(restored(bench.runner().handle(bench.order(), RecordingDelivery())))
+            if len(put_off) < 2:
+                with pytest.raises(LeaseHeldError) as raised:
+                    bench.runner().handle(bench.order(), RecordingDelivery())
+                put_off.append(raised.value)
 
-    finished: list[RestoredBlock] = []
-    block = restored(bench.runner().handle(bench.order(), Slower()))
-    assert block == finished[0]
-    tars = [info.ref for info in bench.objects.list("products/") if info.key.endswith(".tar")]
-    assert tars == [block.tar]
+    put_off: list[LeaseHeldError] = []
+    runner = bench.runner()
+    launcher = bench.launcher
+    block = restored(runner.handle(bench.order(), Meanwhile()))
+    assert [error.transient for error in put_off] == [True, True]
+    assert len(launcher.started) == 1
+    again = restored(bench.runner().handle(bench.order(), RecordingDelivery()))
+    assert again == block.model_copy(update={"reused": True})
+    assert [info.ref for info in bench.objects.list("products/") if info.key.endswith(".tar")] == [block.tar]
+
+
+def test_a_runner_that_lost_its_claim_names_nothing_and_says_nothing(bench: Bench) -> None:
+    class TakenOver(RecordingDelivery):
+        """Another claims the key, as if this runner had been thought dead."""
+
+        def publish(self, events: object) -> None:
+            [lease] = bench.objects.list("leases/products/")
+            bench.objects.delete(lease.key)
+            key = lease.key.removeprefix("leases/").removesuffix(".json")
+            Leases(objects=bench.objects).claim(key, owner="another", ttl=timedelta(seconds=60))
+            self.publish = super().publish  # type: ignore[method-assign,assignment]  # only once
+
+    with pytest.raises((LeaseLostError, RestoreInterruptedError)):
+        bench.runner().handle(bench.order(), TakenOver())
+    assert not [info.key for info in bench.objects.list("products/") if info.key.endswith("manifest.json")]
+    assert not list(bench.objects.list("requests/"))
 
 
 def test_the_process_sees_nothing_of_the_runners_environment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

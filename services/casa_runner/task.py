@@ -1,0 +1,26 @@
+"""What a restore works on, and whom it tells and asks while it works."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contracts.messages import RestoreOrdered
+from services.casa_runner.asdm import AsdmPromise
+from services.casa_runner.interruption import Interruption
+from services.casa_runner.observed import Observed
+from services.casa_runner.selection import Chosen
+from services.casa_runner.staging import Inputs
+from services.casa_runner.voice import Voice
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One order with what is known of it, and who is to be told and asked while it is worked on."""
+
+    order: RestoreOrdered
+    inputs: Inputs
+    promise: AsdmPromise
+    observed: Observed
+    chosen: Chosen
+    voice: Voice
+    interruption: Interruption
+    check: Callable[[], None]

@@ -1,0 +1,78 @@
+"""Says what a runner does: that a restore began, and how far it is."""
+
+import os
+import socket
+import time
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from contracts.envelope import Event
+from contracts.messages import RestoreOrdered, RestoreProgressed, RestoreStarted
+from shared.bus import Delivery
+from shared.errors import DependencyAwayError
+
+log = structlog.get_logger()
+
+
+def runner_name() -> str:
+    """Name this runner for people: ``host:process``."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+class Voice:
+    """Says the start and the steps of one restore, steps at most once per interval.
+
+    Parameters
+    ----------
+    interval
+        Seconds between two words of progress, at least.
+    source
+        Who says it.
+    """
+
+    def __init__(
+        self, event: Event, delivery: Delivery, order: RestoreOrdered, *, interval: float, source: str
+    ) -> None:
+        self._event = event
+        self._delivery = delivery
+        self._order = order
+        self._interval = interval
+        self._source = source
+        self._said_at = -interval
+        self._begun_at = time.monotonic()
+        self._expected: float | None = None
+
+    def started(self) -> None:
+        """Say that the restore begins."""
+        self._say(RestoreStarted(**self._whose(), runner=runner_name(), attempt=self._delivery.attempt), "started")
+
+    def expects(self, seconds: float | None) -> None:
+        """Remember how long the restore is expected to take from now, if anybody knows."""
+        self._begun_at = time.monotonic()
+        self._expected = seconds
+
+    def progressed(self, step: str, percent: float) -> None:
+        """Say how far it is, unless that was said just now."""
+        now = time.monotonic()
+        if now - self._said_at < self._interval:
+            return
+        self._said_at = now
+        end = None
+        if self._expected is not None:
+            left = max(0.0, self._expected - (now - self._begun_at))
+            end = datetime.now(UTC) + timedelta(seconds=left)
+        message = RestoreProgressed(**self._whose(), step=step, percent=percent, expected_end=end)
+        self._say(message, f"{step}/{percent}/{now}")
+
+    def _whose(self) -> dict[str, object]:
+        request = self._order.request
+        return {"request_id": request.request_id, "mous_uid": request.mous_uid, "eb_uid": self._order.eb_uid}
+
+    def _say(self, message: RestoreStarted | RestoreProgressed, what: str) -> None:
+        key = f"{self._order.eb_uid}/{self._delivery.attempt}/{what}"
+        try:
+            self._delivery.publish([self._event.derive(message, source=self._source, key=key)])
+        except DependencyAwayError as error:
+            # Nobody's work depends on a word of progress; the outcome is published with confirms.
+            log.warning("progress_unsaid", cause=str(error))
