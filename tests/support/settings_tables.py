@@ -1,0 +1,169 @@
+"""The settings as documents show them; run as a module it writes the tables of the services' READMEs anew."""
+
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("alma_restore", "services", "shared")
+HEAD = "| environment variable | default | meaning |\n|---|---|---|\n"
+_GROUP = "its members'"
+_TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A variable of the environment.
+
+    Attributes
+    ----------
+    kind
+        Of which alternative it is a member, e.g. ``smtp``; empty if there are none.
+    """
+
+    variable: str
+    default: str
+    meaning: str
+    kind: str = ""
+
+    @property
+    def row(self) -> str:
+        """The row of a table."""
+        meaning = f"({self.kind}) {self.meaning}" if self.kind else self.meaning
+        return f"| `{self.variable}` | {self.default} | {meaning.replace('|', '&#124;').replace('<', '&lt;')} |"
+
+
+def settings_classes() -> list[type[BaseSettings]]:
+    """Find every class of settings, in whichever module ``settings.py`` or ``…_settings.py``."""
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*settings.py")):
+            import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return [cls for cls in _descendants(BaseSettings) if cls.__module__.partition(".")[0] in PACKAGES]
+
+
+def service_classes(folder: Path) -> list[type[BaseSettings]]:
+    """Find the settings of a service's process; those derived from them are a command's."""
+    module = import_module(f"services.{folder.name}.settings")
+    return [cls for cls in settings_classes() if cls.__module__ == module.__name__ and cls.__bases__ == (BaseSettings,)]
+
+
+def settings_of(cls: type[BaseSettings]) -> Iterator[Setting]:
+    """Go through the variables of a class, those of settings in it under their own names."""
+    prefix, delimiter = cls.model_config.get("env_prefix") or "", cls.model_config.get("env_nested_delimiter")
+    for name, field in cls.model_fields.items():
+        yield from _of_field(f"{prefix}{name.upper()}", field, delimiter)
+
+
+def table_of(folder: Path) -> str:
+    """Make the table of a service."""
+    found = [setting for cls in service_classes(folder) for setting in settings_of(cls) if setting.default != _GROUP]
+    return HEAD + "".join(f"{setting.row}\n" for setting in _merged(found))
+
+
+def with_table(readme: str, table: str) -> str:
+    """Put a table in the place of the one that a README has."""
+    return _TABLE.sub(lambda _: table, readme)
+
+
+def _of_field(variable: str, field: FieldInfo, delimiter: str | None, kind: str = "") -> Iterator[Setting]:
+    models = list(_models(field.annotation))
+    if own := [model for model in models if issubclass(model, BaseSettings)]:
+        yield from (setting for model in own for setting in settings_of(model))
+        return
+    if not models or delimiter is None or not field.is_required():
+        yield Setting(variable, _default(field), field.description or "", kind)
+    if delimiter is None:
+        return
+    if len(models) > 1:
+        kinds = [_kind_of(model) for model in models]
+        default = "**needed**" if field.is_required() else f"`{field.default.kind}`"
+        yield Setting(f"{variable}{delimiter}KIND", default, f"Which one: {', '.join(kinds)}")
+    for model in models:
+        for name, member in model.model_fields.items():
+            if name != "kind":
+                inner = _kind_of(model) if len(models) > 1 else kind
+                yield from _of_field(f"{variable}{delimiter}{name.upper()}", member, delimiter, inner)
+
+
+def _kind_of(model: type[BaseModel]) -> str:
+    return str(model.model_fields["kind"].default)
+
+
+def _merged(found: Iterable[Setting]) -> list[Setting]:
+    """Show a variable once that several alternatives have alike."""
+    kinds: dict[Setting, list[str]] = {}
+    for setting in found:
+        kinds.setdefault(replace(setting, kind=""), []).append(setting.kind)
+    every = {kind for names in kinds.values() for kind in names if kind}
+    return [
+        replace(setting, kind="" if set(names) == every else ", ".join(filter(None, names)))
+        for setting, names in kinds.items()
+    ]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Find the models that a field can hold."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _models(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _models(member)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**needed**"
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, BaseModel):
+        return _GROUP
+    if value is None or value in ("", (), {}):
+        return "none"
+    if isinstance(value, Path) and str(value) == sys.executable:
+        return "the Python that runs the service"
+    if isinstance(value, Path) and str(value) == tempfile.gettempdir():
+        return "the system's temporary directory"
+    return f"`{_written(value)}`"
+
+
+def _written(value: Any) -> str:
+    """Write a value as it would stand in the environment."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    if isinstance(value, tuple):
+        return (
+            f"[{', '.join(chr(34) + str(one) + chr(34) if isinstance(one, str) else _written(one) for one in value)}]"
+        )
+    return str(value)
+
+
+def _descendants(cls: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+    for child in cls.__subclasses__():
+        yield child
+        yield from _descendants(child)
+
+
+def main() -> None:
+    """Write every service's table into its README."""
+    for path in sorted((ROOT / "services").glob("*/README.md")):
+        path.write_text(with_table(path.read_text(), table_of(path.parent)))
+
+
+if __name__ == "__main__":
+    main()
