@@ -7,7 +7,6 @@ from services.casa_runner.launcher import CasaLostError, MemoryLimitError
 from shared.errors import BlockFailedError
 
 # https://slurm.schedmd.com/squeue.html, "Job state codes"
-_ENDED = frozenset({"COMPLETED", "FAILED"})
 _TOO_LONG = frozenset({"TIMEOUT", "DEADLINE"})
 _LOST = frozenset({"BOOT_FAIL", "CANCELLED", "NODE_FAIL", "PREEMPTED", "REVOKED"})
 _WORKING = frozenset(
@@ -45,7 +44,7 @@ class JobState:
     @property
     def needs_accounting(self) -> bool:
         """Whether the exit status is wanted and only the accounting has it."""
-        return self.state in _ENDED and self.code is None
+        return self.state == "FAILED" and self.code is None
 
 
 def read_queue(printed: str) -> tuple[JobState, ...]:
@@ -84,12 +83,14 @@ def exit_status(state: JobState, *, memory: int) -> int:
     MemoryLimitError, BlockFailedError, CasaLostError
         See `RunningCasa.wait`.
     """
+    if state.state == "COMPLETED":
+        return 0
     if state.state == "OUT_OF_MEMORY":
         raise MemoryLimitError(memory)
     if state.state in _TOO_LONG:
         raise BlockFailedError(ReasonCode.CASA_FAILED, f"Slurm ended the job {state.job} at its time limit")
     if state.state in _LOST:
         raise CasaLostError(f"the job {state.job} was ended by Slurm or by somebody: {state.state}")
-    if state.state not in _ENDED or state.code is None:
+    if state.state != "FAILED" or state.code is None:
         raise CasaLostError(f"the job {state.job} ended, and Slurm does not say how: {state.state}")
     return -state.signal if state.signal else state.code

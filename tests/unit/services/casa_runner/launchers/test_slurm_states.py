@@ -26,9 +26,15 @@ def test_what_works_or_waits_is_not_over(state: str) -> None:
     assert not JobState("1", state).is_over
 
 
-@pytest.mark.parametrize(("code", "signal", "status"), [(0, 0, 0), (3, 0, 3), (0, 9, -9), (0, 11, -11)])
+@pytest.mark.parametrize(("code", "signal", "status"), [(3, 0, 3), (0, 9, -9), (0, 11, -11)])
 def test_an_end_of_casas_own_gives_its_status(code: int, signal: int, status: int) -> None:
     assert exit_status(JobState("1", "FAILED", code, signal), memory=1) == status
+
+
+def test_a_good_end_needs_no_accounting_and_a_bad_one_does() -> None:
+    assert exit_status(JobState("1", "COMPLETED"), memory=1) == 0
+    assert not JobState("1", "COMPLETED").needs_accounting
+    assert JobState("1", "FAILED").needs_accounting
 
 
 def test_want_of_memory_says_the_limit() -> None:
