@@ -44,12 +44,12 @@ class BlockProvenance:
 
 
 def trace_blocks(blocks: Sequence[RestoredBlock], objects: ObjectStore) -> list[BlockProvenance]:
-    """Find each block's manifest, which lies beside its tar."""
+    """Find each block's manifest, which lies beside the folder of the attempt that made its tar."""
     return [BlockProvenance(block=block, manifest=_manifest(block, objects)) for block in blocks]
 
 
 def _manifest(block: RestoredBlock, objects: ObjectStore) -> ProductManifest | None:
-    key = f"{block.tar.key.rpartition('/')[0]}/manifest.json"
+    key = f"{block.tar.key.rsplit('/', 2)[0]}/manifest.json"
     if objects.info(key) is None:
         return None
     return ProductManifest.model_validate_json(objects.get(key))

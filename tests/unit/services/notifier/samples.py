@@ -69,7 +69,8 @@ def restored(objects: ObjectStore, *, ebs: Sequence[ExecBlockUid] = EBS, reused:
 def _block(objects: ObjectStore, eb_uid: ExecBlockUid, reused: bool) -> RestoredBlock:
     restore_key = uuid5(REQUEST_ID, eb_uid).hex
     name = f"{eb_uid.file_form}.ms.split.cal.tar"
-    tar = objects.put_bytes(f"{keys.product_folder(eb_uid, restore_key)}{name}", f"tar of {eb_uid}".encode() * 50)
+    folder = keys.product_folder(eb_uid, restore_key)
+    tar = objects.put_bytes(f"{folder}attempt-1/{name}", f"tar of {eb_uid}".encode() * 50)
     ppr = objects.put_bytes(keys.ppr(eb_uid, restore_key, "PPR_uid___A001_X1284_X2660.xml"), b"<SciPipeRequest/>")
     return RestoredBlock(
         eb_uid=eb_uid,

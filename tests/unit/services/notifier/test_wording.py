@@ -32,6 +32,7 @@ from services.notifier.mail_directory import DirectoryTransport
 from services.notifier.outbox import MailRecord
 from services.notifier.service import Notifier
 from services.notifier.writer import Correspondents, MailWriter
+from shared import keys
 from shared.objects import ObjectStore
 from tests.support.delivery import RecordingDelivery
 from tests.support.samples import TICKET
@@ -164,13 +165,13 @@ def with_manifest(block: RestoredBlock, session: str, objects: ObjectStore) -> R
     name = f"member.uid___A001_X1284_X265f.{SessionName(session)}.caltables.tgz"
     manifest = ProductManifest(
         mous_uid=REQUEST.mous_uid,
-        restore_key=block.tar.key.split("/")[-2],
+        restore_key=block.tar.key.split("/")[-3],
         block=block,
         asdm=block.ppr,
         products=(NamedRef(name=name, ref=block.ppr),),
     )
-    folder = block.tar.key.rpartition("/")[0]
-    objects.put_bytes(f"{folder}/manifest.json", manifest.model_dump_json().encode())
+    folder = keys.product_folder(block.eb_uid, manifest.restore_key)
+    objects.put_bytes(f"{folder}manifest.json", manifest.model_dump_json().encode())
     return block
 
 
