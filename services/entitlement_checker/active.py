@@ -11,6 +11,7 @@ while, so that it cannot keep others away for ever.
 """
 
 import hashlib
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -135,6 +136,14 @@ def _key(folder: str, number: int) -> str:
 
 
 def _digest(request: RestoreRequest) -> str:
-    """Name a selection; the order and repetition of fields make no difference."""
-    fields = sorted(set(request.selection.calibrator_fields))
-    return hashlib.sha256(",".join(fields).encode()).hexdigest()[:16] if fields else "all"
+    """Name a selection; the order and repetition of fields or spectral windows make no difference."""
+    selection = request.selection
+    chosen = {
+        "calibrator_fields": sorted(set(selection.calibrator_fields)),
+        "science_only": selection.science_only,
+        "spw": sorted(set(selection.spw or ())),
+        "chanbin": selection.chanbin,
+        "timebin": selection.timebin,
+    }
+    given = {name: value for name, value in chosen.items() if value}
+    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:16] if given else "all"

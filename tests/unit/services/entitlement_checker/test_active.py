@@ -82,6 +82,27 @@ def test_all_of_the_data_and_its_calibrators_are_different_things(active: Active
     assert begins(active, a_request(fields=FIELDS[:1]))
 
 
+PARTS = (
+    Selection(calibrator_fields=FIELDS),
+    Selection(science_only=True),
+    Selection(spw=(17,)),
+    Selection(spw=(17, 19)),
+    Selection(spw=(17,), chanbin=2),
+    Selection(timebin=30.0),
+)
+
+
+def test_every_part_of_a_selection_makes_it_another_thing(active: ActiveRequests) -> None:
+    for selection in (Selection(), *PARTS):
+        assert active.begin(a_request().model_copy(update={"selection": selection})) is None
+    for selection in PARTS:
+        assert active.begin(a_request().model_copy(update={"selection": selection})) is not None
+
+
+def test_the_selection_has_no_part_that_is_not_tried_here() -> None:
+    assert {name for selection in PARTS for name in selection.model_fields_set} == set(Selection.model_fields)
+
+
 def test_the_order_and_repetition_of_fields_make_no_difference(active: ActiveRequests) -> None:
     assert begins(active, a_request(fields=FIELDS))
     assert not begins(active, a_request(fields=(*reversed(FIELDS), FIELDS[0])))
