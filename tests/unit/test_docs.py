@@ -1,7 +1,7 @@
 """What documents name is there: files, variables, commands; and every setting is documented."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,28 @@ def test_the_readme_shows_every_command_and_no_other() -> None:
     group = get_command(app)
     assert isinstance(group, TyperGroup)
     assert {words[0] for words in shown} == {name for name, command in group.commands.items() if not command.hidden}
+
+
+@pytest.mark.parametrize(
+    ("check", "text"),
+    [
+        (test_every_link_leads_to_a_file, "see [this](nowhere.md#part)"),
+        (test_every_path_of_a_source_or_document_that_is_named_exists, "`services/nothing.py`"),
+        (test_every_variable_that_is_named_is_a_setting, "ALMA_RESTORE_STORE__NOTHING"),
+        (test_every_variable_that_is_named_is_a_setting, "`…_NOTHING`"),
+        (test_every_make_target_that_is_named_exists, "```sh\nmake nothing\n```\n"),
+        (test_every_command_and_option_that_is_named_exists, "`alma-restore nothing`"),
+        (
+            test_every_command_and_option_that_is_named_exists,
+            "```sh\n.venv/bin/alma-restore ppr check A --nothing\n```\n",
+        ),
+    ],
+)
+def test_what_is_not_there_is_noticed(check: Callable[[Path], None], text: str, tmp_path: Path) -> None:
+    document = tmp_path / "document.md"
+    document.write_text(text)
+    with pytest.raises(AssertionError):
+        check(document)
 
 
 def test_a_command_that_is_not_there_is_noticed() -> None:
