@@ -101,4 +101,6 @@ class KubernetesSettings(_Common):
     answer_timeout: float = Field(default=30.0, gt=0, description="Longest that kubectl may take, seconds")
 
 
-LauncherSettings = Annotated[ProcessSettings | ContainerSettings | SlurmSettings, Field(discriminator="kind")]
+LauncherSettings = Annotated[
+    ProcessSettings | ContainerSettings | SlurmSettings | KubernetesSettings, Field(discriminator="kind")
+]

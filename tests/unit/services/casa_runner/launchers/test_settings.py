@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from services.casa_runner.launchers.choice import make_launcher
+from services.casa_runner.launchers.kubernetes import KubernetesLauncher
 from services.casa_runner.launchers.process import ProcessLauncher
-from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings, ProcessSettings
+from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings, KubernetesSettings, ProcessSettings
 from services.casa_runner.launchers.slurm import SlurmLauncher
 from services.casa_runner.settings import CasaRunnerSettings
 
@@ -42,6 +43,15 @@ def test_the_environment_chooses_and_configures(monkeypatch: pytest.MonkeyPatch)
 def test_slurm_is_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}KIND", "slurm")
     assert isinstance(make_launcher(CasaRunnerSettings().launcher), SlurmLauncher)
+
+
+def test_kubernetes_is_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}KIND", "kubernetes")
+    monkeypatch.setenv(f"{PREFIX}NAMESPACE", "restores")
+    launcher = CasaRunnerSettings().launcher
+    assert isinstance(launcher, KubernetesSettings)
+    assert launcher.namespace == "restores"
+    assert isinstance(make_launcher(launcher), KubernetesLauncher)
 
 
 @pytest.mark.parametrize("change", [{"kind": "pbs"}, {"kind": "process", "image": "x"}, {"kind": "slurm", "cores": 0}])
