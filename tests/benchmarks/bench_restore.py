@@ -1,0 +1,284 @@
+"""Measure the ways to restore one execution block, and the tar that is streamed into the store.
+
+Blocks of 140 MB and 1 GB, made by CASA and cached; three ways in turn: the reference (import,
+applycal per call, split), lazy import + applycal + split, and the single pass. CASA's own process is
+measured: wall time, CPU time, peak memory, bytes written, and the largest size that its working
+directory had (the ASDM, which lies in the store, apart). All outputs are compared bit by bit.
+
+The tar is streamed into a real S3 server, against reading the MeasurementSet and a plain upload of a
+tar that exists, whichever is slower.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from contracts.identifiers import ExecBlockUid, MousUid, SessionName
+from observatory.blocks import BlockSize, BlockSpec, MadeBlock, ensure_blocks
+from services.casa_runner.asdm import read_promise
+from services.casa_runner.job import REFERENCE_SCRIPT, SINGLE_PASS_SCRIPT, CasaFiles
+from services.casa_runner.observed import read_observed
+from services.casa_runner.single_pass import make_library
+from services.casa_runner.tar_stream import tar_chunks
+from services.casa_runner.watch import folder_size
+from services.casa_runner.workspace import Workspace
+from shared.objects.s3 import S3Store
+from shared.pipeline_files import read_calapply
+from tests.benchmarks.report import Figure, close, in_turn, ratio
+from tests.support.measurement_sets import differences
+from tests.support.s3 import S3Server
+
+EB = ExecBlockUid("uid://A002/Xc7111c/X3979")
+CACHE = Path(__file__).parents[2] / ".cache" / "observatory"
+MIB = 2**20
+_LOOK_SECONDS = 0.05
+LAZY_APPLYCAL = """
+import importlib, sys
+from pathlib import Path
+sys.path.insert(0, {scripts!r})
+reference = importlib.import_module("reference")
+
+def restore(job, progress, result):
+    tasks, tables = reference.load(job, progress, result)
+    reference.import_flagged(job, progress, result, tasks, tables, lazy=True)
+    reference.apply(job["calls"], job["vis"], tasks, tables, progress)
+    reference.take_out(job, tasks, tables, {{}})
+    reference.verify(job, progress, result, tables, "lazy import and applycal")
+
+sys.exit(reference.main(Path(sys.argv[1]), restore))
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one restore took; bytes are decimal megabytes."""
+
+    wall: float
+    cpu: float
+    memory: float
+    scratch: float
+    written: float
+
+
+class Ways:
+    """Restores one block in each way, in fresh working directories.
+
+    Parameters
+    ----------
+    block
+        The execution block.
+    folder
+        Where the directories are made.
+    """
+
+    def __init__(self, block: MadeBlock, folder: Path) -> None:
+        self._block = block
+        self._workspace = Workspace(scratch=folder / "scratch", keep_failed=0)
+        self._outputs = folder / "outputs"
+        self._outputs.mkdir()
+        lazy = folder / "lazy_applycal.py"
+        lazy.write_text(LAZY_APPLYCAL.format(scripts=str(REFERENCE_SCRIPT.parent)))
+        self.scripts = {"reference": REFERENCE_SCRIPT, "lazy applycal": lazy, "single pass": SINGLE_PASS_SCRIPT}
+        self.costs: dict[str, list[Cost]] = {name: [] for name in self.scripts}
+
+    def run(self, name: str) -> float:
+        """Restore once; the seconds that it took."""
+        with self._workspace.attempt(name.replace(" ", "-")) as attempt:
+            files = CasaFiles(attempt, EB)
+            self._lay_out(files)
+            cost = measured([sys.executable, self.scripts[name], files.job], files)
+            self.costs[name].append(cost)
+            kept = self._outputs / f"{name}.ms"
+            shutil.rmtree(kept, ignore_errors=True)
+            files.output.rename(kept)
+        return cost.wall
+
+    def output(self, name: str) -> Path:
+        """Where the last output of a way lies."""
+        return self._outputs / f"{name}.ms"
+
+    def _lay_out(self, files: CasaFiles) -> None:
+        working, block = files.attempt.working, self._block
+        (working / EB.file_form).symlink_to(block.asdm)
+        shutil.copytree(block.flagversions, working / block.flagversions.name)
+        for table in block.caltables:
+            shutil.copytree(table, working / table.name)
+
+        def xml(name: str) -> bytes:
+            return (block.asdm / f"{name}.xml").read_bytes()
+
+        calls = read_calapply(block.calapply.read_bytes(), eb_uid=EB)
+        files.write(
+            calls=calls,
+            selected=(),
+            rows_by_field=read_promise(xml).rows_by_field,
+            library=make_library(calls, read_observed(xml)),
+        )
+
+
+def measured(command: Sequence[str | Path], files: CasaFiles) -> Cost:
+    """Run CASA and look at it many times a second."""
+    begun = time.monotonic()
+    with files.printed.open("wb") as printed:
+        process = subprocess.Popen(
+            command,
+            cwd=files.attempt.working,
+            env=files.environment,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        scratch = written = memory = 0
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            scratch = max(scratch, folder_size(files.attempt.working))
+            written = max(written, _told(process.pid, "io", "wchar"))
+            memory = max(memory, _told(process.pid, "status", "VmHWM") * 1024)
+            time.sleep(_LOOK_SECONDS)
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit(f"CASA ended badly: {files.printed.read_text(errors='replace')[-2000:]}")
+    return Cost(
+        wall=time.monotonic() - begun,
+        cpu=usage.ru_utime + usage.ru_stime,
+        memory=memory / 1e6,
+        scratch=scratch / 1e6,
+        written=written / 1e6,
+    )
+
+
+def _told(pid: int, file: str, name: str) -> int:
+    """Read a number that the kernel tells of a process: ``wchar`` counts what it handed to files.
+
+    ``ru_maxrss`` will not do: it begins with the size of the parent.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def restores(size: BlockSize, rounds: int, folder: Path) -> list[Figure]:
+    """Measure the ways on a block of one size."""
+    spec = BlockSpec(eb_uid=EB, mous_uid=MousUid("uid://A001/X1284/X265f"), session=SessionName("session_1"), size=size)
+    block = ensure_blocks([spec], cache=CACHE, workers=1)[0]
+    ways = Ways(block, folder)
+    print(f"{size}: ASDM of {folder_size(block.asdm) / 1e6:.0f} MB")
+    walls = in_turn({name: partial(ways.run, name) for name in ways.scripts}, rounds)
+    for name, costs in ways.costs.items():
+        middle = {key: median(asdict(cost)[key] for cost in costs) for key in asdict(costs[0])}
+        print(
+            f"  {name}: wall {middle['wall']:.1f} s, CPU {middle['cpu']:.1f} s, memory {middle['memory']:.0f} MB, "
+            f"scratch {middle['scratch']:.0f} MB, written {middle['written']:.0f} MB"
+        )
+    truth = ways.output("reference")
+    unequal = [name for name in ways.scripts if differences(ways.output(name), truth)]
+    unequal += ["reference against the original calibration"] if differences(truth, block.truth) else []
+    scratch = {name: [cost.scratch for cost in costs] for name, costs in ways.costs.items()}
+    figures = [Figure(f"{size} outputs that differ ({', '.join(unequal) or 'none'})", len(unequal), 0, at_most=True)]
+    if size is BlockSize.LARGE:
+        figures += [
+            Figure(f"{size} single pass wall / reference", ratio(walls["single pass"], walls["reference"]), 0.55, True),
+            Figure(
+                f"{size} single pass scratch / reference",
+                ratio(scratch["single pass"], scratch["reference"]),
+                0.6,
+                True,
+            ),
+        ]
+    return [*figures, *tar_and_upload(truth, rounds, folder)]
+
+
+def tar_and_upload(ms: Path, rounds: int, folder: Path) -> list[Figure]:
+    """Measure the streamed tar against reading the MeasurementSet and against a plain upload."""
+    plain = folder / "plain.tar"
+    with plain.open("wb") as file:
+        file.writelines(tar_chunks(ms, mtime=0))
+    size = plain.stat().st_size / 1e6
+    with S3Server() as server, closing(S3Store(server.settings(bucket="bench"))) as store:
+
+        def rate(work: Callable[[], object]) -> float:
+            begun = time.monotonic()
+            work()
+            return size / (time.monotonic() - begun)
+
+        values = in_turn(
+            {
+                "read": lambda: rate(lambda: _drain(ms)),
+                "plain upload": lambda: rate(lambda: store.put("plain.tar", _pieces(plain))),
+                "tar and upload": lambda: rate(lambda: store.put("streamed.tar", tar_chunks(ms, mtime=0))),
+            },
+            rounds,
+        )
+        peak = _peak_of_upload(ms, server)
+    plain.unlink()
+    slower = min(("read", "plain upload"), key=lambda name: median(values[name]))
+    return [
+        Figure(f"tar and upload of {size:.0f} MB / {slower}", ratio(values["tar and upload"], values[slower]), 0.9),
+        Figure("tar and upload, peak memory", peak, 200, at_most=True, unit=" MB"),
+    ]
+
+
+def _drain(ms: Path) -> None:
+    for path in sorted(ms.rglob("*")):
+        if path.is_file():
+            for _ in _pieces(path):
+                pass
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(MIB):
+            yield piece
+
+
+def _peak_of_upload(ms: Path, server: S3Server) -> float:
+    """Upload in a process of its own and tell its largest resident size, MB."""
+    code = (
+        "import re, sys, json, pathlib\n"
+        "from shared.objects.s3 import S3Store\nfrom shared.objects.settings import S3Settings\n"
+        "from services.casa_runner.tar_stream import tar_chunks\n"
+        "store = S3Store(S3Settings.model_validate(json.loads(sys.argv[1])))\n"
+        "store.put('peak.tar', tar_chunks(pathlib.Path(sys.argv[2]), mtime=0))\n"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]) * 1024 / 1e6)\n"
+    )
+    settings = server.settings(bucket="bench")
+    plain = settings.model_dump(mode="json") | {
+        name: value.get_secret_value() for name, value in settings if hasattr(value, "get_secret_value")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(plain), ms], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", nargs="+", type=BlockSize, default=[BlockSize.MEDIUM, BlockSize.LARGE])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="where to work; a disk with 10 GB free")
+    given = parser.parse_args(arguments)
+    print(f"load {os.getloadavg()[0]:.2f}")
+    figures: list[Figure] = []
+    for size in given.sizes:
+        with tempfile.TemporaryDirectory(prefix="bench-restore-", dir=given.folder) as folder:
+            figures += restores(size, given.rounds, Path(folder))
+    close(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Measure how restores spread over replicas of the casa-runner: 64 jobs of 2 seconds over RabbitMQ.
+
+Each replica is a process of its own with the service as it runs everywhere: broker, store,
+claims, verification, tar. Only CASA is a stand-in that waits 2 seconds and writes what a restore has
+to leave. The efficiency is the time that the jobs would take without any cost, over the time from the
+first order to the last outcome. With ``--casa`` real CASA restores small blocks with 1 and 2 replicas.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from statistics import median
+from threading import Event as Flag
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from contracts.envelope import Event
+from contracts.flow import QUEUES
+from contracts.identifiers import ExecBlockUid, MousUid, SessionName
+from contracts.messages import RestoreCompleted, RestoreFailed
+from observatory.blocks import BlockSpec, MadeBlock, ensure_blocks
+from observatory.products import write_products
+from shared.bus.rabbitmq import RabbitBus
+from shared.bus.settings import RabbitSettings
+from shared.objects.directory import DirectoryStore
+from tests.benchmarks.report import Figure, close
+from tests.support.casa_orders import order_restore
+from tests.support.casa_standin import order_tiny_restore
+from tests.support.rabbitmq import RabbitServer
+
+JOBS = 64
+SECONDS = 2.0
+REPLICAS = (1, 2, 4, 8, 16)
+EB, MOUS = ExecBlockUid("uid://A002/Xc7111c/X3979"), MousUid("uid://A001/X1284/X265f")
+ROOT = Path(__file__).parents[2]
+
+
+class Fleet:
+    """Replicas of the casa-runner on one broker and one store.
+
+    Parameters
+    ----------
+    replicas
+        How many.
+    kind
+        ``standin`` or ``casa``.
+    """
+
+    def __init__(self, *, url: str, folder: Path, replicas: int, kind: str) -> None:
+        self.prefix = f"bench-{uuid4().hex[:8]}"
+        command = [sys.executable, "-m", "tests.benchmarks.scaling_replica", url, self.prefix, str(folder), kind]
+        self._processes = [
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(replicas)
+        ]
+        for process in self._processes:
+            assert process.stdout is not None
+            if process.stdout.readline().strip() != "ready":
+                raise SystemExit("a replica did not start")
+
+    def close(self) -> None:
+        """End all replicas."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.wait(30)
+
+
+def spread(url: str, folder: Path, replicas: int, orders: Sequence[Event], kind: str) -> float:
+    """Let replicas do all orders; the seconds from the first order to the last outcome."""
+    with ExitStack() as stack:
+        fleet = stack.enter_context(closing(Fleet(url=url, folder=folder, replicas=replicas, kind=kind)))
+        settings = RabbitSettings(url=SecretStr(url), prefix=fleet.prefix)
+        bus = stack.enter_context(closing(RabbitBus(settings=settings)))
+        bus.declare(QUEUES)
+        ended, failed, done = set(), list[str](), Flag()
+
+        def listen(event: Event) -> None:
+            if isinstance(event.data, RestoreFailed):
+                failed.append(event.data.failure.detail)
+                done.set()
+            if isinstance(event.data, RestoreCompleted):
+                ended.add(event.data.request.request_id)
+                if len(ended) == len(orders):
+                    done.set()
+
+        bus.listen(listen)
+        begun = time.monotonic()
+        bus.publish(orders)
+        if not done.wait(600) or failed:
+            raise SystemExit(f"{len(orders) - len(ended)} of {len(orders)} restores did not end: {failed}")
+        return time.monotonic() - begun
+
+
+def standins(url: str, replicas: Sequence[int], jobs: int, rounds: int) -> list[Figure]:
+    """Measure with stand-ins."""
+    figures = []
+    for number in replicas:
+        took = []
+        for _ in range(rounds):
+            with tempfile.TemporaryDirectory(prefix="bench-scaling-") as name:
+                folder = Path(name)
+                objects = DirectoryStore(folder / "store")
+                orders = [order_tiny_restore(objects, folder, restore_key=uuid4().hex) for _ in range(jobs)]
+                took.append(spread(url, folder, number, orders, "standin"))
+        ideal = SECONDS * -(-jobs // number)
+        print(f"{number} replicas: {median(took):.2f} s, without cost {ideal:.0f} s")
+        figures.append(Figure(f"efficiency with {number} replicas", ideal / median(took), 0.95))
+    return figures
+
+
+def real(url: str, rounds: int) -> list[Figure]:
+    """Measure real CASA with one replica and with two; four restores of one small block."""
+    spec = BlockSpec(eb_uid=EB, mous_uid=MOUS, session=SessionName("session_1"))
+    block = ensure_blocks([spec], cache=ROOT / ".cache" / "observatory", workers=1)[0]
+    took = {1: [], 2: []}  # type: dict[int, list[float]]
+    for _ in range(rounds):
+        for number in took:
+            with tempfile.TemporaryDirectory(prefix="bench-scaling-") as name:
+                took[number].append(spread(url, Path(name), number, _orders(block, Path(name)), "casa"))
+    print(f"real CASA, 4 restores: {median(took[1]):.1f} s with one replica, {median(took[2]):.1f} s with two")
+    return [Figure("real CASA: speed of two replicas over one", median(took[1]) / median(took[2]), 1.6)]
+
+
+def _orders(block: MadeBlock, folder: Path) -> list[Event]:
+    objects = DirectoryStore(folder / "store")
+    products = write_products(MOUS, {SessionName("session_1"): [EB]}, [block], into=folder / "products")
+    return [
+        order_restore(
+            objects,
+            mous_uid=MOUS,
+            eb_uid=EB,
+            asdm=block.asdm,
+            products=products.files,
+            casa_version=block.facts.casa_version,
+            restore_key=uuid4().hex,
+        )
+        for _ in range(4)
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and judge."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replicas", nargs="+", type=int, default=REPLICAS)
+    parser.add_argument("--jobs", type=int, default=JOBS)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--casa", action="store_true", help="also with real CASA")
+    given = parser.parse_args(arguments)
+    print(f"load {os.getloadavg()[0]:.2f}")
+    with ExitStack() as stack:
+        url = stack.enter_context(RabbitServer()).url
+        figures = standins(url, given.replicas, given.jobs, given.rounds)
+        if given.casa:
+            figures += real(url, given.rounds)
+    close(figures)
+
+
+if __name__ == "__main__":
+    main()
