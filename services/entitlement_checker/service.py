@@ -80,11 +80,17 @@ class EntitlementChecker:
         match event.data:
             case RequestSubmitted(request=request):
                 return self._begin(event, request)
-            case ProductsReady(request=request):
-                answer = _release(event.data, self.judge(request))
+            case ProductsReady() as ready:
+                return self._end(event, ready)
             case other:
                 raise TypeError(f"{self.name} does not handle {other.type_name()}")
-        return [event.derive(answer, source=source_of(self.name))]
+
+    def _end(self, event: Event, ready: ProductsReady) -> list[Event]:
+        """Decide on the release of a result, unless its request was cancelled or has ended."""
+        if self._active.is_over(ready.request.request_id):
+            log.info("request_is_over_already")
+            return []
+        return [event.derive(_release(ready, self.judge(ready.request)), source=source_of(self.name))]
 
     def _begin(self, event: Event, request: RestoreRequest) -> list[Event]:
         """Decide on a request; how often it is sent makes no difference, since its id says which one it is."""

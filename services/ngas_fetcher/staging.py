@@ -17,7 +17,7 @@ from services.ngas_fetcher.pool import Group
 from services.ngas_fetcher.progress import Progress
 from services.ngas_fetcher.stop import Stop
 from shared import keys
-from shared.objects import ObjectStore
+from shared.objects import ObjectExistsError, ObjectStore
 from shared.objects.lease import Lease, Leases
 
 log = structlog.get_logger()
@@ -126,7 +126,14 @@ class AsdmStaging:
         stop.check()
         lease.check()
         manifest = AsdmManifest(eb_uid=holding.eb_uid, files=files)
-        ref = self._objects.put_bytes(_manifest_key(holding), manifest.model_dump_json(indent=1).encode())
+        try:
+            ref = self._objects.create(_manifest_key(holding), manifest.model_dump_json(indent=1).encode())
+        except ObjectExistsError:
+            # Whoever took over the claim of a fetcher that stalled was faster: its files are the ones that stay.
+            log.info("asdm_staged_by_another", eb_uid=holding.eb_uid)
+            found = self.find(holding)
+            assert found is not None, "what exists is found"
+            return StagedAsdm(manifest=found, reused=True)
         log.info("asdm_staged", eb_uid=holding.eb_uid, files=len(files), bytes=manifest.size, manifest=ref.key)
         return StagedAsdm(manifest=ref, reused=False)
 

@@ -28,6 +28,7 @@ from services.notifier.provenance import README, SUMS, files_of, trace_blocks, w
 from services.notifier.settings import NotifierSettings
 from services.notifier.transport import MailRefusedError, MailTransport
 from services.notifier.writer import Correspondents, MailWriter, undelivered_id
+from shared import keys
 from shared.bus import Delivery, Subscription
 from shared.ends import RequestEnd, mark_end
 from shared.objects import ObjectStore
@@ -88,7 +89,10 @@ class Notifier:
         ]
 
     def handle(self, event: Event, _delivery: Delivery) -> list[Event]:
-        """Deliver or refuse, by one mail per event however often it comes."""
+        """Deliver or refuse, by one mail per event however often it comes; of a cancelled request nothing is said."""
+        if self._objects.info(keys.cancelled(event.correlationid)) is not None:
+            log.info("request_is_cancelled")
+            return []
         match event.data:
             case ReleaseGranted() as granted:
                 return self._deliver(event, granted)

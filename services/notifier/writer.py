@@ -21,6 +21,10 @@ _TO_BE_CORRECTED = {ReasonCode.INVALID_MOUS_UID, ReasonCode.MOUS_OF_OTHER_PROJEC
 """After these the procedure asks for a new request without the history of mails."""
 
 
+_ASKED_WRONGLY = frozenset({ReasonCode.FIELD_NOT_FOUND, ReasonCode.FIELD_IS_SCIENCE, ReasonCode.SELECTION_NOT_FOUND})
+"""Reasons that the person who asked can mend."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Correspondents:
     """Who writes, who is written to, and how mails are signed; all from the settings."""
@@ -90,7 +94,7 @@ class MailWriter:
         """Tell support what failed, with the logs; ``notes`` are in the order of the failures."""
         people, request = self._people, failed.request
         reasons = list(dict.fromkeys(failure.reason for failure in failed.failures))
-        asked_wrongly = ReasonCode.FIELD_NOT_FOUND in reasons and request.contact_email is not None
+        asked_wrongly = not _ASKED_WRONGLY.isdisjoint(reasons) and request.contact_email is not None
         return self._write(
             event.id,
             request,

@@ -13,6 +13,7 @@ from contracts.messages import (
     ReleaseGranted,
     ReleaseWithheld,
     RequestAccepted,
+    RequestCancelled,
     RequestRefused,
     RequestSubmitted,
 )
@@ -40,6 +41,7 @@ from services.entitlement_checker.active import ActiveRequests
 from services.entitlement_checker.decide import MousFacts, PersonFacts
 from services.entitlement_checker.service import EntitlementChecker, build
 from services.entitlement_checker.settings import EntitlementCheckerSettings
+from shared.cancellation import cancel
 from shared.ends import RequestEnd, mark_end
 from shared.errors import DependencyAwayError
 from shared.objects import DirectorySettings, open_store
@@ -140,6 +142,14 @@ def test_a_user_nobody_knows_may_have_calibrators(service: EntitlementChecker) -
 def test_a_result_is_released_if_nothing_has_changed(service: EntitlementChecker) -> None:
     ready = ProductsReady(request=request_of(PI), blocks=(BLOCK,))
     assert said(service, ready) == ReleaseGranted(request=ready.request, blocks=(BLOCK,))
+
+
+def test_the_result_of_a_cancelled_request_is_not_released(service: EntitlementChecker, tmp_path: Path) -> None:
+    request = request_of(PI)
+    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
+    cancel(objects, RequestCancelled(request_id=request.request_id, mous_uid=request.mous_uid, by="apereira"))
+    event = Event.first(ProductsReady(request=request, blocks=(BLOCK,)), source="/alma-restore/test")
+    assert service.handle(event, RecordingDelivery()) == []
 
 
 def test_d7_a_result_is_withheld_if_qa3_began_meanwhile(service: EntitlementChecker, tables: ArchiveTables) -> None:

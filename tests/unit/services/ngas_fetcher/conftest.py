@@ -11,6 +11,7 @@ from contracts.messages import StructureResolved
 from observatory.ngas import NgasServer
 from services.ngas_fetcher.service import NgasFetcher, build
 from services.ngas_fetcher.settings import NgasFetcherSettings
+from shared.objects import ObjectStore
 from shared.objects.directory import DirectoryStore
 from tests.unit.services.ngas_fetcher.samples import EBS, PRODUCTS, REQUEST, STRUCTURE, write_asdm
 
@@ -69,8 +70,8 @@ def archived(server: NgasServer, tmp_path: Path) -> Archived:
 def make_fetcher(store: DirectoryStore, make_settings: MakeSettings) -> Iterator[Callable[..., NgasFetcher]]:
     made: list[NgasFetcher] = []
 
-    def make(**changes: object) -> NgasFetcher:
-        made.append(build(objects=store, settings=make_settings(**changes)))
+    def make(*, objects: ObjectStore = store, **changes: object) -> NgasFetcher:
+        made.append(build(objects=objects, settings=make_settings(**changes)))
         return made[-1]
 
     yield make

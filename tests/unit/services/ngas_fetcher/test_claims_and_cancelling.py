@@ -1,12 +1,14 @@
 """Two fetchers with one block, dead ones, and requests that are cancelled: against a real archive and a real store."""
 
 from datetime import timedelta
+from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from contracts.envelope import Event
 from contracts.messages import RequestCancelled
+from contracts.messages.parts import ObjectRef
 from observatory.ngas import Fault, NgasServer
 from shared.cancellation import cancel
 from shared.objects.directory import DirectoryStore
@@ -88,3 +90,22 @@ def test_a_request_cancelled_while_an_asdm_comes_leaves_no_partial_object(
     assert staged_of(delivery.published) == []
     assert not [info for info in store.list("asdm/") if info.key.endswith((bdf_names(0)[0], "manifest.json"))]
     assert list((store._root / "tmp").iterdir()) == []
+
+
+class Overtaken(DirectoryStore):
+    """A store in which another fetcher names its manifest just before this one does."""
+
+    def create(self, key: str, data: bytes) -> ObjectRef:
+        if key.endswith("/manifest.json") and self.info(key) is None:
+            super().create(key, data.replace(b'"kind": "asdm"', b'"kind":  "asdm"'))
+        return super().create(key, data)
+
+
+def test_a_fetcher_that_was_overtaken_leaves_the_others_manifest_alone(
+    make_fetcher: Make, archived: Archived, tmp_path: Path
+) -> None:
+    overtaken = Overtaken(tmp_path / "overtaken")
+    staged = staged_of(run(make_fetcher(objects=overtaken), archived))
+    assert len(staged) == 2
+    for message in staged:
+        assert b'"kind":  "asdm"' in overtaken.read(message.asdm)

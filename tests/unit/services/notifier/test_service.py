@@ -18,6 +18,7 @@ from contracts.messages import (
     ProductsReady,
     ReleaseGranted,
     ReleaseWithheld,
+    RequestCancelled,
     RequestFailed,
     RequestRefused,
     TicketRefused,
@@ -31,6 +32,7 @@ from services.notifier.provenance import UndeliverableFileError
 from services.notifier.service import Notifier, build
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
 from shared import keys
+from shared.cancellation import cancel
 from shared.ends import find_end
 from shared.objects import ObjectStore
 from tests.support.delivery import RecordingDelivery
@@ -196,12 +198,24 @@ def test_a_failure_is_told_with_the_whole_log(notifier: Notifier, objects: Objec
     assert attachment.get_payload(decode=True) == log
 
 
-def test_a_field_that_is_not_there_is_told_to_the_contact_too(
-    notifier: Notifier, objects: ObjectStore, tmp_path: Path
+@pytest.mark.parametrize(
+    "reason", [ReasonCode.FIELD_NOT_FOUND, ReasonCode.FIELD_IS_SCIENCE, ReasonCode.SELECTION_NOT_FOUND]
+)
+def test_what_cannot_be_had_as_it_was_asked_for_is_told_to_the_contact_too(
+    notifier: Notifier, objects: ObjectStore, tmp_path: Path, reason: ReasonCode
 ) -> None:
-    wrong: BlockFailure = failure(objects).model_copy(update={"reason": ReasonCode.FIELD_NOT_FOUND})
+    wrong: BlockFailure = failure(objects).model_copy(update={"reason": reason})
     handle(notifier, event_of(RequestFailed(request=REQUEST, failures=(wrong,))))
     assert parsed(mails(tmp_path)[0].read_bytes())["Cc"] == "operations@example.org, contact@example.org"
+
+
+def test_of_a_cancelled_request_nothing_is_laid_out_mailed_or_said(
+    notifier: Notifier, objects: ObjectStore, tmp_path: Path
+) -> None:
+    cancel(objects, RequestCancelled(request_id=REQUEST.request_id, mous_uid=REQUEST.mous_uid, by="vrubin"))
+    assert handle(notifier, granted(objects)) == []
+    assert mails(tmp_path) == []
+    assert not list(tmp_path.glob("deliveries/*"))
 
 
 def test_an_event_that_is_not_its_own_is_an_error(notifier: Notifier, objects: ObjectStore) -> None:
