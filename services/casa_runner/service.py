@@ -46,6 +46,11 @@ class CasaRunner:
         Starts CASA.
     registry
         Where the runner's metrics are declared; one of its own if None.
+
+    Attributes
+    ----------
+    registry
+        The same, for whoever shows the metrics.
     """
 
     def __init__(
@@ -64,7 +69,8 @@ class CasaRunner:
         self._stopping = Flag()
         self._leases = Leases(objects=objects)
         self._cancellations = Cancellations(objects=objects)
-        self._metrics = RunnerMetrics(registry or CollectorRegistry())
+        self.registry = registry or CollectorRegistry()
+        self._metrics = RunnerMetrics(self.registry)
         self._restorer = Restorer(
             settings=settings, objects=objects, workspace=workspace, launcher=launcher, metrics=self._metrics
         )

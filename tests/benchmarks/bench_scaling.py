@@ -37,6 +37,7 @@ from tests.support.rabbitmq import RabbitServer
 
 JOBS = 64
 SECONDS = 2.0
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 REPLICAS = (1, 2, 4, 8, 16)
 EB, MOUS = ExecBlockUid("uid://A002/Xc7111c/X3979"), MousUid("uid://A001/X1284/X265f")
 ROOT = Path(__file__).parents[2]
@@ -104,7 +105,7 @@ def standins(url: str, replicas: Sequence[int], jobs: int, rounds: int) -> list[
     for number in replicas:
         took = []
         for _ in range(rounds):
-            with tempfile.TemporaryDirectory(prefix="bench-scaling-") as name:
+            with tempfile.TemporaryDirectory(prefix="bench-scaling-", dir=MEMORY) as name:
                 folder = Path(name)
                 objects = DirectoryStore(folder / "store")
                 orders = [order_tiny_restore(objects, folder, restore_key=uuid4().hex) for _ in range(jobs)]
@@ -122,7 +123,7 @@ def real(url: str, rounds: int) -> list[Figure]:
     took = {1: [], 2: []}  # type: dict[int, list[float]]
     for _ in range(rounds):
         for number in took:
-            with tempfile.TemporaryDirectory(prefix="bench-scaling-") as name:
+            with tempfile.TemporaryDirectory(prefix="bench-scaling-", dir=MEMORY) as name:
                 took[number].append(spread(url, Path(name), number, _orders(block, Path(name)), "casa"))
     print(f"real CASA, 4 restores: {median(took[1]):.1f} s with one replica, {median(took[2]):.1f} s with two")
     return [Figure("real CASA: speed of two replicas over one", median(took[1]) / median(took[2]), 1.6)]

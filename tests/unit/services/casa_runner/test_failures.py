@@ -19,7 +19,7 @@ from contracts.messages import RequestCancelled
 from contracts.messages.parts import ObjectRef
 from contracts.reasons import ReasonCode
 from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError, ScratchFullError
-from services.casa_runner.service import build
+from services.casa_runner.service import CasaRunner, build
 from services.casa_runner.settings import CasaRunnerSettings
 from shared.cancellation import cancel
 from shared.errors import DependencyAwayError
@@ -31,6 +31,25 @@ from tests.support.delivery import RecordingDelivery
 
 # Whether the process may take more than the first limit.
 LARGE = "(__import__('resource').getrlimit(__import__('resource').RLIMIT_DATA)[0] > 2**30)"
+
+
+class Cancelling(RecordingDelivery):
+    """Somebody cancels the request when a step is said; before the first if the step has no name."""
+
+    def __init__(self, runner: CasaRunner, order: Event, *, at: str) -> None:
+        super().__init__()
+        request = order.data.request  # type: ignore[attr-defined]  # an order has one
+        message = RequestCancelled(request_id=request.request_id, mous_uid=request.mous_uid, by="vera")
+        self._runner = runner
+        self._word = Event.first(message, source="/test")
+        self._at = at
+
+    def publish(self, events: Sequence[Event]) -> None:
+        super().publish(events)
+        if getattr(events[-1].data, "step", "") == self._at:
+            self._runner.hear(self._word)
+
+
 HANG = "import time\nwhile True: time.sleep(1)\n"
 
 
@@ -129,26 +148,30 @@ def test_a_casa_that_writes_is_not_silent(bench: Bench) -> None:
     assert restored(bench.runner(behaviour, hang_limit=0.8).handle(bench.order(), RecordingDelivery()))
 
 
-def test_a_cancelled_request_ends_casa_within_seconds_and_nothing_more_is_said(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("step", "behaviour"), [("", HANG), ("inputs", HANG), ("importasdm", HANG), ("split", "say('split', 80)\n" + HANG)]
+)
+def test_a_request_that_is_cancelled_at_any_step_ends_casa_within_seconds_and_nothing_more_is_said(
+    bench: Bench, step: str, behaviour: str
+) -> None:
     event = bench.order()
-    runner = bench.runner(HANG)
-    request = event.data.request  # type: ignore[attr-defined]  # an order has one
-    message = RequestCancelled(request_id=request.request_id, mous_uid=request.mous_uid, by="vera")
-
-    class Cancelling(RecordingDelivery):
-        """Somebody cancels when CASA has come to its first step."""
-
-        def publish(self, events: Sequence[Event]) -> None:
-            super().publish(events)
-            if getattr(events[-1].data, "step", "") == "importasdm":
-                runner.hear(Event.first(message, source="/test"))
-
+    runner = bench.runner(behaviour)
+    delivery = Cancelling(runner, event, at=step)
     begun = time.monotonic()
-    assert runner.handle(event, Cancelling()) == []
+    assert runner.handle(event, delivery) == []
     assert time.monotonic() - begun < 5
-    assert bench.launcher.started[0].wait(0) == -signal.SIGKILL
+    assert all(casa.wait(0) == -signal.SIGKILL for casa in bench.launcher.started)
     assert bench.left == []
     assert not list(bench.objects.list("requests/"))
+
+
+def test_a_request_that_is_cancelled_while_its_result_is_stored_says_nothing_and_leaves_the_result(
+    bench: Bench,
+) -> None:
+    event = bench.order()
+    runner = bench.runner()
+    assert runner.handle(event, Cancelling(runner, event, at="store")) == []
+    assert restored(bench.runner().handle(bench.order(), RecordingDelivery())).reused
 
 
 def test_a_request_that_was_cancelled_before_starts_nothing(bench: Bench) -> None:
