@@ -12,7 +12,8 @@ class RetryPolicy:
     Attributes
     ----------
     delays
-        Seconds to wait after the first, second, … failed attempt; the last one repeats.
+        Seconds to wait after the first, second, … failed attempt; the last one repeats. It stays short, so that
+        what waits for a dependency goes on within seconds of its return.
     spread
         Each delay is multiplied by one of these, drawn by lot: what failed together comes back one by one.
     deadline
@@ -21,7 +22,7 @@ class RetryPolicy:
         Attempts that an error nobody foresaw gets before it is a dead letter.
     """
 
-    delays: tuple[float, ...] = (1.0, 5.0, 30.0, 120.0, 600.0)
+    delays: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0)
     spread: tuple[float, ...] = (0.8, 1.0, 1.25)
     deadline: float = 3 * 24 * 3600.0
     unexpected_attempts: int = 3
