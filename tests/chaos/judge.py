@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from uuid import UUID
@@ -23,11 +23,12 @@ from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names, topology
 from shared.errors import RestoreError
 from shared.objects.lease import Leases
+from shared.objects.lease_records import SystemClock
 from shared.objects.s3 import S3Store
 from tests.chaos.site import Site
 
 _ENDS = (DeliveryAnnounced, RequestRefused, RequestFailed, ReleaseWithheld)
-_READ_TIMEOUT = 60.0
+_QUIET = 6.0
 
 
 def read_journal(url: str, names: Names) -> list[Event]:
@@ -91,12 +92,22 @@ def damaged_objects(store: S3Store) -> Iterator[str]:
     yield from (f"object {key} is named by a manifest and missing" for key in sorted(named - tars))
 
 
+class Tomorrow(SystemClock):
+    """A clock by which every lease that nobody renews is over."""
+
+    def now(self) -> datetime:
+        """Tell the time a day later."""
+        return super().now() + timedelta(days=1)
+
+
 def leftovers(store: S3Store, *, scratch: Path) -> Iterator[str]:
-    """Sweep once, as every service does now and then, and say what is still left behind."""
+    """Sweep as services do now and then, and say what is still left behind; leases of the dead may last until then."""
     store.sweep(timedelta(0))
+    leases = Leases(objects=store, clock=Tomorrow())
+    leases.sweep(timedelta(0))
     if again := store.sweep(timedelta(0)):
         yield f"{again} things of killed writers in the object store that no sweep removes"
-    yield from (f"lease of {record.key}" for record in Leases(objects=store).standing())
+    yield from (f"lease of {record.key}" for record in leases.standing())
     yield from (f"working directory {path}" for path in sorted(scratch.glob("attempts/*")))
 
 
@@ -133,10 +144,11 @@ def restless_ends(site: Site) -> Iterator[str]:
 
 
 def wait_until_empty(settings: RabbitSettings, retry: RetryPolicy, *, timeout: float) -> None:
-    """Wait until the queues have run empty, as long as that may take."""
-    until = monotonic() + timeout
-    while any(queues_not_empty(settings, retry)) and monotonic() < until:
-        pass
+    """Wait until the queues have been empty for a while: what is at work is in none, and says something in the end."""
+    until, empty_since = monotonic() + timeout, monotonic()
+    while monotonic() < min(until, empty_since + _QUIET):
+        if any(queues_not_empty(settings, retry)):
+            empty_since = monotonic()
 
 
 def repeated(events: Iterable[Event]) -> int:

@@ -12,7 +12,8 @@ from contracts.messages.parts import RestoreRequest, Selection
 from contracts.reasons import ReasonCode
 from observatory import metadata_demo
 from observatory.metadata_entities import DemoAccount, DemoMous
-from tests.chaos.tiny_alma import CALIBRATORS, FIELDS, tiny_mous
+from tests.chaos.tiny_alma import CALIBRATORS, tiny_mous
+from tests.support.casa_standin import FIELDS
 
 QUEUES_OF_POISON = (
     "entitlement-checker",

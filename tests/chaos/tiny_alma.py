@@ -16,8 +16,8 @@ from observatory.ngas.locations import location_report
 from observatory.ngas.server import NgasServer
 from observatory.products_names import ProductNames
 from observatory.products_xml import manifest_xml
+from tests.support.casa_standin import FIELDS, write_tiny_asdm
 
-FIELDS = ("J0510+1800", "HLX_Target")
 CALIBRATORS = ("J0510+1800",)
 _BINARY_BYTES = 20_000
 
@@ -103,20 +103,7 @@ def _write_asdm(folder: Path, eb_uid: ExecBlockUid) -> None:
     binary = ExecBlockUid(f"{eb_uid}00")
     (folder / "ASDMBinary").mkdir(parents=True)
     (folder / "ASDMBinary" / binary.file_form).write_bytes(eb_uid.encode() * (_BINARY_BYTES // len(eb_uid) + 1))
-    fields = [f"<fieldId>{n}</fieldId><fieldName>{name}</fieldName>" for n, name in enumerate(FIELDS)]
-    configuration = (
-        "<configDescriptionId>0</configDescriptionId><correlationMode>CROSS_ONLY</correlationMode>"
-        "<numDataDescription>1</numDataDescription>"
-    )
-    main = [
-        "<time>5045097615000000512</time><numAntenna>8</numAntenna><numIntegration>5</numIntegration>"
-        f"<configDescriptionId>0</configDescriptionId><fieldId>{n}</fieldId>"
-        f'<dataUID><EntityRef entityId="{binary}"/></dataUID>'
-        for n in range(len(FIELDS))
-    ]
-    for name, rows in (("Field", fields), ("ConfigDescription", [configuration]), ("Main", main)):
-        body = "".join(f"<row>{row}</row>" for row in rows)
-        (folder / f"{name}.xml").write_text(f"<{name}Table>{body}</{name}Table>")
+    write_tiny_asdm(folder, binary=binary)
 
 
 def _write_products(folder: Path, mous: DemoMous) -> None:

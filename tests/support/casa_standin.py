@@ -21,7 +21,7 @@ FIELDS = ("J0510+1800", "HLX_Target")
 ROWS_PER_FIELD = 28 * 5
 TABLE = "x.ms.bcal.tbl"
 
-_BEGIN = """
+BEGIN = """
 import json, os, signal, sys, time, pathlib
 job = json.loads(pathlib.Path(sys.argv[1]).read_text())
 fields = job["fields"] or list(job["rows_by_field"])
@@ -31,12 +31,12 @@ def say(step, percent):
     progress.flush()
 say("importasdm", 10)
 """
-_END = f"""
+END = f"""
 for folder in ("", "FIELD"):
     path = pathlib.Path(job["output"], folder)
     path.mkdir()
     for name in ("table.dat", "table.info", "table.lock"):
-        (path / name).write_bytes(b"x")
+        (path / name).write_bytes((job["asdm"] + name).encode())
 rows = {{name: job["rows_by_field"][name] for name in fields}}
 output = {{"rows": sum(rows.values()), "columns": {sorted(COLUMNS)}, "subtables": {sorted(SUBTABLES)},
            "rows_by_field": rows}}
@@ -60,7 +60,7 @@ class StandInLauncher:
 
     def __init__(self, folder: Path, behaviour: str = "") -> None:
         self._script = folder / "stand_in.py"
-        self._script.write_text(_BEGIN + behaviour + _END)
+        self._script.write_text(BEGIN + behaviour + END)
         self._processes = ProcessLauncher(command=[sys.executable])
         self.started: list[CasaProcess] = []
         self.needs: list[Needs] = []
@@ -88,13 +88,16 @@ def order_tiny_restore(objects: ObjectStore, folder: Path, **changes: object) ->
     if not asdm.exists():
         asdm.mkdir()
         products.mkdir()
-        _write_asdm(asdm)
+        write_tiny_asdm(asdm)
         _write_products(products)
     given = {"mous_uid": MOUS, "eb_uid": EB, "asdm": asdm, "products": sorted(products.iterdir())}
     return order_restore(objects, **(given | changes))  # type: ignore[arg-type]  # a table of keywords
 
 
-def _write_asdm(folder: Path) -> None:
+def write_tiny_asdm(folder: Path, *, binary: str | None = None) -> None:
+    """Write the tables that the runner looks at; ``binary`` is the UID of the binary data that Main names."""
+    data = f'<dataUID><EntityRef entityId="{binary}"/></dataUID>' if binary else ""
+
     def write(name: str, *rows: str) -> None:
         body = "".join(f"<row>{row}</row>" for row in rows)
         (folder / f"{name}.xml").write_text(f"<{name}Table>{body}</{name}Table>")
@@ -122,7 +125,7 @@ def _write_asdm(folder: Path) -> None:
         "Main",
         *(
             f"<time>5045097615000000512</time><numAntenna>8</numAntenna><numIntegration>5</numIntegration>"
-            f"<configDescriptionId>0</configDescriptionId><fieldId>{number}</fieldId><scanNumber>{number}</scanNumber>"
+            f"<configDescriptionId>0</configDescriptionId><fieldId>{number}</fieldId><scanNumber>{number}</scanNumber>{data}"
             for number in range(len(FIELDS))
         ),
     )
