@@ -29,7 +29,7 @@ from shared.housekeeping import Housekeeping
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
-from shared.service import Listener, Service, Speaker, source_of
+from shared.service import Listener, Measured, Service, Speaker, source_of
 from shared.settings import RuntimeSettings, explain
 
 log = structlog.get_logger()
@@ -167,7 +167,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     service = build(objects=objects)
     retry = settings.retry_policy()
     bus = RabbitBus(settings=settings.bus, retry=retry)
-    registry = CollectorRegistry()
+    registry = registry_of(service)
     try:
         bus.declare(QUEUES)
         runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), objects=objects)
@@ -192,6 +192,14 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
         service.close()
         objects.close()
     log.info("service_stopped", service=service.name, finished=finished)
+
+
+def registry_of(service: Service) -> CollectorRegistry:
+    """Make the registry that a process shows, with the service's own metrics in it if it has any."""
+    registry = CollectorRegistry()
+    if isinstance(service, Measured):
+        registry.register(service.registry)
+    return registry
 
 
 def _is_ready(bus: Bus, objects: ObjectStore, service: Service) -> bool:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
+from prometheus_client import CollectorRegistry
+
 from contracts.envelope import Event
 from shared.bus import Subscription
 
@@ -46,6 +48,15 @@ class Speaker(Protocol):
 
     def rest(self) -> None:
         """Say no more; called before the bus is drained."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A service with metrics of its own, beside those that the runtime keeps of every service."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """Where its metrics are declared."""
 
 
 def source_of(service: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import Queue
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter
 from structlog.contextvars import get_contextvars
 
 from contracts.envelope import Event
@@ -14,7 +14,7 @@ from shared.bus import Delivery, RetryPolicy, Subscription
 from shared.bus.memory import MemoryBus
 from shared.errors import DependencyAwayError
 from shared.metrics import ServiceMetrics
-from shared.runtime import Runtime
+from shared.runtime import Runtime, registry_of
 from shared.service import source_of
 from tests.support.samples import REQUEST, TICKET
 
@@ -143,3 +143,14 @@ def test_a_service_that_speaks_of_its_own_accord_does_so_until_it_is_to_rest(bus
     assert herald.speaks
     runtime.rest()
     assert not herald.speaks
+
+
+def test_a_services_own_metrics_are_shown_with_those_of_the_runtime() -> None:
+    service = Echo(lambda event, delivery: [])
+    assert list(registry_of(service).collect()) == []
+    measured = CollectorRegistry()
+    Counter("restores", "Restores by way", registry=measured).inc(2)
+    service.registry = measured  # type: ignore[attr-defined]  # a service may have metrics, or not
+    shown = registry_of(service)
+    ServiceMetrics(shown)
+    assert shown.get_sample_value("restores_total") == 2
