@@ -1,11 +1,13 @@
 """What all tests share: the cache of synthetic execution blocks, and the rule that CI skips nothing."""
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from structlog.stdlib import ProcessorFormatter
 
 from tests.support.docker_engine import DockerEngine
 from tests.support.postgresql import PostgresServer
@@ -13,9 +15,13 @@ from tests.support.rabbitmq import RabbitServer
 from tests.support.slurm import SlurmCluster
 
 
-@pytest.fixture(scope="session", autouse=True)
-def plain_logs() -> None:
-    """Log tracebacks plainly: the pretty ones show all variables and take half a second each."""
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Begin every test with logs as they are here, whatever the one before configured.
+
+    Tracebacks are plain: the pretty ones show all variables and take half a second each.
+    """
+    structlog.reset_defaults()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -23,6 +29,10 @@ def plain_logs() -> None:
             structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
         ]
     )
+    yield
+    root = logging.getLogger()
+    root.handlers = [entry for entry in root.handlers if not isinstance(entry.formatter, ProcessorFormatter)]
+    root.setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")
