@@ -1,5 +1,6 @@
 """What every object store promises, held against each adapter."""
 
+import gc
 import hashlib
 import threading
 import tracemalloc
@@ -118,6 +119,7 @@ def test_a_large_stream_passes_with_bounded_memory(harness: StoreHarness, tmp_pa
     try:
         ref = harness.store.put("large/stream", large(VERY_LARGE))
         _, storing = tracemalloc.get_traced_memory()
+        gc.collect()  # parts that were sent hang in cycles for a while; they are not the reading's
         tracemalloc.reset_peak()
         harness.store.fetch_to(ref, tmp_path / "large")
         _, fetching = tracemalloc.get_traced_memory()
@@ -129,7 +131,7 @@ def test_a_large_stream_passes_with_bounded_memory(harness: StoreHarness, tmp_pa
     assert (ref.size, ref.sha256) == (VERY_LARGE, digest.hexdigest())
     with (tmp_path / "large").open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == ref.sha256
-    assert storing < 6.5 * 16 * MIB
+    assert storing < 7.5 * 16 * MIB  # three parts on their way, one that fills, and their copies for a moment
     assert fetching < 8 * MIB
     info = harness.store.info("large/stream")
     assert info is not None
