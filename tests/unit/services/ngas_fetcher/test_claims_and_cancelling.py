@@ -23,7 +23,7 @@ def test_two_fetchers_with_the_same_block_fetch_it_once(
     make_fetcher: Make, archived: Archived, server: NgasServer
 ) -> None:
     """Given one that is in the middle of a block, when another gets the same, then that one waits and finds it."""
-    server.faults.set(Fault(stall=0.25, stall_after=10, times=1), file_id=FIRST_BDF)
+    server.faults.set(Fault(stall=3.0, stall_after=10, times=1), file_id=FIRST_BDF)
     first, second = RecordingDelivery(), RecordingDelivery()
     worker = Thread(target=lambda: make_fetcher(stall_timeout=30).handle(archived.event, first))
     worker.start()
