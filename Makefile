@@ -19,7 +19,7 @@ demo: $(VENV)/.demo  ## Run the main job on a miniature ALMA: requests in, calib
 test: $(VENV)/.dev  ## Run every check and test, with real RabbitMQ, S3 and CASA
 	./tests/support/prerequisites
 	$(MAKE) --no-print-directory check
-	$(BIN)/pytest
+	./tests/support/run-all
 
 check: $(VENV)/.dev  ## Style and types
 	$(BIN)/ruff check .
