@@ -1,7 +1,7 @@
 """Show requests on a terminal: a live table of requests, their execution blocks and steps."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
@@ -57,10 +57,19 @@ def _block_text(block: BlockProgress) -> Text:
     return Text(f"{block.state.value}{step}", style=_BLOCK_STYLE.get(block.state, "dim"))
 
 
+def _clock(time: datetime) -> str:
+    """Tell a time as people here read it, with the day if that is another."""
+    local = time.astimezone()
+    return f"{local:%H:%M}" if local.date() == datetime.now(UTC).astimezone().date() else f"{local:%-d %b %H:%M}"
+
+
 def _bar(block: BlockProgress) -> RenderableType:
-    if block.state.is_end or not block.percent:
+    if block.state.is_end or not (block.percent or block.expected_end):
         return Text("")
-    return ProgressBar(total=100, completed=block.percent, width=30)
+    grid = Table.grid(padding=(0, 1))
+    end = f"until {_clock(block.expected_end)}" if block.expected_end else ""
+    grid.add_row(ProgressBar(total=100, completed=block.percent, width=20), Text(end, no_wrap=True))
+    return grid
 
 
 def event_line(event: Event) -> Text:
@@ -81,4 +90,6 @@ def event_note(event: Event) -> str:
     names = ("reason", "detail", "entitlement", "step", "percent", "service", "cause", "address", "runner", "reused")
     holders = (data, data.get("failure") or {}, data.get("block") or {})
     found = {name: holder[name] for holder in holders for name in names if holder.get(name) not in (None, "", False)}
+    if end := getattr(event.data, "expected_end", None):
+        found["until"] = _clock(end)
     return " ".join(f"{name}={value}" for name, value in found.items())

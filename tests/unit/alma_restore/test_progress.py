@@ -1,7 +1,9 @@
 """A watcher's view of a request: a fold over its events that bears repeats and lateness."""
 
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -71,6 +73,23 @@ def test_progress_of_a_later_step_replaces_that_of_an_earlier() -> None:
     message = RestoreProgressed.model_validate(later.data.model_dump() | {"step": "split", "percent": 90})
     progress.apply(later.derive(message, source="/alma-restore/test"))
     assert (progress.blocks[EB].step, progress.blocks[EB].percent) == ("split", 90)
+
+
+@pytest.mark.parametrize(("ahead", "shown"), [(timedelta(0), "%H:%M"), (timedelta(days=400), "%b %H:%M")])
+def test_the_expected_end_is_shown_until_the_block_has_ended(ahead: timedelta, shown: str) -> None:
+    end = datetime.now(UTC) + ahead
+    told = BY_TOPIC["restore.progressed"]
+    message = RestoreProgressed.model_validate(told.data.model_dump() | {"expected_end": end})
+    progress = fold("structure.resolved", "restore.started")
+    progress.apply(told.derive(message, source="/alma-restore/test"))
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(requests_table([("title", progress)]))
+    console.print(event_line(told.derive(message, source="/alma-restore/test")), soft_wrap=True)
+    text = console.export_text()
+    assert "restoring: applycal " in text
+    assert text.count(f"{end.astimezone():{shown}}") >= 2
+    progress.apply(BY_TOPIC["restore.completed"])
+    assert progress.blocks[EB].expected_end is None
 
 
 def test_every_event_and_every_state_can_be_drawn() -> None:

@@ -5,7 +5,7 @@ A stand-in script takes CASA's place, in a process of its own as CASA would be.
 
 import os
 import tarfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -75,6 +75,22 @@ def test_progress_is_said_at_most_once_per_interval(bench: Bench, tmp_path: Path
     runner._settings = runner._settings.model_copy(update={"progress_interval": 3600.0})
     runner.handle(bench.order(), delivery)
     assert [event.topic for event in delivery.published] == ["restore.started", "restore.progressed"]
+
+
+def test_the_end_is_foretold_from_restores_of_the_same_way(bench: Bench) -> None:
+    first, second = RecordingDelivery(), RecordingDelivery()
+    bench.runner().handle(bench.order(), first)
+    begun = datetime.now(UTC)
+    bench.runner().handle(bench.order(restore_key="another"), second)
+
+    def ends(delivery: RecordingDelivery) -> list[datetime | None]:
+        said = [event.data for event in delivery.published]
+        return [word.expected_end for word in said if isinstance(word, RestoreProgressed) and word.step == "importasdm"]
+
+    assert ends(first) == [None]
+    [end] = ends(second)
+    assert end is not None
+    assert begun <= end <= begun + timedelta(seconds=60)
 
 
 def test_a_selection_is_delivered_alone_and_calls_for_other_fields_are_left_out(bench: Bench) -> None:
