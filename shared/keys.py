@@ -61,8 +61,8 @@ def trigger(request_id: UUID) -> str:
 
 
 def active(mous_uid: MousUid, selection: str) -> str:
-    """Folder of the records of who is served a MOUS; ``selection`` digests the chosen fields."""
-    return f"active/{mous_uid.file_form}/{selection}/"
+    """Key of the record of who is served a MOUS; ``selection`` digests what of it was chosen."""
+    return f"active/{mous_uid.file_form}.{selection}.json"
 
 
 NOT_RESTORABLE = "not-restorable/"

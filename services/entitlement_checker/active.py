@@ -1,10 +1,10 @@
 """Who is being served: at most one active request for the same MOUS and selection, unless forced.
 
-The records of a MOUS and selection are a chain of numbered objects, of which the last
-one counts. It names the requests that were active when it was made. Whoever wants to
-begin and finds that they are over (ended and told, or cancelled) or too old makes the
-next link; of several who do so at one moment the store lets one succeed. The last link
-is never removed, so the chain cannot be begun anew behind somebody's back.
+One record for each MOUS and selection names the requests that were active when it was
+written. Whoever comes first creates it. Whoever comes later and finds that those are over
+(ended and told, or cancelled) or too old replaces it, on condition that it is still the
+record that was read: of several who do so at one moment the store lets one succeed. The
+record is never removed, so nobody begins behind somebody's back.
 
 A request that is stuck (a dead letter that nobody looks at) stops counting after a
 while, so that it cannot keep others away for ever.
@@ -12,17 +12,17 @@ while, so that it cannot keep others away for ever.
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from contracts.messages.parts import RestoreRequest
+from contracts.messages.parts import ObjectRef, RestoreRequest
 from shared import keys
 from shared.ends import is_over
-from shared.objects import ObjectExistsError, ObjectMissingError, ObjectStore
+from shared.objects import ObjectChangedError, ObjectExistsError, ObjectStore
 
 log = structlog.get_logger()
 
@@ -37,8 +37,8 @@ class Holder(BaseModel):
     since: datetime
 
 
-class _Link(BaseModel):
-    """The requests that were active when this link was made."""
+class _Record(BaseModel):
+    """The requests that were active when this was written."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -77,16 +77,38 @@ class ActiveRequests:
         DependencyAwayError
             If the store does not answer.
         """
-        folder = keys.active(request.mous_uid, _digest(request))
-        while True:
-            number, holders = self._last(folder)
+        key = keys.active(request.mous_uid, _digest(request))
+        # Mostly nobody was before: then this is the only thing that the store is asked.
+        while not self._is_first(key, request):
+            holders, found = self._read(key)
             if any(holder.request_id == request.request_id for holder in holders):
                 return None
             active = [holder for holder in holders if self._is_active(holder)]
             if active and not request.force:
                 return active[0]
-            if self._append(folder, number + 1, (*active, self._holder(request))):
+            if self._is_next(found, (*active, self._holder(request))):
                 return None
+        return None
+
+    def _is_first(self, key: str, request: RestoreRequest) -> bool:
+        try:
+            self._objects.create(key, _encoded(self._holder(request)))
+        except ObjectExistsError:
+            return False
+        return True
+
+    def _is_next(self, found: ObjectRef, holders: Sequence[Holder]) -> bool:
+        """Write who is active from now on; False if somebody else did since the record was read."""
+        try:
+            self._objects.replace(found.key, _encoded(*holders), expected=found)
+        except ObjectChangedError:
+            return False
+        return True
+
+    def _read(self, key: str) -> tuple[tuple[Holder, ...], ObjectRef]:
+        data = self._objects.get(key)
+        ref = ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        return _Record.model_validate_json(data).holders, ref
 
     def _holder(self, request: RestoreRequest) -> Holder:
         return Holder(request_id=request.request_id, ticket=request.ticket, since=self._clock())
@@ -97,42 +119,9 @@ class ActiveRequests:
             return False
         return not self.is_over(holder.request_id)
 
-    def _last(self, folder: str) -> tuple[int, tuple[Holder, ...]]:
-        """Return number and holders of the last link; a link that is gone has a successor."""
-        while True:
-            numbers = self._numbers(folder)
-            if not numbers:
-                return 0, ()
-            try:
-                data = self._objects.get(_key(folder, numbers[-1]))
-            except ObjectMissingError:
-                continue
-            return numbers[-1], _Link.model_validate_json(data).holders
 
-    def _append(self, folder: str, number: int, holders: tuple[Holder, ...]) -> bool:
-        """Make the next link; False if somebody else did, then or before.
-
-        Links before the last may be removed, so that a number which somebody read long ago may
-        be free again: only who sees no later link afterwards has made the last one.
-        """
-        try:
-            self._objects.create(_key(folder, number), _Link(holders=holders).model_dump_json().encode())
-        except ObjectExistsError:
-            return False
-        numbers = self._numbers(folder)
-        if numbers[-1] != number:
-            self._objects.delete(_key(folder, number))
-            return False
-        for old in numbers[:-1]:
-            self._objects.delete(_key(folder, old))
-        return True
-
-    def _numbers(self, folder: str) -> list[int]:
-        return sorted(int(info.key.rpartition("/")[2].removesuffix(".json")) for info in self._objects.list(folder))
-
-
-def _key(folder: str, number: int) -> str:
-    return f"{folder}{number:08d}.json"
+def _encoded(*holders: Holder) -> bytes:
+    return _Record(holders=holders).model_dump_json().encode()
 
 
 def _digest(request: RestoreRequest) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.messages import RequestCancelled
-from contracts.messages.parts import MailKind, RestoreRequest, Selection
+from contracts.messages.parts import MailKind, ObjectRef, RestoreRequest, Selection
 from services.entitlement_checker.active import ActiveRequests
 from shared.cancellation import cancel
 from shared.ends import RequestEnd, mark_end
@@ -156,8 +156,8 @@ def test_of_many_at_one_moment_one_begins(earlier: bool, objects: ObjectStore, c
         assert sum(threads.map(ask, range(8))) == 1
 
 
-class SlowReader:
-    """A store that lets others go on between a look at the links and the making of the next one."""
+class SlowWriter:
+    """A store that lets others go on between a look at the record and its replacement."""
 
     def __init__(self, objects: ObjectStore, meanwhile: list[RestoreRequest], clock: Clock) -> None:
         self._objects = objects
@@ -167,25 +167,47 @@ class SlowReader:
     def __getattr__(self, name: str) -> object:
         return getattr(self._objects, name)
 
-    def create(self, key: str, data: bytes) -> object:
+    def replace(self, key: str, data: bytes, *, expected: ObjectRef) -> object:
         while self._meanwhile:
             request = self._meanwhile.pop(0)
             assert begins(self._others, request)
             if self._meanwhile:
                 end(self._objects, request)
-        return self._objects.create(key, data)
+        return self._objects.replace(key, data, expected=expected)
 
 
 def test_who_looked_long_ago_does_not_begin_behind_the_back_of_who_came_since(
-    objects: ObjectStore, clock: Clock
+    active: ActiveRequests, objects: ObjectStore, clock: Clock
 ) -> None:
+    before = a_request()
+    assert begins(active, before)
+    end(objects, before)
     since = [a_request() for _ in range(3)]
     last = since[-1]
-    slow = SlowReader(objects, since, clock)
+    slow = SlowWriter(objects, since, clock)
     store: ObjectStore = slow  # type: ignore[assignment]  # passes everything else on
     holder = ActiveRequests(objects=store, longest=timedelta(days=7), clock=clock).begin(a_request())
     assert holder is not None
     assert holder.request_id == last.request_id
+
+
+class Counting:
+    """A store that counts what it is asked."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> object:
+        self.asked.append(name)
+        return getattr(self._objects, name)
+
+
+def test_where_nobody_was_before_the_store_is_asked_once(objects: ObjectStore, clock: Clock) -> None:
+    counting = Counting(objects)
+    store: ObjectStore = counting  # type: ignore[assignment]  # passes everything on
+    assert begins(ActiveRequests(objects=store, longest=timedelta(days=7), clock=clock), a_request())
+    assert counting.asked == ["create"]
 
 
 def test_records_do_not_pile_up(active: ActiveRequests, objects: ObjectStore) -> None:
