@@ -85,7 +85,7 @@ def test_the_end_is_foretold_from_restores_of_the_same_way(bench: Bench) -> None
 
     def ends(delivery: RecordingDelivery) -> list[datetime | None]:
         said = [event.data for event in delivery.published]
-        return [word.expected_end for word in said if isinstance(word, RestoreProgressed) and word.step == "importasdm"]
+        return [word.expected_end for word in said if isinstance(word, RestoreProgressed) and word.step == "store"]
 
     assert ends(first) == [None]
     [end] = ends(second)
