@@ -7,6 +7,17 @@ QUEUES: dict[str, tuple[str, ...]] = {
     "ngas-fetcher": ("structure.resolved",),
     "ppr-builder": ("artefacts.staged",),
     "casa-runner": ("restore.ordered",),
-    "notifier": ("request.refused", "request.failed", "release.granted", "release.withheld", "ticket.refused"),
+    "notifier": (
+        "request.refused",
+        "request.failed",
+        "release.granted",
+        "release.withheld",
+        "ticket.refused",
+        "delivery.expiring",
+        "delivery.expired",
+    ),
 }
 """Queue by service. All replicas of a service share its queue, so each event is handled by one of them."""
+
+LONG_WORK = frozenset({"ngas-fetcher", "casa-runner"})
+"""Services that may work on one event for hours or days."""

@@ -1,11 +1,12 @@
 """Manifests: JSON objects that are written last, so what has a manifest is whole."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from contracts.identifiers import ExecBlockUid, MousUid
-from contracts.messages.parts import NamedRef, ObjectRef, Part, RestoredBlock
+from contracts.messages.parts import Entitlement, NamedRef, ObjectRef, Part, RestoredBlock, RestoreRequest
 
 
 class StagedFile(Part):
@@ -41,3 +42,17 @@ class ProductManifest(Part):
     asdm: ObjectRef
     products: tuple[NamedRef, ...]
     log: ObjectRef | None = None
+
+
+class DeliveryManifest(Part):
+    """A delivery: references to what is delivered, under an address that nobody can guess."""
+
+    kind: Literal["delivery"] = "delivery"
+    token: str = Field(pattern=r"^[0-9a-f]{32}$", description="The last part of its address")
+    address: str
+    request: RestoreRequest
+    entitlement: Entitlement | None = Field(default=None, description="Why the user may have it, if that was said")
+    created: datetime
+    expires: datetime = Field(description="As the user was told first; renewals are recorded beside it")
+    files: tuple[NamedRef, ...] = Field(description="The products: tars that other deliveries may hold too")
+    texts: tuple[NamedRef, ...] = Field(description="README, sums and provenance, of this delivery alone")

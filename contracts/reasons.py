@@ -30,6 +30,11 @@ class ReasonCode(StrEnum):
     FIELD_NOT_FOUND = "field_not_found"
     FIELD_IS_SCIENCE = "field_is_science"
     CASA_VERSION_UNAVAILABLE = "casa_version_unavailable"
+    PIPELINE_NEEDED = "pipeline_needed"
+    PIPELINE_FAILED = "pipeline_failed"
+    SCRIPT_FAILED = "script_failed"
+    CALIBRATED_TOGETHER = "calibrated_together"
+    CALIBRATION_UNCLEAR = "calibration_unclear"
     CALTABLE_DAMAGED = "caltable_damaged"
     CASA_FAILED = "casa_failed"
     CASA_CRASHED = "casa_crashed"
@@ -167,6 +172,35 @@ REASONS: dict[ReasonCode, Reason] = {
     ),
     ReasonCode.CASA_VERSION_UNAVAILABLE: Reason(
         "CASA VERSION MISSING", _OURS, "No runner has the CASA version that this data needs."
+    ),
+    ReasonCode.PIPELINE_NEEDED: Reason(
+        "PIPELINE MISSING",
+        _OURS,
+        "This calibration can be restored by the ALMA pipeline alone, and no CASA with a pipeline is set for its "
+        "version: give the launcher one (shell).",
+    ),
+    ReasonCode.PIPELINE_FAILED: Reason(
+        "RESTORE FAILED",
+        _OURS,
+        "The ALMA pipeline ended with an error, or without all that it had to make; its logs are attached and the "
+        "working directory kept.",
+    ),
+    ReasonCode.SCRIPT_FAILED: Reason(
+        "RESTORE FAILED",
+        _OURS,
+        "The delivered calibration script ended with an error, or without its calibrated data; its logs are attached "
+        "and the working directory kept.",
+    ),
+    ReasonCode.CALIBRATED_TOGETHER: Reason(
+        "CALIBRATED TOGETHER",
+        _OURS,
+        "The execution blocks of this MOUS were calibrated together by a delivered script (flux, polarisation), which "
+        "a restore block by block cannot do: run scriptForPI by hand.",
+    ),
+    ReasonCode.CALIBRATION_UNCLEAR: Reason(
+        "CALIBRATION UNUSABLE",
+        _OURS,
+        "The delivery does not say clearly how this execution block was calibrated; what was found is shown.",
     ),
     ReasonCode.CALTABLE_DAMAGED: Reason(
         "CALIBRATION UNUSABLE",

@@ -4,6 +4,9 @@ from contracts.messages.base import Message, known_types, message_class
 from contracts.messages.v1 import (
     ArtefactsStaged,
     DeliveryAnnounced,
+    DeliveryExpired,
+    DeliveryExpiring,
+    DeliveryRenewed,
     FetchProgressed,
     MailSent,
     ProductsReady,
@@ -28,6 +31,9 @@ from contracts.messages.v1 import (
 __all__ = [
     "ArtefactsStaged",
     "DeliveryAnnounced",
+    "DeliveryExpired",
+    "DeliveryExpiring",
+    "DeliveryRenewed",
     "FetchProgressed",
     "MailSent",
     "Message",

@@ -106,6 +106,7 @@ class MailKind(StrEnum):
     WITHHELD = "withheld"
     FAILED = "failed"
     UNDELIVERED = "undelivered"
+    EXPIRING = "expiring"
 
 
 class Entitlement(StrEnum):
@@ -191,6 +192,7 @@ class CasaBasis(StrEnum):
     """What a choice of CASA rests on, the surest first."""
 
     MANIFEST = "manifest"
+    SCRIPT = "script"
     INGESTED = "ingested"
     OBSERVED = "observed"
     CYCLE = "cycle"
@@ -199,12 +201,14 @@ class CasaBasis(StrEnum):
 class CasaChoice(Part):
     """Which CASA a calibration needs, and where that runs."""
 
-    version: str = Field(description="As the pipeline manifest has it, else the one that was in operation")
+    version: str = Field(
+        description="As the manifest or the calibration script has it, else the one that was in operation"
+    )
     pipeline: str | None = Field(default=None, description="Release of the pipeline in it; none: CASA alone")
     image: str = Field(description="Name of the runner image that has it")
     build: str = Field(default="", description="Operating system that it was built for, e.g. el7")
     note: str | None = Field(default=None, description="What the user is told, e.g. of an old build")
-    basis: CasaBasis = Field(description="What the choice rests on; all but the manifest is an estimate")
+    basis: CasaBasis = Field(description="What the choice rests on; all but manifest and script is an estimate")
     parallel: bool | None = Field(default=None, description="Whether it ran as MPI CASA, if the manifest tells")
 
 
@@ -249,8 +253,8 @@ class RestoredBlock(Part):
     fields: tuple[str, ...]
     casa_version: str
     pipeline_version: str | None = Field(default=None, description="Of the calibration, from the manifest")
-    method: str = Field(description="Way of restore: single pass or reference")
-    method_reason: str | None = Field(default=None, description="Which rule forbade the single pass, and where")
+    method: str = Field(description="Way of restore: single pass, reference, pipeline or scriptForPI")
+    method_reason: str | None = Field(default=None, description="Why this way and not the single pass, and where")
     ppr: ObjectRef
     reused: bool = Field(default=False, description="An existing result was used, nothing was computed")
 

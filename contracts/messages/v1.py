@@ -9,6 +9,7 @@ from contracts.identifiers import ExecBlockUid, MousUid, SessionName
 from contracts.messages.base import Message
 from contracts.messages.parts import (
     BlockFailure,
+    CalibrationKind,
     CasaChoice,
     DeliveredFile,
     Entitlement,
@@ -125,9 +126,12 @@ class RestoreOrdered(Message, topic="restore.ordered", version=1):
     asdm: ObjectRef
     products: tuple[NamedRef, ...]
     ppr: NamedRef
-    casa_version: str = Field(description="CASA that made the calibration, from the manifest")
+    casa_version: str = Field(description="CASA that made the calibration, from the manifest or the script")
     pipeline_version: str | None = None
     casa: CasaChoice | None = Field(default=None, description="Runner image and build, chosen by the manifest")
+    calibration: CalibrationKind | None = Field(
+        default=None, description="How this block was calibrated: by the pipeline, if it is not said, or by hand"
+    )
     restore_key: str = Field(
         pattern=r"^[0-9a-f]{32}$", description="Made of all that the result depends on: same key, same result"
     )
@@ -141,6 +145,8 @@ class RestoreStarted(Message, topic="restore.started", version=1):
     eb_uid: ExecBlockUid
     runner: str
     attempt: int = Field(ge=1)
+    way: str | None = Field(default=None, description="How it is restored; none if it fails before that is known")
+    why: str | None = Field(default=None, description="Why in this way and not in a single pass")
 
 
 class RestoreProgressed(Message, topic="restore.progressed", version=1):
@@ -190,6 +196,7 @@ class ReleaseGranted(Message, topic="release.granted", version=1):
 
     request: RestoreRequest
     blocks: tuple[RestoredBlock, ...]
+    entitlement: Entitlement | None = Field(default=None, description="Why; what each later download is held against")
 
 
 class ReleaseWithheld(Message, topic="release.withheld", version=1):
@@ -208,6 +215,39 @@ class DeliveryAnnounced(Message, topic="delivery.announced", version=1):
     files: tuple[DeliveredFile, ...]
     expires: datetime
     reused: bool = Field(default=False, description="Every file existed before this request")
+
+
+class DeliveryExpiring(Message, topic="delivery.expiring", version=1):
+    """A delivery will be removed in a few days; its user is reminded."""
+
+    request: RestoreRequest
+    address: str
+    files: tuple[DeliveredFile, ...]
+    expires: datetime
+
+
+class DeliveryRenewed(Message, topic="delivery.renewed", version=1):
+    """A delivery is kept for longer."""
+
+    request_id: UUID
+    mous_uid: MousUid
+    expires: datetime = Field(description="When it will be removed now, unless it is kept")
+    kept: bool = Field(default=False, description="It is not removed at all until this is taken back")
+    by: LineText = Field(description="Who asked: an account or an address")
+
+
+class DeliveryExpired(Message, topic="delivery.expired", version=1):
+    """A delivery is over and its address shows nothing any more."""
+
+    request_id: UUID
+    mous_uid: MousUid
+    files: tuple[DeliveredFile, ...] = Field(description="What it held")
+    removed: tuple[str, ...] = Field(default=(), description="Names of those files whose data were removed")
+    still_used: tuple[str, ...] = Field(
+        default=(),
+        description="Names of those whose data stay: another delivery holds them, or they are kept for reuse",
+    )
+    freed: int = Field(default=0, ge=0, description="Bytes of the removed files")
 
 
 class MailSent(Message, topic="mail.sent", version=1):

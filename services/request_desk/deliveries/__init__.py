@@ -1,0 +1,1 @@
+"""Deliveries: who may fetch what, from where, and until when it is kept."""
