@@ -84,6 +84,16 @@ class RequestCancelled(Message, topic="request.cancelled", version=1):
     reason: str = ""
 
 
+class RequestResent(Message, topic="request.resent", version=1):
+    """Events of a request that nothing followed were sent on again, with the ids that they have."""
+
+    request_id: UUID
+    mous_uid: MousUid | None = None
+    by: LineText = Field(description="Who did it: an account, or the name of a program")
+    reason: str = ""
+    events: tuple[UUID, ...] = Field(description="Ids of the events")
+
+
 class StructureResolved(Message, topic="structure.resolved", version=1):
     """What the MOUS consists of: sessions, execution blocks, products."""
 

@@ -20,6 +20,7 @@ from contracts.messages import (
     RequestCancelled,
     RequestFailed,
     RequestRefused,
+    RequestResent,
     RequestSubmitted,
     RequestWaiting,
     RestoreCompleted,
@@ -158,6 +159,7 @@ SAMPLES: tuple[Message, ...] = (
         next_attempt=WHEN,
     ),
     RequestCancelled(request_id=REQUEST_ID, mous_uid=MOUS, by="vrubin", reason="the wrong MOUS was asked for"),
+    RequestResent(request_id=REQUEST_ID, mous_uid=MOUS, by="operator", reason="NGAS answers again", events=(EVENT_ID,)),
     StructureResolved(request=REQUEST, structure=STRUCTURE),
     FetchProgressed(
         request_id=REQUEST_ID,

@@ -4,95 +4,12 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from contracts.messages.parts import DeliveredFile, Entitlement, MailKind, RestoreRequest, Selection, Stage
+from contracts.messages.parts import DeliveredFile, Entitlement, MailKind, RestoreRequest, Selection
 from contracts.reasons import ReasonCode
+from services.request_desk.ledger.block_records import BlockRecord, Record, StepTime, Waiting
 from services.request_desk.ledger.states import BlockState, RequestState, Step
-
-
-class Record(BaseModel):
-    """The base of what the ledger tells: frozen, as JSON without loss."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class StepTime(Record):
-    """When a step began, and when it ended if it has."""
-
-    step: Step
-    began: datetime
-    ended: datetime | None = None
-
-    @property
-    def seconds(self) -> float | None:
-        """How long the step took; None while it goes on."""
-        return None if self.ended is None else (self.ended - self.began).total_seconds()
-
-
-class Waiting(Record):
-    """A service waits for something that is away, and tries again."""
-
-    service: str
-    cause: str
-    attempt: int
-    said: datetime
-    next_attempt: datetime
-
-
-class BlockRecord(Record):
-    """An execution block of a request.
-
-    Attributes
-    ----------
-    activity
-        What CASA does just now, as the runner words it; None before and after.
-    percent
-        Of the step that goes on, 0 to 100: of the bytes while it is fetched, of the restore while it is restored.
-    bytes_done, bytes_total, files_done, files_total, rate
-        Of the fetching; bytes, files, bytes per second. None if nothing was fetched.
-    attempts
-        How often a runner took it up.
-    size
-        Bytes of the restored tar.
-    casa
-        Version of CASA: ordered, then used.
-    way
-        Way of the restore: single pass or reference.
-    """
-
-    eb_uid: str
-    session: str | None = None
-    state: BlockState = BlockState.EXPECTED
-    step: Step | None = Step.FETCH
-    activity: str | None = None
-    percent: float | None = None
-    files_done: int | None = None
-    files_total: int | None = None
-    bytes_done: int | None = None
-    bytes_total: int | None = None
-    rate: float | None = None
-    expected_end: datetime | None = None
-    attempts: int = 0
-    runner: str | None = None
-    staged_before: bool = False
-    restored_before: bool = False
-    file_name: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-    rows: int | None = None
-    fields: tuple[str, ...] = ()
-    casa: str | None = None
-    pipeline: str | None = None
-    way: str | None = None
-    way_reason: str | None = None
-    failed_at: Stage | None = None
-    reason: ReasonCode | None = None
-    detail: str = ""
-    log: str | None = Field(default=None, description="Key of the whole log in the object store, of a failure")
-    working_directory: str | None = None
-    waiting: Waiting | None = None
-    times: tuple[StepTime, ...] = ()
 
 
 class MailRecord(Record):
@@ -112,8 +29,16 @@ class DeliveryRecord(Record):
     ----------
     expires
         When it will be removed; the latest said, renewals included.
+    kept_by
+        Who has set that it is not removed at all, if anybody has.
+    renewals
+        How often it was renewed.
+    reminded
+        When its end was announced.
     removed
-        When it was removed, if it was.
+        When it was removed, if it was; its address shows nothing any more.
+    removed_files, still_used
+        Names of the files whose data were removed then, and of those whose data are used elsewhere.
     """
 
     address: str
@@ -121,8 +46,13 @@ class DeliveryRecord(Record):
     announced: datetime
     expires: datetime
     reused: bool = False
+    kept_by: str | None = None
+    renewals: int = 0
+    reminded: datetime | None = None
     removed: datetime | None = None
-    removed_why: str | None = None
+    removed_files: tuple[str, ...] = ()
+    still_used: tuple[str, ...] = ()
+    freed: int = 0
 
     @property
     def size(self) -> int:
@@ -172,10 +102,8 @@ class RequestRecord(Record):
         When the last of its execution blocks should be restored; None if nobody can tell.
     step
         What is being done: of several blocks the one that lags behind; None when all is done.
-    steps
-        When the steps of the request itself began and ended; those of the blocks stand there.
     times
-        When each step of the request began.
+        When each step of the request itself began and ended; those of the blocks stand with them.
     missing_causes
         Ids of events that others here answer but that did not come (yet).
     """
@@ -308,10 +236,10 @@ class Counts(Record):
         When the oldest request in each state that is not an end was submitted.
     """
 
-    requests: dict[RequestState, int] = {}
-    blocks: dict[BlockState, int] = {}
-    steps: dict[Step, int] = {}
-    oldest: dict[RequestState, datetime] = {}
+    requests: dict[RequestState, int] = Field(default_factory=dict)
+    blocks: dict[BlockState, int] = Field(default_factory=dict)
+    steps: dict[Step, int] = Field(default_factory=dict)
+    oldest: dict[RequestState, datetime] = Field(default_factory=dict)
     stuck: int = 0
     illegal_moves: int = 0
 
@@ -336,3 +264,23 @@ class DownloadRecord(Record):
     by: str | None = Field(default=None, description="Account or address of who is signed in, if anybody is")
     client: str | None = Field(default=None, description="Address of the client")
     offset: int = 0
+
+
+__all__ = [
+    "BlockRecord",
+    "Counts",
+    "DeliveryRecord",
+    "DownloadRecord",
+    "IllegalMove",
+    "MailRecord",
+    "Page",
+    "Record",
+    "RequestFilter",
+    "RequestPage",
+    "RequestRecord",
+    "Resent",
+    "StepTime",
+    "StuckRequest",
+    "TimelineEvent",
+    "Waiting",
+]
