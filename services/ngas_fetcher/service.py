@@ -109,6 +109,7 @@ class NgasFetcher:
                 topics=(StructureResolved.topic,),
                 handler=self.handle,
                 concurrency=self._settings.concurrency,
+                longest=self._settings.longest,
             ),
         )
 

@@ -86,6 +86,11 @@ class NgasFetcherSettings(BaseSettings):
         default=20.0, gt=0, description="Seconds without a sign of life after which another takes a block over"
     )
     concurrency: int = Field(default=2, ge=1, le=32, description="Requests that one process handles at a time")
+    longest: float = Field(
+        default=2 * 24 * 3600.0,
+        gt=0,
+        description="Seconds that staging a MOUS may take; RabbitMQ has to let its event be held for so long",
+    )
 
     @field_validator("hosts", "clusters", "allowed_hosts", "direct_copy_hosts", mode="before")
     @classmethod

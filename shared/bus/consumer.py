@@ -19,7 +19,7 @@ from shared.bus import wire
 from shared.bus.answers import answer_malformed
 from shared.bus.base import Subscription
 from shared.bus.errors import UnroutableError
-from shared.bus.handling import UNDECODABLE, Ending, Handled, Workers, handle
+from shared.bus.handling import UNDECODABLE, Ending, Handled, Past, Workers, handle
 from shared.bus.link import Link
 from shared.bus.publisher import Outgoing, Publisher
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
@@ -181,13 +181,15 @@ class Consumer:
     def _work(self, delivery: RabbitDelivery) -> None:
         if self._stopping.is_set() or delivery.lost.is_set():
             return
-        first_failure = wire.first_failure_of(delivery.properties)
+        past = Past(
+            failures=wire.failures_of(delivery.properties), first_failure=wire.first_failure_of(delivery.properties)
+        )
         handled = handle(
             lambda: Event.decode(delivery.body),
             delivery,
             subscription=self._subscription,
             policy=self._retry,
-            first_failure=first_failure,
+            past=past,
         )
         if handled.outcome is Ending.LOST or not self._put_aside(self._outgoing(delivery, handled), delivery):
             return

@@ -34,6 +34,14 @@ Outcome = Ending | RetryLater | DeadLetter
 
 
 @dataclass(frozen=True, kw_only=True)
+class Past:
+    """How often handling an event ended with an error before, and when it did first."""
+
+    failures: int = 0
+    first_failure: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Handled:
     """What became of a delivery, when its event failed first, and its id if it could be read."""
 
@@ -79,7 +87,7 @@ def handle(
     *,
     subscription: Subscription,
     policy: RetryPolicy,
-    first_failure: datetime | None,
+    past: Past,
 ) -> Handled:
     """Give a delivery to its handler, publish what it says, and tell how to settle the delivery."""
     try:
@@ -90,7 +98,7 @@ def handle(
     try:
         return Handled(outcome=_say(subscription.handler(event, delivery), delivery))
     except (Exception, SystemExit) as error:  # whatever a handler raises, the policy decides what follows
-        return _failed(error, event, delivery, subscription=subscription, policy=policy, first_failure=first_failure)
+        return _failed(error, event, delivery, subscription=subscription, policy=policy, past=past)
 
 
 def _failed(
@@ -100,15 +108,15 @@ def _failed(
     *,
     subscription: Subscription,
     policy: RetryPolicy,
-    first_failure: datetime | None,
+    past: Past,
 ) -> Handled:
     if delivery.lost.is_set():
         return Handled(outcome=Ending.LOST)
     now = datetime.now(UTC)
-    since = first_failure or now
+    since = past.first_failure or now
     decision = decide(
         error,
-        attempt=delivery.attempt,
+        failures=past.failures + 1,
         failing_for=(now - since).total_seconds(),
         policy=policy,
         chance=SystemRandom().random(),

@@ -10,7 +10,7 @@ from uuid import UUID
 from contracts.envelope import Event
 from shared.bus.base import DeadEvent, Subscription, key_of
 from shared.bus.errors import UnroutableError
-from shared.bus.handling import Ending, Handled, Workers, check_topics, encode_all, handle
+from shared.bus.handling import Ending, Handled, Past, Workers, check_topics, encode_all, handle
 from shared.bus.memory_queue import Entry, MemoryQueue
 from shared.bus.onlooker import Onlooker
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
@@ -112,7 +112,7 @@ class _Consumer:
             delivery,
             subscription=self._subscription,
             policy=self._policy,
-            first_failure=entry.first_failure,
+            past=entry.past,
         )
         with self._lock:
             if self._at_work.pop(id(delivery), None) is not None:
@@ -121,7 +121,8 @@ class _Consumer:
     def _settle(self, entry: Entry, handled: Handled) -> None:
         match handled.outcome:
             case RetryLater(delay=delay):
-                later = replace(entry, attempt=entry.attempt + 1, first_failure=handled.first_failure)
+                past = Past(failures=entry.past.failures + 1, first_failure=handled.first_failure)
+                later = replace(entry, attempt=entry.attempt + 1, past=past)
                 self._queue.put_off(later, delay)
             case DeadLetter(code=code, reason=reason, artefact=artefact):
                 self._queue.bury(

@@ -4,7 +4,6 @@ import heapq
 from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import count
 from threading import Condition
 from threading import Event as Flag
@@ -12,6 +11,10 @@ from time import monotonic
 
 from contracts.envelope import Event
 from shared.bus.base import DeadEvent
+from shared.bus.handling import Past
+
+NOTHING = Past()
+"""The past of an event that never failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Entry:
     body: bytes
     event: Event | None = None
     attempt: int = 1
-    first_failure: datetime | None = None
+    past: Past = NOTHING
 
 
 @dataclass(eq=False)

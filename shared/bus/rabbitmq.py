@@ -17,7 +17,7 @@ from shared.bus.patience import consumer_arguments
 from shared.bus.publisher import Publisher
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
-from shared.bus.topology import Names
+from shared.bus.topology import Names, hold_limit
 
 
 class RabbitBus:
@@ -70,6 +70,7 @@ class RabbitBus:
             subscription.queue,
             longest=subscription.longest,
             version=self._declarer.version() if subscription.longest else "",
+            queue_timeout=hold_limit(subscription.queue, self._settings),
             broker_timeout=self._settings.broker_consumer_timeout,
         )
         self._consumers.append(

@@ -19,7 +19,8 @@ class RetryPolicy:
     deadline
         Seconds from the first failure after which a transient error is a dead letter too.
     unexpected_attempts
-        Attempts that an error nobody foresaw gets before it is a dead letter.
+        How often an error that nobody foresaw may end an attempt until its event is a dead letter. An attempt
+        that the broker took back (a killed process, a broken connection) is none of them.
     """
 
     delays: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0)
@@ -27,9 +28,9 @@ class RetryPolicy:
     deadline: float = 3 * 24 * 3600.0
     unexpected_attempts: int = 3
 
-    def delay_after(self, attempt: int, *, chance: float = 0.5) -> float:
-        """Seconds to wait after this attempt, counted from 1; ``chance`` from 0 up to 1 chooses within the spread."""
-        return self.delays[min(attempt, len(self.delays)) - 1] * self.spread[int(chance * len(self.spread))]
+    def delay_after(self, failures: int, *, chance: float = 0.5) -> float:
+        """Seconds to wait after so many failures; ``chance`` from 0 up to 1 chooses within the spread."""
+        return self.delays[min(failures, len(self.delays)) - 1] * self.spread[int(chance * len(self.spread))]
 
     @property
     def steps(self) -> tuple[float, ...]:
@@ -58,7 +59,7 @@ class DeadLetter:
 
 
 def decide(
-    error: BaseException, *, attempt: int, failing_for: float, policy: RetryPolicy, chance: float = 0.5
+    error: BaseException, *, failures: int, failing_for: float, policy: RetryPolicy, chance: float = 0.5
 ) -> RetryLater | DeadLetter:
     """Decide between another try and the dead letters.
 
@@ -66,8 +67,8 @@ def decide(
     ----------
     error
         What the handler raised.
-    attempt
-        Which attempt this was, counted from 1.
+    failures
+        How many attempts ended with an error, this one among them.
     failing_for
         Seconds since the first failure of this event in this queue.
     policy
@@ -80,8 +81,8 @@ def decide(
     if isinstance(error, RestoreError):
         again = error.transient and failing_for < policy.deadline
     else:
-        again = attempt < policy.unexpected_attempts
+        again = failures < policy.unexpected_attempts
     if not again:
         return DeadLetter(code, named)
     cause = f"{code}: {error if isinstance(error, RestoreError) else named}"
-    return RetryLater(policy.delay_after(attempt, chance=chance), cause)
+    return RetryLater(policy.delay_after(failures, chance=chance), cause)

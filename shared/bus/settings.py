@@ -44,6 +44,13 @@ class RabbitSettings(BaseModel):
         description="What consumer_timeout is in rabbitmq.conf, in seconds; only needed before RabbitMQ 3.12, "
         "where nothing but that file can let a service hold an event for hours",
     )
+    hold_limit: float = Field(
+        default=14 * 24 * 3600.0,
+        gt=0,
+        le=2_147_483,
+        description="How long the queues of services with long work let one event be held, from RabbitMQ 3.12 on; "
+        "queues are made with it, so all services need the same value",
+    )
     settle_time: float = Field(
         default=1.0, ge=0, description="Wait after queues were made: a broker that dies within 0.5 s can break them"
     )

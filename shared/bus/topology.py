@@ -24,6 +24,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contracts.flow import LONG_WORK
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
 
@@ -36,6 +37,12 @@ _LEADING_ON = {
     "x-overflow": "reject-publish",  # without it the strategy silently falls back to at-most-once
 }
 """Arguments of a quorum queue whose expired or given-up messages get to another one without loss."""
+_WITHOUT_ROOM = {
+    "x-queue-type": "classic",  # said, since a virtual host may make quorum queues where nothing is; they take some
+    "x-max-length": 0,
+    "x-overflow": "reject-publish",
+}
+"""Arguments of a queue that refuses every message."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +138,7 @@ def topology(queues: Mapping[str, tuple[str, ...]], *, settings: RabbitSettings,
         ),
         queues=(
             _journal(names, settings),
-            Queue(name=names.refused, arguments={"x-max-length": 0, "x-overflow": "reject-publish"}),
+            Queue(name=names.refused, arguments=_WITHOUT_ROOM),
             *(_waiting(delay, names) for delay in retry.steps),
             *(queue for service in queues for queue in _of_service(service, names, settings)),
         ),
@@ -165,8 +172,15 @@ def _waiting(delay: float, names: Names) -> Queue:
 
 def _of_service(service: str, names: Names, settings: RabbitSettings) -> Iterator[Queue]:
     yield Queue(name=names.dead(service), arguments={"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT})
-    yield Queue(
-        name=names.queue(service),
-        arguments=_LEADING_ON
-        | {"x-dead-letter-routing-key": names.dead(service), "x-delivery-limit": settings.delivery_limit},
-    )
+    own: dict[str, Any] = {
+        "x-dead-letter-routing-key": names.dead(service),
+        "x-delivery-limit": settings.delivery_limit,
+    }
+    if (held := hold_limit(service, settings)) is not None:
+        own["x-consumer-timeout"] = milliseconds(held)
+    yield Queue(name=names.queue(service), arguments=_LEADING_ON | own)
+
+
+def hold_limit(service: str, settings: RabbitSettings) -> float | None:
+    """Tell for how many seconds a service's queue lets one event be held; None if that is left to the broker."""
+    return settings.hold_limit if service in LONG_WORK else None

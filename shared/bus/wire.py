@@ -13,15 +13,16 @@ from shared.bus.retry import DeadLetter
 from shared.bus.topology import Names
 
 ATTEMPT = "x-attempt"
+FAILURES = "x-failures"
 FIRST_FAILURE = "x-first-failure"
 SERVICE = "x-service"
 CODE = "x-code"
 REASON = "x-reason"
 DIED = "x-died"
 ARTEFACT = "x-artefact"
-_OURS = (ATTEMPT, FIRST_FAILURE, SERVICE, CODE, REASON, DIED, ARTEFACT)
+_OURS = (ATTEMPT, FAILURES, FIRST_FAILURE, SERVICE, CODE, REASON, DIED, ARTEFACT)
 _DELIVERY_COUNT = "x-delivery-count"
-_BROKERS_OWN = ("x-death", "x-delivery-count", "x-first-death-", "x-last-death-")
+_BROKERS_OWN = ("x-death", "x-delivery-count", "x-acquired-count", "x-first-death-", "x-last-death-")
 _PERSISTENT = DeliveryMode.Persistent
 _LONGEST_REASON = 8000
 """Characters; all headers have to fit into one frame of 128 KB, or the broker drops the connection."""
@@ -48,6 +49,12 @@ def attempt_of(properties: BasicProperties) -> int:
     return _integer(headers.get(ATTEMPT), 1) + _integer(headers.get(_DELIVERY_COUNT), 0)
 
 
+def failures_of(properties: BasicProperties) -> int:
+    """Count the attempts that ended with an error; what the broker took back is none of them."""
+    headers = properties.headers or {}
+    return _integer(headers.get(FAILURES), _integer(headers.get(ATTEMPT), 1) - 1)
+
+
 def first_failure_of(properties: BasicProperties) -> datetime | None:
     """Tell when the event failed first, if it did."""
     return _time((properties.headers or {}).get(FIRST_FAILURE))
@@ -57,7 +64,11 @@ def put_off(
     body: bytes, properties: BasicProperties, *, queue: str, delay: float, first_failure: datetime, names: Names
 ) -> Outgoing:
     """Write an event that comes again after a while."""
-    headers = {ATTEMPT: attempt_of(properties) + 1, FIRST_FAILURE: first_failure.isoformat()}
+    headers = {
+        ATTEMPT: attempt_of(properties) + 1,
+        FAILURES: failures_of(properties) + 1,
+        FIRST_FAILURE: first_failure.isoformat(),
+    }
     return Outgoing(
         exchange=names.wait(delay),
         routing_key=names.queue(queue),

@@ -1,17 +1,22 @@
 """What the bus contract suite needs of each adapter, and helpers to wait for events."""
 
+from collections.abc import Sequence
 from threading import Condition
+from threading import Event as Flag
+from time import monotonic
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from contracts.envelope import Event
 from contracts.messages import RestoreProgressed, RestoreStarted
-from shared.bus import Bus, RetryPolicy
+from shared.bus import Bus, Delivery, Handler, RetryPolicy, Subscription
 from shared.bus.memory import MemoryBroker, MemoryBus
 from tests.support.samples import EB, MOUS
 
 T = TypeVar("T")
 SOURCE = "/alma-restore/test"
+STARTED, PROGRESSED = "restore.started", "restore.progressed"
+PATIENCE = 15.0
 QUICK = RetryPolicy(delays=(0.1, 0.2), spread=(1.0,), deadline=60.0, unexpected_attempts=3)
 
 
@@ -91,3 +96,51 @@ def unwritable() -> Event:
     """Make an event whose data no JSON can hold."""
     event = started()
     return event.model_copy(update={"data": event.data.model_copy(update={"runner": object()})})
+
+
+def collecting(events: Collector[Event]) -> Handler:
+    def handler(event: Event, delivery: Delivery) -> Sequence[Event]:
+        events(event)
+        return ()
+
+    return handler
+
+
+def collect(bus: Bus, queue: str, *topics: str) -> Collector[Event]:
+    events = Collector[Event]()
+    bus.subscribe(Subscription(queue=queue, topics=topics, handler=collecting(events)))
+    return events
+
+
+class Failing:
+    """A handler that raises an error so many times before it succeeds."""
+
+    def __init__(self, error: BaseException, times: int = 1_000) -> None:
+        self.error, self.times = error, times
+        self.attempts = Collector[tuple[Event, int, float]]()
+
+    def __call__(self, event: Event, delivery: Delivery) -> Sequence[Event]:
+        self.attempts((event, delivery.attempt, monotonic()))
+        if delivery.attempt <= self.times:
+            raise self.error
+        return ()
+
+
+class Slow:
+    """A handler that works until it is let go."""
+
+    def __init__(self) -> None:
+        self.deliveries = Collector[tuple[Event, Delivery]]()
+        self.go_on = Flag()
+
+    def __call__(self, event: Event, delivery: Delivery) -> Sequence[Event]:
+        self.deliveries((event, delivery))
+        assert self.go_on.wait(PATIENCE)
+        return [progressed(event, 100.0)]
+
+
+def wait_for_dead_letter(bus: Bus, queue: str, number: int = 1) -> None:
+    until = monotonic() + PATIENCE
+    while len(bus.dead_letters(queue)) < number:
+        assert monotonic() < until, "no dead letter"
+        Flag().wait(0.02)

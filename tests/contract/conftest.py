@@ -1,4 +1,4 @@
-"""The real S3 server that the object store's suites share."""
+"""The buses, and the real S3 server that the object store's suites share."""
 
 import os
 import secrets
@@ -8,9 +8,28 @@ from contextlib import closing
 import pytest
 from pydantic import SecretStr
 
+from shared.bus import Bus
 from shared.objects import S3Settings
 from shared.objects.s3_client import S3Client
+from tests.contract.bus_harness import Harness, MemoryHarness
+from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.s3 import S3Server
+
+
+@pytest.fixture(params=["memory", "rabbitmq"])
+def bus_harness(request: pytest.FixtureRequest) -> Iterator[Harness]:
+    """Give either adapter."""
+    harness: Harness = (
+        MemoryHarness() if request.param == "memory" else RabbitHarness(request.getfixturevalue("rabbit_server").url)
+    )
+    yield harness
+    harness.close()
+
+
+@pytest.fixture
+def bus(bus_harness: Harness) -> Bus:
+    """Give a bus of either adapter."""
+    return bus_harness.bus()
 
 
 @pytest.fixture(scope="session")

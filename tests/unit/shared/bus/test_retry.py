@@ -11,7 +11,7 @@ AWAY = DependencyAwayError("no answer")
 
 
 @pytest.mark.parametrize(
-    ("error", "attempt", "failing_for", "decision"),
+    ("error", "failures", "failing_for", "decision"),
     [
         (AWAY, 1, 0.0, RetryLater(1.0, "dependency_away: no answer")),
         (AWAY, 2, 1.0, RetryLater(5.0, "dependency_away: no answer")),
@@ -24,9 +24,9 @@ AWAY = DependencyAwayError("no answer")
     ],
 )
 def test_a_failed_event_is_tried_again_or_given_up(
-    error: Exception, attempt: int, failing_for: float, decision: RetryLater | DeadLetter
+    error: Exception, failures: int, failing_for: float, decision: RetryLater | DeadLetter
 ) -> None:
-    assert decide(error, attempt=attempt, failing_for=failing_for, policy=POLICY) == decision
+    assert decide(error, failures=failures, failing_for=failing_for, policy=POLICY) == decision
 
 
 def test_what_failed_together_does_not_come_back_together() -> None:
@@ -37,6 +37,6 @@ def test_what_failed_together_does_not_come_back_together() -> None:
 
 def test_a_block_that_cannot_be_restored_is_never_tried_again() -> None:
     error = BlockFailedError(ReasonCode.CHECKSUM_MISMATCH, "file X1")
-    decision = decide(error, attempt=1, failing_for=0.0, policy=POLICY)
+    decision = decide(error, failures=1, failing_for=0.0, policy=POLICY)
     assert isinstance(decision, DeadLetter)
     assert decision.code == "block_failed"

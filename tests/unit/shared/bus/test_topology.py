@@ -44,8 +44,17 @@ def test_nothing_is_lost_between_a_queue_and_the_one_that_it_leads_to() -> None:
 def test_a_topic_that_a_service_takes_is_refused_when_no_queue_takes_it() -> None:
     refused = {each.topic for each in WANTED.bindings if each.queue == "p.refused"}
     assert refused == {"restore.ordered", "request.refused", "release.granted"}
-    assert queue("p.refused").arguments == {"x-max-length": 0, "x-overflow": "reject-publish"}
+    assert queue("p.refused").arguments == {
+        "x-queue-type": "classic",
+        "x-max-length": 0,
+        "x-overflow": "reject-publish",
+    }
 
 
 def test_the_journal_gets_every_event() -> None:
     assert Binding(exchange="p.events", topic="#", queue="p.journal") in WANTED.bindings
+
+
+def test_only_queues_of_long_work_let_an_event_be_held_for_long() -> None:
+    assert queue("p.casa-runner").arguments["x-consumer-timeout"] == 14 * 24 * 3_600_000
+    assert "x-consumer-timeout" not in queue("p.notifier").arguments

@@ -44,13 +44,34 @@ def test_attempts_are_those_that_failed_and_those_that_were_taken_back(
     assert wire.attempt_of(BasicProperties(headers=headers)) == attempt
 
 
+@pytest.mark.parametrize(
+    ("headers", "failures"),
+    [
+        (None, 0),
+        ({"x-delivery-count": 5}, 0),
+        ({"x-attempt": 7, "x-failures": 2, "x-delivery-count": 5}, 2),
+        ({"x-attempt": 3}, 2),
+        ({"x-failures": "many"}, 0),
+    ],
+)
+def test_failures_are_attempts_that_ended_with_an_error(headers: dict[str, Any] | None, failures: int) -> None:
+    assert wire.failures_of(BasicProperties(headers=headers)) == failures
+
+
 def test_an_event_that_is_put_off_carries_its_history_on() -> None:
     before = BasicProperties(
-        message_id="m", type="t", headers={"x-attempt": 2, "x-delivery-count": 1, "x-death": [], "x-own": "kept"}
+        message_id="m",
+        type="t",
+        headers={"x-attempt": 2, "x-delivery-count": 1, "x-acquired-count": 7, "x-death": [], "x-own": "kept"},
     )
     sent = wire.put_off(b"body", before, queue="notifier", delay=5.0, first_failure=WHEN, names=NAMES)
     assert (sent.exchange, sent.routing_key, sent.body) == ("p.wait.5000", "p.notifier", b"body")
-    assert sent.properties.headers == {"x-attempt": 4, "x-first-failure": WHEN.isoformat(), "x-own": "kept"}
+    assert sent.properties.headers == {
+        "x-attempt": 4,
+        "x-failures": 2,
+        "x-first-failure": WHEN.isoformat(),
+        "x-own": "kept",
+    }
     assert (sent.properties.message_id, sent.properties.type) == ("m", "t")
     assert wire.first_failure_of(sent.properties) == WHEN
 
