@@ -8,7 +8,7 @@
   the same version of an object, one succeeds.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -117,6 +117,17 @@ class ObjectStore(Protocol):
             says, else at the end of the stream, if size or digest differ.
         """
 
+    def open_part(self, ref: ObjectRef, *, offset: int, length: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream a part of an object, from a byte within it on and no further than its end.
+
+        The object has to be the one that ``ref`` says, but the bytes are not checked: a digest is of the whole.
+
+        Raises
+        ------
+        ObjectMissingError, IntegrityError
+            If there is no such object, or another.
+        """
+
     def read(self, ref: ObjectRef) -> bytes:
         """Read a small object whole, checked against the reference."""
 
@@ -128,6 +139,13 @@ class ObjectStore(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """List the objects whose key begins with ``prefix``, in order of their keys."""
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Name the folders directly below ``prefix``, each as a prefix that ends with a slash, in order.
+
+        No object is looked at, so that many may lie there: ``products/`` gives ``products/uid___A002_X1_X2/`` …
+        A folder whose last object was deleted may be named for a while.
+        """
 
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""

@@ -14,7 +14,7 @@ next write or removal of their key.
 
 import errno
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -69,6 +69,10 @@ class DirectoryStore:
         """Stream an object, checked at the end; see `ObjectStore.open`."""
         return self._stream(ref)
 
+    def open_part(self, ref: ObjectRef, *, offset: int, length: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream a part of an object; see `ObjectStore.open_part`."""
+        return self._part(ref, offset, length)
+
     def read(self, ref: ObjectRef) -> bytes:
         """Read a small object whole."""
         with self._stream(ref) as chunks:
@@ -94,6 +98,11 @@ class DirectoryStore:
             if found is None:
                 return
             yield found
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Name the folders directly below a prefix; see `ObjectStore.folders`."""
+        with _reachable(self._root):
+            return self._naming.folders(check_prefix(prefix))
 
     def delete(self, key: str) -> None:
         """Remove an object; who reads it now reads it to its end."""
@@ -172,6 +181,13 @@ class DirectoryStore:
                 yield chunks
 
     @contextmanager
+    def _part(self, ref: ObjectRef, offset: int, length: int) -> Iterator[Iterator[bytes]]:
+        with self._data_of(ref.key) as (named, file):
+            check_same(named.info.ref, ref)
+            file.seek(offset)
+            yield self._chunks(file, length)
+
+    @contextmanager
     def _data_of(self, key: str) -> Iterator[tuple[Named, BinaryIO]]:
         with ExitStack() as stack:
             with _reachable(self._root):
@@ -194,12 +210,14 @@ class DirectoryStore:
     def _verified(self, file: BinaryIO, ref: ObjectRef) -> Generator[bytes, None, None]:
         return verified(self._chunks(file), ref)
 
-    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
-        while True:
+    def _chunks(self, file: BinaryIO, length: int | None = None) -> Iterator[bytes]:
+        left = length
+        while left is None or left > 0:
             with _reachable(self._root):
-                chunk = file.read(CHUNK_BYTES)
+                chunk = file.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left))
             if not chunk:
                 return
+            left = None if left is None else left - len(chunk)
             yield chunk
 
 

@@ -95,6 +95,13 @@ class Naming:
         directory, slash, start = prefix.rpartition("/")
         return self._walk(directory + slash, start)
 
+    def folders(self, prefix: str) -> list[str]:
+        """Name the folders directly below a prefix, in order."""
+        self.check_present()
+        directory, slash, start = prefix.rpartition("/")
+        entries = self._entries(directory + slash, start)
+        return [directory + slash + name for name, is_directory in entries if is_directory]
+
     def name(self, written: Path, ref: ObjectRef, *, condition: Condition | None) -> None:
         """Give a written and synced file its key if the condition, looked at under the lock, holds.
 

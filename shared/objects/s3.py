@@ -13,7 +13,7 @@ The ``writer`` also tells a writer whose answer was lost whether it was the one.
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -33,7 +33,7 @@ from shared.objects.keys import check_key, check_prefix
 from shared.objects.parts import cut
 from shared.objects.s3_client import Headers, S3Client, code_of, in_our_terms
 from shared.objects.s3_digests import SHA256_HEADER, WRITER_HEADER, Digests
-from shared.objects.s3_download import Download
+from shared.objects.s3_download import Download, download_part
 from shared.objects.s3_links import Links
 from shared.objects.s3_upload import MultipartUpload
 from shared.objects.settings import S3Settings
@@ -117,6 +117,11 @@ class S3Store:
         """Stream an object, checked at the end; see `ObjectStore.open`."""
         return self._stream(ref)
 
+    def open_part(self, ref: ObjectRef, *, offset: int, length: int) -> AbstractContextManager[Iterator[bytes]]:
+        """Stream a part of an object; see `ObjectStore.open_part`."""
+        check_same(self._existing(ref).ref, ref)
+        return download_part(self._client, ref.key, offset=offset, length=min(length, ref.size - offset))
+
     def read(self, ref: ObjectRef) -> bytes:
         """Read a small object whole."""
         with self._stream(ref) as chunks:
@@ -151,6 +156,13 @@ class S3Store:
                 batch = keys[start : start + LISTED_AT_ONCE]
                 yield from (info for info in threads.map(self._digests.find, batch) if info)
 
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Name the folders directly below a prefix; see `ObjectStore.folders`."""
+        check_prefix(prefix)
+        self._ready_bucket()
+        with in_our_terms(self._client, f"list of {prefix}"):
+            return sorted(name for name in self._client.folders(prefix) if not name.startswith("."))
+
     def delete(self, key: str) -> None:
         """Remove an object and the record of its digest."""
         self._ready_bucket()
@@ -167,10 +179,7 @@ class S3Store:
 
     def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:
         """Make a link that ends by itself; see `ObjectStore.sign`."""
-        found = self.info(ref.key)
-        if found is None:
-            raise ObjectMissingError(f"There is no object {ref.key} in {self._client.bucket}; no link can be made")
-        check_same(found.ref, ref)
+        check_same(self._existing(ref).ref, ref)
         return self._links.link(ref.key, expires=expires, file_name=file_name)
 
     def sweep(self, older_than: timedelta) -> int:
@@ -196,6 +205,12 @@ class S3Store:
         """Release connections."""
         self._client.close()
         self._probe.close()
+
+    def _existing(self, ref: ObjectRef) -> ObjectInfo:
+        found = self.info(ref.key)
+        if found is None:
+            raise ObjectMissingError(f"There is no object {ref.key} in {self._client.bucket}; it was deleted")
+        return found
 
     def _put_at_once(self, ref: ObjectRef, data: bytes, headers: Headers) -> None:
         self._ready_bucket()

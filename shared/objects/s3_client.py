@@ -66,6 +66,11 @@ class S3Client(Minio):
         finally:
             response.release_conn()
 
+    def folders(self, prefix: str) -> list[str]:
+        """Name what lies directly below a prefix and has more below it."""
+        found = self.list_objects(self.bucket, prefix=prefix)
+        return [name for item in found if item.is_dir and (name := item.object_name)]
+
     def begin_upload(self, key: str, headers: Headers) -> str:
         """Begin a multipart upload and give its id."""
         return self._create_multipart_upload(self.bucket, key, headers)

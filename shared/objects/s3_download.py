@@ -1,6 +1,7 @@
 """A download that goes on where a broken connection left it."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -19,14 +20,29 @@ RESUMES = 3
 log = structlog.get_logger(__name__)
 
 
-class Download:
-    """One GET; leaving the ``with`` block gives its connection back, also when it was not read to the end."""
+@contextmanager
+def download_part(client: S3Client, key: str, *, offset: int, length: int) -> Iterator[Iterator[bytes]]:
+    """Stream a part of an object, at least one byte."""
+    with Download(client=client, key=key, part=(offset, offset + length - 1)) as download:
+        yield download.chunks()
 
-    def __init__(self, *, client: S3Client, key: str) -> None:
+
+class Download:
+    """One GET; leaving the ``with`` block gives its connection back, also when it was not read to the end.
+
+    Parameters
+    ----------
+    client, key
+        Where to ask for what.
+    part
+        First and last byte, if it is not the whole object.
+    """
+
+    def __init__(self, *, client: S3Client, key: str, part: tuple[int, int] | None = None) -> None:
         self._client = client
         self._key = key
-        self._position = 0
-        self._response = self._ask({})
+        self._position, self._last = (part[0], str(part[1])) if part else (0, "")
+        self._response = self._ask({"Range": f"bytes={self._position}-{self._last}"} if part else {})
         self.headers: Mapping[str, str] = self._response.headers
 
     def __enter__(self) -> Self:
@@ -62,7 +78,9 @@ class Download:
             with in_our_terms(self._client, self._key):
                 raise error
         try:
-            self._response = self._ask({"Range": f"bytes={self._position}-", "If-Match": self.headers["ETag"]})
+            self._response = self._ask(
+                {"Range": f"bytes={self._position}-{self._last}", "If-Match": self.headers["ETag"]}
+            )
         except RestoreError as refusal:
             if code_of(refusal) == "PreconditionFailed":
                 raise IntegrityError(f"{self._key} was replaced while it was read; read it anew") from refusal
