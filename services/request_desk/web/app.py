@@ -1,0 +1,66 @@
+"""Make the application: everything that is served over HTTP, from parts that are given to it."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware import Middleware
+
+from services.request_desk.web import sign_in
+from services.request_desk.web.door import Door, make_door
+from services.request_desk.web.errors import add_handlers
+from services.request_desk.web.limits import RateLimits
+from services.request_desk.web.middleware import CallLog, LongestBody, SecurityHeaders, security_headers
+from services.request_desk.web.settings import OidcSignIn, WebSettings
+
+DESCRIPTION = """\
+Calibrated ALMA data on request. Sign in with a browser, or send a token: `Authorization: Bearer …`.
+Errors are problem documents (RFC 9457) with a stable `code`.
+"""
+
+
+def create_app(
+    *, settings: WebSettings, base_url: str, door: Door | None = None, routers: Sequence[APIRouter] = ()
+) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    settings
+        Who may come in, and how much of it.
+    base_url
+        How users reach us, without a path.
+    door
+        Knows who makes a call; made from the settings if None.
+    routers
+        Further pages, such as the console's.
+    """
+    door = door or make_door(settings=settings, base_url=base_url)
+    app = FastAPI(
+        title="alma-restore",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        middleware=_middleware(settings, door),
+    )
+    app.state.door = door
+    app.state.limits = RateLimits(settings=settings)
+    add_handlers(app)
+    for router in (sign_in.router, *routers):
+        app.include_router(router)
+    return app
+
+
+def _middleware(settings: WebSettings, door: Door) -> list[Middleware]:
+    provider = door.sign_in.issuer if isinstance(door.sign_in, OidcSignIn) else None
+    parts = urlsplit(provider or "")
+    headers = security_headers(
+        is_secure=door.is_secure, provider=f"{parts.scheme}://{parts.netloc}" if provider else None
+    )
+    return [
+        Middleware(CallLog),
+        Middleware(SecurityHeaders, headers=headers),
+        Middleware(LongestBody, most=settings.body_bytes),
+    ]
