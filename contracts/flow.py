@@ -15,6 +15,7 @@ QUEUES: dict[str, tuple[str, ...]] = {
         "ticket.refused",
         "delivery.expiring",
         "delivery.expired",
+        "mous.restorable",
     ),
 }
 """Queue by service. All replicas of a service share its queue, so each event is handled by one of them."""

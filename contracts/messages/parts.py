@@ -107,6 +107,7 @@ class MailKind(StrEnum):
     FAILED = "failed"
     UNDELIVERED = "undelivered"
     EXPIRING = "expiring"
+    RESTORABLE = "restorable"
 
 
 class Entitlement(StrEnum):

@@ -260,6 +260,13 @@ class DeliveryExpired(Message, topic="delivery.expired", version=1):
     freed: int = Field(default=0, ge=0, description="Bytes of the removed files")
 
 
+class MousRestorable(Message, topic="mous.restorable", version=1):
+    """A MOUS for which a request came too early can be restored now; the user may ask again."""
+
+    request: RestoreRequest = Field(description="What was asked for and refused as not restorable yet")
+    since: datetime = Field(description="When it was refused")
+
+
 class MailSent(Message, topic="mail.sent", version=1):
     """A mail has been handed over, or refused for good by every recipient's server."""
 

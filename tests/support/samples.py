@@ -13,6 +13,7 @@ from contracts.messages import (
     FetchProgressed,
     MailSent,
     Message,
+    MousRestorable,
     ProductsReady,
     ReleaseGranted,
     ReleaseWithheld,
@@ -223,5 +224,6 @@ SAMPLES: tuple[Message, ...] = (
         removed=(BLOCK.file_name,),
         freed=10,
     ),
+    MousRestorable(request=REQUEST, since=WHEN),
     MailSent(request_id=REQUEST_ID, mous_uid=MOUS, kind=MailKind.DELIVERED, mail_id=EVENT_ID, recipients=4),
 )
