@@ -74,6 +74,11 @@ def not_restorable(mous_uid: MousUid) -> str:
     return f"{NOT_RESTORABLE}{mous_uid.file_form}/"
 
 
+def told_restorable(mous_uid: MousUid, request_id: UUID) -> str:
+    """Key of the record that a request's user was told that the MOUS can be restored now."""
+    return f"told-restorable/{mous_uid.file_form}/{request_id}.json"
+
+
 def mail(event_id: UUID) -> str:
     """Key of the record that a mail for this event has gone out."""
     return f"mails/{event_id}.json"

@@ -19,7 +19,7 @@ from shared.archive_db.tables import (
 from shared.calibration_status import CalibrationStatusSettings, StatusRecord, Updater
 from shared.calibration_status.archive import ArchiveStatus
 from shared.errors import DependencyAwayError, MisconfiguredError
-from shared.not_restorable import NotRestorableYet, RefusedYet
+from shared.not_restorable import NotRestorableYet, RefusedYet, ToldBy
 from shared.objects import DirectorySettings, ObjectStore, open_store
 from tests.support.archive_tables import ArchiveTables, caltables_of
 from tests.support.samples import REQUEST, WHEN
@@ -155,7 +155,7 @@ def test_who_waits_is_told_at_the_next_refresh(house: House) -> None:
     house.add_caltables()
     done = house.updater(watch=0).refresh()
     assert (done.is_full, done.can_be_told) == (False, [refused])
-    house.waiting.forget(request)
+    house.waiting.record_told(refused, by=ToldBy.EVENT, when=NOW)
     assert house.updater(watch=0).refresh().can_be_told == []
 
 
