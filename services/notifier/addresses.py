@@ -67,6 +67,11 @@ class Addresses:
             return DeliveryRecord.model_validate_json(self._objects.get(key))
         return record
 
+    def find(self, request_id: UUID) -> DeliveryRecord | None:
+        """Return the request's record, or None if it has none."""
+        key = keys.delivery(request_id)
+        return DeliveryRecord.model_validate_json(self._objects.get(key)) if self._objects.info(key) else None
+
     def _new_record(self) -> DeliveryRecord:
         token, now = self._new_token(), self._clock()
         return DeliveryRecord(

@@ -19,6 +19,8 @@ log = structlog.get_logger()
 _LISTED_BY_NOBODY = 0o711
 """Mode of the area itself: the web server can follow an address but cannot list them."""
 _READABLE = 0o755
+DO_NOT_REMOVE = ".donotremove"
+"""A file of this name in a delivery's directory keeps it."""
 
 
 class DeliveryAreaAwayError(DependencyAwayError):
@@ -41,6 +43,17 @@ class DeliveryArea(Protocol):
             Objects and the names they get; each is verified.
         texts
             Small files by name.
+
+        Raises
+        ------
+        DeliveryAreaAwayError
+            If the area cannot be written now.
+        """
+
+    def take_down(self, token: str) -> None:
+        """Show a delivery no more, all of it at one moment; do nothing if it is not shown.
+
+        A delivery in which somebody has put ``.donotremove`` stays.
 
         Raises
         ------
@@ -92,6 +105,21 @@ class DirectoryArea:
             shutil.rmtree(temporary, ignore_errors=True)
         self._remove_leftovers(token)
         log.info("delivery_laid_out", files=len(files))
+
+    def take_down(self, token: str) -> None:
+        """Remove a delivery's directory; see `DeliveryArea.take_down`."""
+        final = self._root / token
+        if (final / DO_NOT_REMOVE).exists():
+            log.warning("delivery_kept_by_hand", directory=str(final), consequence="remove it by hand")
+            return
+        try:
+            if final.is_dir():
+                final.rename(self._root / f".{token}.{uuid4().hex}.tmp")
+                sync_directory(self._root)
+                log.info("delivery_taken_down")
+            self._remove_leftovers(token)
+        except OSError as error:
+            raise DeliveryAreaAwayError(f"cannot remove {final}: {error}; make the delivery area writable") from error
 
     def _assemble(self, folder: Path, files: Sequence[NamedRef], texts: Mapping[str, str]) -> None:
         self._root.mkdir(mode=_LISTED_BY_NOBODY, parents=True, exist_ok=True)

@@ -8,11 +8,10 @@ from contracts.manifests import ProductManifest
 from contracts.messages.parts import NamedRef, RestoredBlock, RestoreRequest
 from services.notifier.addresses import DeliveryRecord
 from services.notifier.texts import render
+from shared.deliveries import PROVENANCE, README, SUMS
 from shared.errors import RestoreError
 from shared.objects import ObjectStore
 
-README = "README.txt"
-SUMS = "SHA256SUMS"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*\.tar", re.ASCII)
 _SESSION = re.compile(r"\.(session_[1-9][0-9]*)\.")
 
@@ -82,6 +81,6 @@ def write_readme(request: RestoreRequest, record: DeliveryRecord, blocks: Sequen
         request=request,
         record=record,
         blocks=blocks,
-        links=[f"{record.address}/{name}" for name in (*names, SUMS, README)],
+        links=[f"{record.address}/{name}" for name in (*names, SUMS, README, PROVENANCE)],
         total=sum(one.block.tar.size for one in blocks),
     )

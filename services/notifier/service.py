@@ -10,7 +10,10 @@ from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import (
     DeliveryAnnounced,
+    DeliveryExpired,
+    DeliveryExpiring,
     MailSent,
+    MousRestorable,
     ReleaseGranted,
     ReleaseWithheld,
     RequestFailed,
@@ -24,12 +27,15 @@ from services.notifier.attachments import LogLimits, attach_logs
 from services.notifier.mail import Mail
 from services.notifier.opening import open_transport
 from services.notifier.outbox import MailRecord, Outbox
-from services.notifier.provenance import README, SUMS, files_of, trace_blocks, write_readme, write_sums
+from services.notifier.prov import write_provenance
+from services.notifier.provenance import files_of, trace_blocks, write_readme, write_sums
 from services.notifier.settings import NotifierSettings
+from services.notifier.shelf import Shelf
 from services.notifier.transport import MailRefusedError, MailTransport
 from services.notifier.writer import Correspondents, MailWriter, undelivered_id
 from shared import keys
 from shared.bus import Delivery, Subscription
+from shared.deliveries import PROVENANCE, README, SUMS
 from shared.ends import RequestEnd, mark_end
 from shared.objects import ObjectStore
 from shared.service import source_of
@@ -49,7 +55,7 @@ class Notifier:
     objects
         Results, logs, and the records of what was done.
     area
-        Where users find their data.
+        A directory where users find their data, if the request desk alone is not to serve them.
     transport
         How mails travel.
     addresses
@@ -65,7 +71,7 @@ class Notifier:
         *,
         settings: NotifierSettings,
         objects: ObjectStore,
-        area: DeliveryArea,
+        area: DeliveryArea | None,
         transport: MailTransport,
         addresses: Addresses,
         clock: Clock,
@@ -73,6 +79,7 @@ class Notifier:
         self._concurrency = settings.concurrency
         self._limits = _log_limits(settings)
         self._objects = objects
+        self._shelf = Shelf(objects=objects)
         self._area = area
         self._transport = transport
         self._addresses = addresses
@@ -83,13 +90,15 @@ class Notifier:
         self._writer = MailWriter(people=_people(settings), clock=clock)
 
     def subscriptions(self) -> Sequence[Subscription]:
-        """Listen to the ends of requests."""
+        """Listen to the ends of requests and of deliveries."""
         return [
             Subscription(queue=self.name, topics=QUEUES[self.name], handler=self.handle, concurrency=self._concurrency)
         ]
 
     def handle(self, event: Event, _delivery: Delivery) -> list[Event]:
         """Deliver or refuse, by one mail per event however often it comes; of a cancelled request nothing is said."""
+        if isinstance(event.data, DeliveryExpired):
+            return self._take_down(event.data)
         if self._objects.info(keys.cancelled(event.correlationid)) is not None:
             log.info("request_is_cancelled")
             return []
@@ -108,6 +117,13 @@ class Notifier:
                 return self._tell(event, kept.request, MailKind.WITHHELD, lambda: self._writer.withheld(event, kept))
             case RequestFailed() as failed:
                 return self._tell(event, failed.request, MailKind.FAILED, lambda: self._failure_mail(event, failed))
+            case DeliveryExpiring() as expiring:
+                request = expiring.request
+                return self._mail(event, request, MailKind.EXPIRING, lambda: self._writer.expiring(event, expiring))
+            case MousRestorable() as now:
+                return self._mail(
+                    event, now.request, MailKind.RESTORABLE, lambda: self._writer.restorable(event, now)
+                )
             case other:
                 raise TypeError(f"the notifier does not handle {other.type_name()}")
 
@@ -131,8 +147,21 @@ class Notifier:
 
     def _lay_out(self, record: DeliveryRecord, granted: ReleaseGranted) -> None:
         files = files_of(granted.blocks)
-        readme = write_readme(granted.request, record, trace_blocks(granted.blocks, self._objects))
-        self._area.lay_out(record.token, files, {SUMS: write_sums(files), README: readme})
+        blocks = trace_blocks(granted.blocks, self._objects)
+        texts = {
+            SUMS: write_sums(files),
+            README: write_readme(granted.request, record, blocks),
+            PROVENANCE: write_provenance(granted.request, record, blocks, self._objects),
+        }
+        self._shelf.lay_out(record, granted.request, files, texts, entitlement=granted.entitlement)
+        if self._area is not None:
+            self._area.lay_out(record.token, files, texts)
+
+    def _take_down(self, expired: DeliveryExpired) -> list[Event]:
+        record = self._addresses.find(expired.request_id)
+        if self._area is not None and record is not None:
+            self._area.take_down(record.token)
+        return []
 
     def _failure_mail(self, event: Event, failed: RequestFailed) -> Mail:
         notes = attach_logs(failed.failures, objects=self._objects, limits=self._limits)
@@ -142,13 +171,20 @@ class Notifier:
         self, event: Event, request: RestoreRequest | RestoreTicket, kind: MailKind, write: Callable[[], Mail]
     ) -> list[Event]:
         """Send the mail that ends a request, mark the end, and say what mails went out."""
+        sent = self._mail(event, request, kind, write)
+        end = RequestEnd(kind=kind, mail_id=event.id, ended=self._clock())
+        mark_end(self._objects, request.request_id, end)
+        return sent
+
+    def _mail(
+        self, event: Event, request: RestoreRequest | RestoreTicket, kind: MailKind, write: Callable[[], Mail]
+    ) -> list[Event]:
+        """Send a mail, tell support who will never get it, and say what mails went out."""
         record = self._outbox.post(event.id, write)
         sent = [self._sent(event, request, kind, event.id, record)]
         if record.refused:
             notice = self._tell_support(event, request, record)
             sent.append(self._sent(event, request, MailKind.UNDELIVERED, undelivered_id(event), notice))
-        end = RequestEnd(kind=kind, mail_id=event.id, ended=self._clock())
-        mark_end(self._objects, request.request_id, end)
         return sent
 
     def _tell_support(self, event: Event, request: RestoreRequest | RestoreTicket, record: MailRecord) -> MailRecord:
@@ -184,7 +220,7 @@ class Notifier:
 
     def is_ready(self) -> bool:
         """Whether deliveries can be laid out and mails handed over."""
-        return self._area.is_ready() and self._transport.is_ready()
+        return (self._area is None or self._area.is_ready()) and self._transport.is_ready()
 
     def close(self) -> None:
         """Do nothing: no connection is held."""
@@ -224,10 +260,11 @@ def build(*, objects: ObjectStore, settings: NotifierSettings | None = None, clo
         Tells the time, UTC.
     """
     settings = settings or NotifierSettings()
+    folder = settings.deliveries
     return Notifier(
         settings=settings,
         objects=objects,
-        area=DirectoryArea(root=settings.deliveries, objects=objects),
+        area=DirectoryArea(root=folder, objects=objects) if folder is not None else None,
         transport=open_transport(settings.mail),
         addresses=Addresses(
             objects=objects,

@@ -49,9 +49,14 @@ class NotifierSettings(BaseSettings):
         env_prefix="ALMA_RESTORE_NOTIFIER_", env_nested_delimiter="__", frozen=True, hide_input_in_errors=True
     )
 
-    deliveries: Path = Field(description="Directory that the web server shows; each delivery is a directory in it")
+    deliveries: Path | None = Field(
+        default=None,
+        description="Directory that a web server shows; each delivery is a directory in it. "
+        "Unset: deliveries lie in the store alone, and the request desk serves them",
+    )
     public_url: str = Field(
-        pattern=r"""^(https?|file)://[^\s'"<>\\]+$""", description="Address of that directory, as users reach it"
+        pattern=r"""^(https?|file)://[^\s'"<>\\]+$""",
+        description="Address of that directory as users reach it, or of the request desk's deliveries",
     )
     retention_days: int = Field(default=28, ge=1, le=3650, description="Days until a delivery is deleted")
 

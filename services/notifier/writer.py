@@ -7,7 +7,14 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.envelope import Event
-from contracts.messages import ReleaseWithheld, RequestFailed, RequestRefused, TicketRefused
+from contracts.messages import (
+    DeliveryExpiring,
+    MousRestorable,
+    ReleaseWithheld,
+    RequestFailed,
+    RequestRefused,
+    TicketRefused,
+)
 from contracts.messages.parts import RestoredBlock, RestoreRequest, RestoreTicket
 from contracts.reasons import REASONS, ReasonCode
 from services.notifier.addresses import DeliveryRecord
@@ -74,7 +81,39 @@ class MailWriter:
             blocks=blocks,
             reused=[block for block in blocks if block.reused],
             total=sum(block.tar.size for block in blocks),
-            days=max(0, round((record.expires - self._clock()) / timedelta(days=1))),
+            days=self._days_until(record.expires),
+            signature=people.signature,
+        )
+
+    def expiring(self, event: Event, expiring: DeliveryExpiring) -> Mail:
+        """Remind the user, and the contact by a blind copy, that a delivery will be removed."""
+        people, request = self._people, expiring.request
+        return self._write(
+            event.id,
+            request,
+            "expiring.txt.j2",
+            to=[request.user_email],
+            bcc=[*([request.contact_email] if request.contact_email else []), *request.cc],
+            reply_to=people.no_reply,
+            address=expiring.address,
+            expires=expiring.expires,
+            files=expiring.files,
+            total=sum(file.size for file in expiring.files),
+            days=self._days_until(expiring.expires),
+            signature=people.signature,
+        )
+
+    def restorable(self, event: Event, now: MousRestorable) -> Mail:
+        """Tell the user that what was asked for too early can be asked for again; others get blind copies."""
+        people, request = self._people, now.request
+        return self._write(
+            event.id,
+            request,
+            "restorable.txt.j2",
+            to=[request.user_email],
+            bcc=[*([request.contact_email] if request.contact_email else []), *request.cc, people.operations],
+            reply_to=people.no_reply,
+            since=now.since,
             signature=people.signature,
         )
 
@@ -122,6 +161,9 @@ class MailWriter:
             subject=f"UNDELIVERED: {_subject(request)}",
             record=record,
         )
+
+    def _days_until(self, moment: datetime) -> int:
+        return max(0, round((moment - self._clock()) / timedelta(days=1)))
 
     def _reply(self, event: Event, refusal: RequestRefused | ReleaseWithheld | TicketRefused, template: str) -> Mail:
         people, request = self._people, refusal.request

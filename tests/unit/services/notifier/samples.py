@@ -1,15 +1,15 @@
 """Requests, results and settings for the tests of the notifier, with fixed ids and times."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid, MousUid, ProjectCode
-from contracts.messages import Message
-from contracts.messages.parts import BlockFailure, RestoredBlock, RestoreRequest, Selection, Stage
+from contracts.messages import DeliveryExpiring, Message
+from contracts.messages.parts import BlockFailure, DeliveredFile, RestoredBlock, RestoreRequest, Selection, Stage
 from contracts.reasons import ReasonCode
 from services.notifier.settings import DirectoryMailSettings, MailSettings, NotifierSettings
 from shared import keys
@@ -83,6 +83,19 @@ def _block(objects: ObjectStore, eb_uid: ExecBlockUid, reused: bool) -> Restored
         method="reference",
         ppr=ppr,
         reused=reused,
+    )
+
+
+def expiring(objects: ObjectStore) -> DeliveryExpiring:
+    """Say that a delivery will be removed in a week."""
+    return DeliveryExpiring(
+        request=REQUEST,
+        address=f"http://almascience.example.org/arcdistribution/preview/{TOKEN}",
+        files=tuple(
+            DeliveredFile(name=block.file_name, size=block.tar.size, sha256=block.tar.sha256)
+            for block in restored(objects)
+        ),
+        expires=NOW + timedelta(days=7),
     )
 
 

@@ -96,6 +96,7 @@ def test_a_granted_release_is_laid_out_mailed_and_announced(
         *(file.name for file in told.files),
         "README.txt",
         "SHA256SUMS",
+        "provenance.json",
     }
     (path,) = mails(tmp_path)
     mail = parsed(path.read_bytes())
@@ -260,7 +261,7 @@ def with_transport(transport: PickyTransport, objects: ObjectStore, folder: Path
     return Notifier(
         settings=site,
         objects=objects,
-        area=DirectoryArea(root=site.deliveries, objects=objects),
+        area=DirectoryArea(root=folder / "deliveries", objects=objects),
         transport=transport,
         addresses=Addresses(
             objects=objects, public_url=site.public_url, retention=timedelta(days=28), clock=lambda: datetime.now(UTC)

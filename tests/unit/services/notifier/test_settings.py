@@ -41,16 +41,7 @@ def test_what_only_a_site_can_know_has_no_default() -> None:
     with pytest.raises(ValidationError) as raised:
         NotifierSettings()
     missing = {str(item["loc"][0]) for item in raised.value.errors()}
-    assert missing == {
-        "deliveries",
-        "public_url",
-        "mail",
-        "sender",
-        "no_reply",
-        "support",
-        "operations",
-        "message_id_domain",
-    }
+    assert missing == {"public_url", "mail", "sender", "no_reply", "support", "operations", "message_id_domain"}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ import pytest
 from contracts.identifiers import SessionName
 from contracts.manifests import ProductManifest
 from contracts.messages import (
+    DeliveryExpiring,
     Message,
+    MousRestorable,
     ReleaseGranted,
     ReleaseWithheld,
     RequestFailed,
@@ -44,6 +46,7 @@ from tests.unit.services.notifier.samples import (
     REQUEST,
     TOKEN,
     event_of,
+    expiring,
     failure,
     now,
     restored,
@@ -66,7 +69,7 @@ def handled(message: Message, folder: Path, objects: ObjectStore) -> Path:
     notifier = Notifier(
         settings=site,
         objects=objects,
-        area=DirectoryArea(root=site.deliveries, objects=objects),
+        area=DirectoryArea(root=folder / "deliveries", objects=objects),
         transport=DirectoryTransport(folder=folder / "mails"),
         addresses=Addresses(
             objects=objects,
@@ -106,6 +109,8 @@ MESSAGES: dict[str, Callable[[ObjectStore], Message]] = {
     "ticket_refused": lambda _: TicketRefused(
         request=TICKET, reason=ReasonCode.TOO_MANY_MOUS, detail="it names 11 different MOUS UIDs"
     ),
+    "expiring": expiring,
+    "restorable": lambda _: MousRestorable(request=REQUEST, since=NOW - timedelta(days=40)),
     "refused_calibrators": lambda _: RequestRefused(request=CALIBRATORS, reason=ReasonCode.MOUS_NOT_DELIVERED),
 }
 
@@ -131,8 +136,7 @@ def test_there_is_a_refusal_and_a_failure_mail_for_every_reason(
     failed = failure(objects).model_copy(update={"reason": reason})
     refusal = handled(RequestRefused(request=REQUEST, reason=reason), tmp_path / "refused", objects)
     assert f"X-ALMA-Restore-Reason: {reason}" in mail_text(refusal)
-    (record,) = list(objects.list("mails/"))
-    objects.delete(record.key)
+    objects.delete(next(objects.list("mails/")).key)
     failures = handled(RequestFailed(request=REQUEST, failures=(failed,)), tmp_path / "failed", objects)
     assert f"X-ALMA-Restore-Reason: {reason}" in mail_text(failures)
 
@@ -180,6 +184,7 @@ def test_the_readme_tells_provenance_and_ways_to_download(tmp_path: Path, object
     blocks = (with_manifest(first, "session_1", objects), second)
     handled(ReleaseGranted(request=CALIBRATORS, blocks=blocks), tmp_path, objects)
     agree_with_golden("README.txt", (tmp_path / "deliveries" / TOKEN / "README.txt").read_text())
+    agree_with_golden("provenance.json", (tmp_path / "deliveries" / TOKEN / "provenance.json").read_text())
     agree_with_golden("SHA256SUMS", (tmp_path / "deliveries" / TOKEN / "SHA256SUMS").read_text())
 
 
@@ -279,12 +284,12 @@ def test_the_html_part_says_the_same_words(path: Path) -> None:
 HOSTILE = "x\r\nBcc: mallory@example.org\r\n\r\n<script>alert(1)</script>\u2028Cc: m@example.org"
 
 
-@pytest.mark.parametrize("message", ["delivered", "failed", "withheld", "refused_calibrators"])
+@pytest.mark.parametrize("message", ["delivered", "failed", "withheld", "expiring", "refused_calibrators"])
 def test_a_hostile_name_or_ticket_adds_no_recipient_no_header_no_line_and_no_html(
     message: str, tmp_path: Path, objects: ObjectStore
 ) -> None:
     harmless = MESSAGES[message](objects)
-    assert isinstance(harmless, ReleaseGranted | RequestFailed | ReleaseWithheld | RequestRefused)
+    assert isinstance(harmless, ReleaseGranted | RequestFailed | ReleaseWithheld | RequestRefused | DeliveryExpiring)
     request = harmless.request.model_copy(update={"user_name": HOSTILE, "ticket": HOSTILE})
     folder = handled(harmless.model_copy(update={"request": request}), tmp_path, objects)
     mail = message_from_bytes(mail_text(folder).encode(), policy=default)
