@@ -57,6 +57,9 @@ class Ledger(Protocol):
     def event(self, event_id: UUID) -> Event | None:
         """Return an event as it was said, if it is kept."""
 
+    def unfinished(self, request_id: UUID) -> tuple[UUID, ...]:
+        """List the events of a request that nothing followed yet: what `acting.try_now` sends on again."""
+
     def counts(self) -> Counts:
         """Count requests and blocks by state and step."""
 

@@ -14,7 +14,7 @@ from services.request_desk.ledger.order import by_cause
 from services.request_desk.ledger.records import BlockRecord, IllegalMove, MailRecord, RequestRecord
 from services.request_desk.ledger.states import RequestState
 from services.request_desk.ledger.timing import expected_end, moved, percent, step_of, times_of
-from services.request_desk.ledger.transitions import BLOCK_RULES, REQUEST_RULES
+from services.request_desk.ledger.transitions import BLOCK_RULES, request_rule
 
 
 def fold(request_id: UUID, facts: Iterable[Fact]) -> RequestRecord:
@@ -59,10 +59,10 @@ def _walk(facts: Sequence[Fact]) -> tuple[RequestState, list[Fact], list[Contrad
     state = RequestState.SUBMITTED
     applied, contradictions = list[Fact](), list[Contradiction]()
     for fact in facts:
-        following = REQUEST_RULES[fact.topic].apply(state)
+        following = request_rule(fact.topic).apply(state)
         if following is None:
             contradictions.append((fact, state, f"{fact.topic} of a request that is {state.value} already"))
-        else:
+        elif following is not state or fact.topic not in _ENDINGS or fact.topic == _ENDS.get(state):
             state = following
             applied.append(fact)
     return state, applied, contradictions
@@ -121,7 +121,6 @@ def _of_request(request: RestoreRequest) -> dict[str, Any]:
     }
 
 
-_ANSWERS = ("request.accepted", "request.refused")
 _ENDS = {
     RequestState.REFUSED: "request.refused",
     RequestState.FAILED: "request.failed",
@@ -130,6 +129,9 @@ _ENDS = {
     RequestState.DELIVERED: "delivery.announced",
     RequestState.REMOVED: "delivery.announced",
 }
+_ENDINGS = frozenset(_ENDS.values())
+"""Topics that end a request; one that came too late to do so is neither applied nor illegal."""
+_ANSWERS = ("request.accepted", "request.refused")
 
 
 def _answered(applied: Sequence[Fact], state: RequestState) -> dict[str, Any]:

@@ -31,7 +31,7 @@ RANKS: dict[str, int] = {
             ("release.granted",),
             ("request.refused", "request.failed", "release.withheld", "delivery.announced", "request.cancelled"),
             ("delivery.expiring", "delivery.renewed", "delivery.expired"),
-            ("mail.sent", "request.waiting", "request.resent"),
+            ("mous.restorable", "mail.sent", "request.waiting", "request.resent"),
         )
     )
     for topic in topics
@@ -41,7 +41,7 @@ RANKS: dict[str, int] = {
 
 def by_cause(facts: Iterable[Fact]) -> list[Fact]:
     """Sort facts as they follow from each other."""
-    return sorted(facts, key=lambda fact: (RANKS[fact.topic], fact.said, fact.id, key_of(fact)))
+    return sorted(facts, key=lambda fact: (RANKS.get(fact.topic, len(RANKS)), fact.said, fact.id, key_of(fact)))
 
 
 def key_of(fact: Fact) -> str:

@@ -252,7 +252,9 @@ class StuckRequest(Record):
     eb_uid: str | None = Field(default=None, description="The block that lags; None if it is the request itself")
     since: datetime = Field(description="When something last went forward; retries do not count")
     limit: float = Field(description="Seconds that the step may take")
-    unfinished: tuple[UUID, ...] = Field(description="Events that nothing followed: what `try now` sends on again")
+    unfinished: tuple[UUID, ...] = Field(
+        default=(), description="Events that nothing followed: what `try now` sends on again"
+    )
 
 
 class DownloadRecord(Record):

@@ -81,11 +81,18 @@ REQUEST_RULES: Mapping[str, Rule[RequestState]] = {
     "delivery.expiring": _DELIVERED,
     "delivery.renewed": _rule(_R.DELIVERED, (*_UNDER_WAY, _R.CANCELLED), (*_OTHER_ENDS, _R.REMOVED)),
     "delivery.expired": _rule(_R.REMOVED, (*_UNDER_WAY, _R.CANCELLED, _R.DELIVERED), _OTHER_ENDS),
+    "mous.restorable": _SAYS_NOTHING,
     "request.resent": _SAYS_NOTHING,
     "mail.sent": _SAYS_NOTHING,
     "request.waiting": _SAYS_NOTHING,
 }
 """What each topic does to a request."""
+
+
+def request_rule(topic: str) -> Rule[RequestState]:
+    """Return what a topic does to a request; of one that came later than this table, nothing is known."""
+    return REQUEST_RULES.get(topic, _SAYS_NOTHING)
+
 
 _B = BlockState
 _TO_FETCHING = (_B.EXPECTED,)

@@ -1,0 +1,1 @@
+"""The migrations, each in a file of its own."""
