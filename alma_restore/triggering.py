@@ -11,9 +11,9 @@ from alma_restore.triggers import RequestMailPeople, active_triggers, place_trig
 from contracts.identifiers import InvalidIdentifierError, MousUid
 from contracts.messages.parts import RestoreRequest, RestoreTicket
 from contracts.reasons import REASONS, ReasonCode
-from services.entitlement_checker.records import ArchiveRecords, EntitlementRecords
 from services.notifier.opening import open_transport
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
+from shared.entitlement.records import ArchiveRecords, EntitlementRecords
 from shared.tickets import requests_of
 
 NO_QA0_PASS = (

@@ -18,11 +18,11 @@ from contracts.messages import (
 from contracts.messages.parts import RestoreRequest
 from contracts.reasons import ReasonCode
 from services.entitlement_checker.active import ActiveRequests
-from services.entitlement_checker.decide import Accept, Facts, Refuse, Verdict, decide, refuse_unasked
-from services.entitlement_checker.records import ArchiveRecords, EntitlementRecords
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.archive_db import ArchiveDatabase
 from shared.bus import Delivery, Subscription
+from shared.entitlement.decide import Accept, Facts, Refuse, Verdict, decide, refuse_unasked
+from shared.entitlement.records import ArchiveRecords, EntitlementRecords
 from shared.objects import ObjectStore
 from shared.service import source_of
 
@@ -147,8 +147,8 @@ def _answer(request: RestoreRequest, verdict: Verdict) -> Message:
 
 def _release(ready: ProductsReady, verdict: Verdict) -> Message:
     match verdict:
-        case Accept():
-            return ReleaseGranted(request=ready.request, blocks=ready.blocks)
+        case Accept(entitlement=entitlement):
+            return ReleaseGranted(request=ready.request, blocks=ready.blocks, entitlement=entitlement)
         case Refuse(reason=reason, detail=detail):
             return ReleaseWithheld(request=ready.request, reason=reason, detail=detail)
 

@@ -31,7 +31,6 @@ from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestAccepted, RequestRefused, RequestSubmitted
 from observatory.metadata import sqlite_url
-from services.entitlement_checker import statements
 from services.entitlement_checker.service import EntitlementChecker, build
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
@@ -39,6 +38,7 @@ from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from shared.calibration_status import CalibrationStatusSettings, StatusRecord, Updater
 from shared.calibration_status.archive import ArchiveStatus
+from shared.entitlement import statements
 from shared.not_restorable import NotRestorableYet
 from shared.objects import DirectorySettings, ObjectStore, open_store
 from tests.benchmarks.report import Figure, close, in_turn

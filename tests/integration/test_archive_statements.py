@@ -10,11 +10,11 @@ from sqlalchemy.sql import visitors
 
 from observatory.metadata import set_release_date, set_state
 from observatory.metadata_demo import CORRUPTED, MOUSS, PROPRIETARY
-from services.entitlement_checker.records import ArchiveRecords as EntitlementRecords
 from services.metadata_resolver.records import ArchiveRecords as StructureRecords
 from shared.archive_db import ArchiveDatabase
 from shared.archive_db.schema import READ, check_schema, columns_read
 from shared.archive_db.tables import ACCOUNT
+from shared.entitlement.records import ArchiveRecords as EntitlementRecords
 from shared.errors import MisconfiguredError
 from tests.support.archive_statements import MODULES, STATEMENTS
 from tests.support.archive_tables import ArchiveTables, FilledTables

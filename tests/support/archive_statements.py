@@ -4,9 +4,9 @@ from sqlalchemy import ClauseElement
 
 from contracts.identifiers import EntityUid
 from observatory.metadata_demo import MOUS, NOTHING_PASSED, PI
-from services.entitlement_checker import statements as entitlement
 from services.metadata_resolver import statements as structure
 from shared.calibration_status import statements as status
+from shared.entitlement import statements as entitlement
 
 _DELIVERY = f"{MOUS.project.code}_{MOUS.uid.file_form}"
 _PROJECT = {"project_code": MOUS.project.code}

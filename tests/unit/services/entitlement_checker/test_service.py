@@ -38,11 +38,11 @@ from observatory.metadata_demo import (
 )
 from observatory.metadata_entities import DemoAccount
 from services.entitlement_checker.active import ActiveRequests
-from services.entitlement_checker.decide import MousFacts, PersonFacts
 from services.entitlement_checker.service import EntitlementChecker, build
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.cancellation import cancel
 from shared.ends import RequestEnd, mark_end
+from shared.entitlement.decide import MousFacts, PersonFacts
 from shared.errors import DependencyAwayError
 from shared.objects import DirectorySettings, open_store
 from tests.support.archive_tables import ArchiveTables
@@ -141,7 +141,8 @@ def test_a_user_nobody_knows_may_have_calibrators(service: EntitlementChecker) -
 
 def test_a_result_is_released_if_nothing_has_changed(service: EntitlementChecker) -> None:
     ready = ProductsReady(request=request_of(PI), blocks=(BLOCK,))
-    assert said(service, ready) == ReleaseGranted(request=ready.request, blocks=(BLOCK,))
+    granted = ReleaseGranted(request=ready.request, blocks=(BLOCK,), entitlement=Entitlement.PI)
+    assert said(service, ready) == granted
 
 
 def test_the_result_of_a_cancelled_request_is_not_released(service: EntitlementChecker, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 
 from contracts.identifiers import MousUid
 from contracts.messages.parts import RestoreRequest
-from services.entitlement_checker import statements
-from services.entitlement_checker.decide import MousFacts, PersonFacts
 from shared.archive_db import ArchiveDatabase
+from shared.entitlement import statements
+from shared.entitlement.decide import MousFacts, PersonFacts
 
 
 class EntitlementRecords(Protocol):

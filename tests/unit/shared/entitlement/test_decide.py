@@ -9,7 +9,7 @@ import pytest
 from contracts.identifiers import ProjectCode
 from contracts.messages.parts import Entitlement, Selection
 from contracts.reasons import ReasonCode
-from services.entitlement_checker.decide import (
+from shared.entitlement.decide import (
     Accept,
     Facts,
     MousFacts,

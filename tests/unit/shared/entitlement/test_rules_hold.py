@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from contracts.identifiers import ProjectCode
 from contracts.messages.parts import Entitlement, Selection
 from contracts.reasons import ReasonCode
-from services.entitlement_checker.decide import Accept, Facts, MousFacts, PersonFacts, Refuse, decide
+from shared.entitlement.decide import Accept, Facts, MousFacts, PersonFacts, Refuse, decide
 from tests.support.samples import REQUEST
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -21,10 +21,10 @@ from observatory.metadata_demo import (
     STRANGER,
     UNKNOWN_MOUS,
 )
-from services.entitlement_checker.decide import MousFacts
-from services.entitlement_checker.records import ArchiveRecords
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.archive_db.tables import BMMV_OBSPROJECT
+from shared.entitlement.decide import MousFacts
+from shared.entitlement.records import ArchiveRecords
 from tests.support.archive_tables import ArchiveTables
 from tests.support.samples import REQUEST
 
