@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from alma_restore.surroundings import clear_errors
 
-KINDS = ("restore", "deliver", "calimage", "cal", "image", "sd-restore", "sd-calimage")
+KINDS = ("restore", "deliver", "calimage", "cal", "image", "sd-restore", "sd-calimage", "import")
 
 
 class _MakeByDefault(TyperGroup):

@@ -3,14 +3,12 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.identifiers import ExecBlockUid
-from services.casa_runner.single_pass import Library
 from services.casa_runner.workspace import Attempt
 from shared.pipeline_files import ApplyCall
 
@@ -20,10 +18,13 @@ SINGLE_PASS_SCRIPT = Path(__file__).parent / "casa" / "single_pass.py"
 # Evaluated by the Python that runs CASA, so that its own measures data is found wherever it lies.
 _SITE_CONFIG = """\
 import os
-import casadata
-_data = os.path.join(os.path.dirname(casadata.__file__), "__data__")
-measurespath = _data
-datapath = [_data]
+try:
+    import casadata
+except ImportError:  # a whole application has data of its own
+    pass
+else:
+    measurespath = os.path.join(os.path.dirname(casadata.__file__), "__data__")
+    datapath = [measurespath]
 measures_auto_update = False
 data_auto_update = False
 nologger = True
@@ -90,6 +91,8 @@ class CasaFiles:
         self.job = attempt.logs / "job.json"
         self.log = attempt.logs / "casa.log"
         self.printed = attempt.logs / "output.txt"
+        self.shell_log = attempt.logs / "shell.log"
+        self.shell_job = attempt.logs / "shell.json"
         self.progress = attempt.logs / "progress.jsonl"
         self.result = attempt.logs / "result.json"
         self.site_config = attempt.home / "casasiteconfig.py"
@@ -109,49 +112,46 @@ class CasaFiles:
     def write(
         self,
         *,
-        calls: Sequence[ApplyCall],
-        selected: Sequence[str],
-        rows_by_field: Mapping[str, int],
+        selected: Sequence[str] = (),
+        rows_by_field: Mapping[str, int] | None = None,
         only_version: str | None = None,
-        library: Library | None = None,
         transform: Mapping[str, object] | None = None,
         spws: Sequence[int] = (),
+        more: Mapping[str, object] | None = None,
     ) -> None:
         """Write CASA's configuration and the job.
 
         Parameters
         ----------
-        calls
-            The applycal calls in order.
         selected
             Names of the fields that are delivered; empty is all.
         rows_by_field
             What a complete import has; with less the job ends at once.
         only_version
             The one CASA version that may do it; None if any may.
-        library
-            The calibration for a single pass.
         transform
             More arguments of mstransform: what is taken out besides fields, and averaging.
         spws
             Spectral windows that are delivered; empty is all.
+        more
+            What the script of a way has to know besides.
         """
         self.site_config.write_text(_SITE_CONFIG.format(log=str(self.log), cache=str(self.attempt.home / "cache")))
         job = {
             "asdm": self.vis.removesuffix(".ms"),
             "vis": self.vis,
             "output": self.output.name,
-            "calls": [keywords(call) for call in calls],
             "fields": list(selected),
-            "rows_by_field": dict(rows_by_field),
+            "rows_by_field": dict(rows_by_field or {}),
             "only_version": only_version,
-            "library": [asdict(term) for term in library.terms] if library else [],
-            "raw_autocorrelations": library.raw_autocorrelations if library else False,
             "transform": dict(transform or {}),
             "spws": list(spws),
             "progress": str(self.progress),
             "result": str(self.result),
+            "shell_log": str(self.shell_log),
+            "shell_job": str(self.shell_job),
             "parent": os.getpid(),
+            **(more or {}),
         }
         self.progress.touch()
         self.job.write_text(json.dumps(job, indent=1))

@@ -10,7 +10,7 @@ _TAIL_BYTES = 64 * 2**10
 
 def logs_of(files: CasaFiles) -> tuple[Path, ...]:
     """Name the files that tell what happened, in order."""
-    return files.job, files.printed, files.log
+    return files.job, files.printed, files.log, files.shell_log
 
 
 def tail_of(path: Path) -> str:

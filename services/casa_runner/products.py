@@ -18,8 +18,9 @@ FINAL_FLAGS = "flags.Pipeline_Final"
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """The files that calibrate one execution block."""
+    """The files that calibrate one execution block, and the manifest that names them."""
 
+    manifest: NamedRef
     caltables: NamedRef
     flagversions: NamedRef
     calapply: NamedRef
@@ -36,8 +37,10 @@ def find_calibration(products: Sequence[NamedRef], *, eb_uid: ExecBlockUid, obje
         If there is no manifest, or a file that it names was not staged.
     """
     by_name = {canonical_product_name(product.name): product for product in products}
-    session, asdm = read_manifest(objects.read(_manifest(by_name).ref)).find(eb_uid)
+    manifest = _manifest(by_name)
+    session, asdm = read_manifest(objects.read(manifest.ref)).find(eb_uid)
     return Calibration(
+        manifest=manifest,
         caltables=_named(by_name, session.caltables),
         flagversions=_named(by_name, asdm.flagversions),
         calapply=_named(by_name, asdm.calapply),
@@ -56,7 +59,7 @@ def _named(by_name: dict[str, NamedRef], name: str) -> NamedRef:
     product = by_name.get(canonical_product_name(name))
     if product is None:
         raise BlockFailedError(ReasonCode.PRODUCTS_INCOMPLETE, f"the manifest names {name}, which was not staged")
-    return product
+    return NamedRef(name=name, ref=product.ref)
 
 
 def calls_needed(calls: Iterable[ApplyCall], selected: Sequence[str]) -> tuple[ApplyCall, ...]:
@@ -75,10 +78,21 @@ def _is_elsewhere(field: str, selected: Sequence[str]) -> bool:
     return are_plain and not set(names) & set(selected)
 
 
+def read_calls(calibration: Calibration, *, eb_uid: ExecBlockUid, objects: ObjectStore) -> tuple[ApplyCall, ...]:
+    """Read the applycal calls of a calibration.
+
+    Raises
+    ------
+    BlockFailedError
+        If they would calibrate wrongly (``calapply_invalid``).
+    """
+    return read_calapply(objects.read(calibration.calapply.ref), eb_uid=eb_uid)
+
+
 def lay_out(
     calibration: Calibration, *, eb_uid: ExecBlockUid, objects: ObjectStore, rawdata: Path, working: Path, limit: int
-) -> tuple[ApplyCall, ...]:
-    """Write the calibration where CASA looks for it, and return its applycal calls.
+) -> None:
+    """Write the calibration where CASA looks for it.
 
     Parameters
     ----------
@@ -94,7 +108,7 @@ def lay_out(
     BlockFailedError
         If an archive is damaged or a table that is to be applied is in none.
     """
-    calls = read_calapply(objects.read(calibration.calapply.ref), eb_uid=eb_uid)
+    calls = read_calls(calibration, eb_uid=eb_uid, objects=objects)
     flags = f"{eb_uid.file_form}.ms.flagversions"
     tables = {table for call in calls for table in call.gaintable}
     for product, wanted in ((calibration.flagversions, {flags}), (calibration.caltables, tables)):
@@ -102,4 +116,3 @@ def lay_out(
         objects.fetch_to(product.ref, archive)
         unpack(archive, working, wanted=wanted, limit=limit)
     check_tables(working / flags, [FINAL_FLAGS], f"{calibration.flagversions.name} lacks the flags that are restored")
-    return calls

@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 
 import structlog
 
@@ -13,7 +12,6 @@ from contracts.messages import RestoreOrdered
 from contracts.messages.parts import BlockFailure, RestoredBlock, Stage
 from contracts.reasons import ReasonCode
 from services.casa_runner.archive import Archive
-from services.casa_runner.asdm import AsdmPromise
 from services.casa_runner.errors import ScratchFullError
 from services.casa_runner.expectations import Expectations, PastJob
 from services.casa_runner.interruption import Interruption
@@ -21,17 +19,16 @@ from services.casa_runner.job import CasaFiles, CasaResult, Described
 from services.casa_runner.launcher import Launcher, MemoryLimitError, Needs
 from services.casa_runner.logs import logs_of, severe_in, tail_of
 from services.casa_runner.metrics import RunnerMetrics
-from services.casa_runner.observed import Observed
-from services.casa_runner.ppr import check_ppr, read_ppr
-from services.casa_runner.products import calls_needed
-from services.casa_runner.selection import Chosen, choose
+from services.casa_runner.planner import Planner
+from services.casa_runner.requested import read_asked
+from services.casa_runner.selection import choose
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.staging import Inputs
 from services.casa_runner.task import Task
 from services.casa_runner.verify import check_files, judge
 from services.casa_runner.voice import Voice
 from services.casa_runner.watch import Signs, folder_size, watch
-from services.casa_runner.ways import Way, choose_way
+from services.casa_runner.ways import Way
 from services.casa_runner.workspace import Workspace
 from shared.errors import BlockFailedError, DependencyAwayError
 from shared.objects import ObjectStore
@@ -60,6 +57,7 @@ class Restorer:
         self._metrics = metrics
         self._archive = Archive(objects=objects)
         self._expectations = Expectations(objects=objects)
+        self._planner = Planner(settings=settings)
 
     def find(self, order: RestoreOrdered) -> RestoredBlock | None:
         """Return the result of an earlier restore with the same key."""
@@ -95,20 +93,13 @@ class Restorer:
             If it can be done later: no room on the disk, the store is away, or it was interrupted.
         """
         try:
-            inputs, promise, observed, chosen = self._check(order)
+            task = self._planned(order, voice, interruption, check)
         except BlockFailedError as error:
+            voice.started()
             return _failure(order, error)
-        self._workspace.require_space(self._settings.disk_reserve + int(inputs.size * self._settings.disk_factor))
-        task = Task(
-            order=order,
-            inputs=inputs,
-            promise=promise,
-            observed=observed,
-            chosen=chosen,
-            voice=voice,
-            interruption=interruption,
-            check=check,
-        )
+        voice.started(way=task.way.method, why=task.way.why)
+        factor = task.way.scratch_factor or self._settings.disk_factor
+        self._workspace.require_space(self._settings.disk_reserve + int(task.inputs.size * factor))
         try:
             return self._attempt(task, memory=None)
         except MemoryLimitError as error:
@@ -132,45 +123,44 @@ class Restorer:
             task.voice.progressed("store", 95.0)
             return _patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
 
-    def _check(self, order: RestoreOrdered) -> tuple[Inputs, AsdmPromise, Observed, Chosen]:
-        """Find out all that can be known before anything is copied or started."""
-        self._check_version(order)
-        check_ppr(read_ppr(self._objects.read(order.ppr.ref)), eb_uid=order.eb_uid, session=order.session)
+    def _planned(
+        self, order: RestoreOrdered, voice: Voice, interruption: Interruption, check: Callable[[], None]
+    ) -> Task:
+        """Find out all that can be known before anything is copied or started, and choose the way."""
+        asked = read_asked(self._objects.read(order.ppr.ref), eb_uid=order.eb_uid, session=order.session)
         inputs = Inputs(order, self._objects)
         promise = inputs.promise()
         observed = inputs.observed()
-        return inputs, promise, observed, choose(order.request.selection, observed)
-
-    def _check_version(self, order: RestoreOrdered) -> None:
-        accepted = self._settings.versions
-        if self._settings.version_policy == "listed" and not any(
-            fnmatchcase(order.casa_version, pattern) for pattern in accepted
-        ):
-            raise BlockFailedError(
-                ReasonCode.CASA_VERSION_UNAVAILABLE,
-                f"calibrated with CASA {order.casa_version}; this runner applies calibrations of {', '.join(accepted)}",
-            )
+        chosen = choose(order.request.selection, observed)
+        way = self._planner.plan(asked, order, inputs, observed, chosen)
+        return Task(
+            order=order,
+            inputs=inputs,
+            promise=promise,
+            observed=observed,
+            chosen=chosen,
+            way=way,
+            voice=voice,
+            interruption=interruption,
+            check=check,
+        )
 
     def _calibrate(self, task: Task, files: CasaFiles, memory: int | None) -> tuple[CasaResult, Described]:
         """Run CASA and prove what it made."""
-        order, promise, chosen = task.order, task.promise, task.chosen
+        order, promise, chosen, way = task.order, task.promise, task.chosen, task.way
         task.voice.progressed("inputs", 0.0)
-        selected = chosen.fields
-        calls = calls_needed(task.inputs.lay_out(files.attempt, limit=self._settings.unpacked_limit), selected)
-        way = choose_way(calls, task.observed, wanted=self._settings.way, averaged=chosen.averaged)
-        needs = Needs(
-            casa_version=order.casa_version if self._settings.version_policy == "same" else None, memory=memory
-        )
+        way.lay_out(task.inputs, files.attempt, limit=self._settings.unpacked_limit)
+        needs = Needs(casa_version=way.casa.version, memory=memory)
         files.write(
-            calls=calls,
-            selected=selected,
+            selected=chosen.fields,
             rows_by_field=promise.rows_by_field,
-            only_version=needs.casa_version,
-            library=way.library,
+            only_version=way.casa.only_version,
             transform=chosen.transform,
             spws=chosen.spws,
+            more=way.job(files.attempt),
         )
-        size = promise.share(task.inputs.size, selected) if way.library else task.inputs.size
+        selected = chosen.fields
+        size = promise.share(task.inputs.size, selected) if way.method == "single pass" else task.inputs.size
         begun = time.monotonic()
         status = self._run(task, files, way, needs, size)
         seconds = time.monotonic() - begun
@@ -180,7 +170,7 @@ class Restorer:
             result,
             promise=promise,
             selected=selected,
-            partly=bool(chosen.spws),
+            partly=bool(chosen.spws) or not way.makes_all,
             averaged_in_time=chosen.in_time,
             printed=tail_of(files.printed),
             severe=severe_in(files.log),
@@ -212,12 +202,12 @@ class Restorer:
         )
 
     def _result(self, files: CasaFiles, way: Way) -> CasaResult:
-        """Read CASA's last word, and add why it was not the fastest way."""
+        """Read CASA's last word, and add why it was not a single pass."""
         result = files.read_result()
         rule = result.rule or way.why
         if rule is not None:
             self._metrics.rules.labels(rule.partition(":")[0]).inc()
-            log.info("reference_way_taken", rule=rule)
+            log.info("other_way_taken", way=result.method, rule=rule)
         return result.model_copy(update={"rule": rule})
 
     def _learn(self, result: CasaResult, job: PastJob) -> None:

@@ -144,7 +144,6 @@ class CasaRunner:
             voice = Voice(
                 event, delivery, order, interval=self._settings.progress_interval, source=source_of(self.name)
             )
-            voice.started()
             try:
                 outcome = self._restorer.restore(order, voice=voice, interruption=interruption, check=lease.check)
                 interruption.check()

@@ -21,16 +21,18 @@ class CasaRunnerSettings(BaseSettings):
         description="Directory for working directories; local disk (file locks), created if missing",
     )
     python: Path = Field(default=Path(sys.executable), description="Python that can import casatools and casatasks")
-    way: Literal["fastest", "reference"] = Field(
+    way: Literal["fastest", "reference", "pipeline"] = Field(
         default="fastest",
-        description="How blocks are restored: in a single pass where that is possible, or always the reference way",
+        description="How blocks are restored: in a single pass where that is possible, always the reference way, or "
+        "by the ALMA pipeline where the CASA has it (single dish always is)",
     )
     launcher: LauncherSettings = Field(
         default=ProcessSettings(), description="Where CASA runs: process, container, slurm or kubernetes (its kind)"
     )
     version_policy: Literal["any", "listed", "same"] = Field(
         default="listed",
-        description="Which calibrations this CASA may apply: of any version, of those listed, or of its own only",
+        description="Which calibrations the usual CASA may apply where the launcher has none of their version: any, "
+        "those of versions that are listed, or of its own only",
     )
     versions: tuple[str, ...] = Field(
         default=("4.[67].*", "5.*", "6.*"),

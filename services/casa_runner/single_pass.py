@@ -26,9 +26,11 @@ _INTERPOLATION = re.compile(r"[A-Za-z]*(,[A-Za-z]*)?")
 
 
 class Rule(StrEnum):
-    """Why a block is restored the reference way; said in the log and kept with the result."""
+    """Why a block is not restored in a single pass; said in the log and kept with the result."""
 
     CHOSEN = "chosen_by_settings"
+    SINGLE_DISH = "single_dish"
+    BY_HAND = "calibrated_by_hand"
     APPLYMODE = "applymode"
     PARANG = "parang"
     SELECTION = "selection_beyond_field_intent_spw"

@@ -1,17 +1,21 @@
 """Brings an execution block's inputs from the store to an attempt's directory."""
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from contracts.manifests import AsdmManifest
 from contracts.messages import RestoreOrdered
+from contracts.messages.parts import NamedRef
 from contracts.reasons import ReasonCode
 from services.casa_runner.asdm import AsdmPromise, read_promise
 from services.casa_runner.observed import Observed, read_observed
-from services.casa_runner.products import find_calibration, lay_out
+from services.casa_runner.products import Calibration, find_calibration, lay_out, read_calls
 from services.casa_runner.workspace import Attempt
 from shared.errors import BlockFailedError
 from shared.objects import ObjectStore
 from shared.pipeline_files import ApplyCall
+from shared.pipeline_files.ppr import ProcessingRequest, read_ppr
 
 
 class Inputs:
@@ -58,27 +62,53 @@ class Inputs:
             raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
         return self._objects.read(ref)
 
-    def lay_out(self, attempt: Attempt, *, limit: int) -> tuple[ApplyCall, ...]:
-        """Write everything where CASA looks for it, and return the applycal calls.
+    def calls(self) -> tuple[ApplyCall, ...]:
+        """Read the applycal calls of the block."""
+        return read_calls(self._calibration, eb_uid=self._order.eb_uid, objects=self._objects)
+
+    def unpack_calibration(self, attempt: Attempt, *, limit: int) -> None:
+        """Write flags and tables where CASA's tasks look for them.
 
         Parameters
         ----------
         limit
             Most bytes that an archive of tables may unpack to.
         """
-        eb_uid = self._order.eb_uid
-        calibration = find_calibration(self._order.products, eb_uid=eb_uid, objects=self._objects)
-        calls = lay_out(
-            calibration,
-            eb_uid=eb_uid,
+        lay_out(
+            self._calibration,
+            eb_uid=self._order.eb_uid,
             objects=self._objects,
             rawdata=attempt.rawdata,
             working=attempt.working,
             limit=limit,
         )
-        self._write_asdm(attempt.rawdata / eb_uid.file_form)
-        (attempt.working / eb_uid.file_form).symlink_to(Path("..", "rawdata", eb_uid.file_form))
-        return calls
+
+    def write_calibration(self, folder: Path) -> None:
+        """Write the calibration's files as they are, under the names that the manifest has for them."""
+        calibration = self._calibration
+        for product in (calibration.manifest, calibration.caltables, calibration.flagversions, calibration.calapply):
+            self._objects.fetch_to(product.ref, folder / product.name)
+
+    def write_products(self, folder_of: Callable[[NamedRef], Path]) -> None:
+        """Write all products as they are, each into the folder that is its place."""
+        for product in self._order.products:
+            self._objects.fetch_to(product.ref, folder_of(product) / product.name)
+
+    def write_ppr(self, folder: Path) -> ProcessingRequest:
+        """Write the processing request under its name, and return what it says."""
+        data = self._objects.read(self._order.ppr.ref)
+        (folder / self._order.ppr.name).write_bytes(data)
+        return read_ppr(data)
+
+    def write_asdm(self, attempt: Attempt) -> None:
+        """Write the ASDM into ``rawdata``, with a link to it in ``working``."""
+        name = self._order.eb_uid.file_form
+        self._write_asdm(attempt.rawdata / name)
+        (attempt.working / name).symlink_to(Path("..", "rawdata", name))
+
+    @cached_property
+    def _calibration(self) -> Calibration:
+        return find_calibration(self._order.products, eb_uid=self._order.eb_uid, objects=self._objects)
 
     def _write_asdm(self, folder: Path) -> None:
         for file in self._asdm.files:

@@ -10,6 +10,7 @@ from services.casa_runner.observed import Observed
 from services.casa_runner.selection import Chosen
 from services.casa_runner.staging import Inputs
 from services.casa_runner.voice import Voice
+from services.casa_runner.ways import Way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class Task:
     promise: AsdmPromise
     observed: Observed
     chosen: Chosen
+    way: Way
     voice: Voice
     interruption: Interruption
     check: Callable[[], None]

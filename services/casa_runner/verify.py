@@ -54,6 +54,11 @@ _HARMLESS = (
 )
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
 _CALTABLE_TROUBLE = re.compile(r"\.tbl\b|Calibrater::(setapply|callib)|does not exist", re.IGNORECASE)
+_TOLD = {
+    "CasaVersionError": ReasonCode.CASA_VERSION_UNAVAILABLE,
+    "PipelineError": ReasonCode.PIPELINE_FAILED,
+    "ScriptError": ReasonCode.SCRIPT_FAILED,
+}
 _SIGNAL_BASE = 128
 _BEFORE_DATA = ("starting", "loading CASA")
 
@@ -134,8 +139,9 @@ def _due(promise: AsdmPromise, result: CasaResult, *, partly: bool, averaged_in_
 
 def _failure(status: int, result: CasaResult, printed: str) -> BlockFailedError | CasaAwayError:
     what = result.error or (printed.strip().splitlines() or ["nothing was printed"])[-1]
-    if what.startswith("CasaVersionError"):
-        return BlockFailedError(ReasonCode.CASA_VERSION_UNAVAILABLE, what)
+    for error, reason in _TOLD.items():
+        if what.startswith(f"{error}:"):
+            return BlockFailedError(reason, what)
     if result.step in _BEFORE_DATA:
         return CasaAwayError(f"CASA does not start here (exit status {status}): {what}; check its installation")
     number = -status if status < 0 else status - _SIGNAL_BASE

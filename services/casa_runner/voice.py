@@ -43,9 +43,12 @@ class Voice:
         self._begun_at = time.monotonic()
         self._expected: float | None = None
 
-    def started(self) -> None:
-        """Say that the restore begins."""
-        self._say(RestoreStarted(**self._whose(), runner=runner_name(), attempt=self._delivery.attempt), "started")
+    def started(self, *, way: str | None = None, why: str | None = None) -> None:
+        """Say that the restore begins, in which way and why in that one."""
+        self._say(
+            RestoreStarted(**self._whose(), runner=runner_name(), attempt=self._delivery.attempt, way=way, why=why),
+            "started",
+        )
 
     def expects(self, seconds: float | None) -> None:
         """Remember how long the restore is expected to take from now, if anybody knows."""

@@ -1,44 +1,127 @@
-"""Chooses the way in which a block is restored, and remembers why."""
+"""The ways in which a block can be restored: what they have in common, and which one is taken."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, Protocol
 
-from services.casa_runner.job import REFERENCE_SCRIPT, SINGLE_PASS_SCRIPT
+import structlog
+
+from contracts.reasons import ReasonCode
+from services.casa_runner.casas import ChosenCasa
 from services.casa_runner.observed import Observed
+from services.casa_runner.requested import Asked
 from services.casa_runner.single_pass import InexpressibleError, Library, Rule, make_library
+from services.casa_runner.staging import Inputs
+from services.casa_runner.way_by_pipeline import PipelineWay
+from services.casa_runner.way_by_tasks import TasksWay
+from services.casa_runner.workspace import Attempt
+from shared.errors import BlockFailedError
 from shared.pipeline_files import ApplyCall
 
+Wanted = Literal["fastest", "reference", "pipeline"]
+log = structlog.get_logger()
 
-@dataclass(frozen=True, kw_only=True)
-class Way:
+
+class Way(Protocol):
     """How a block is restored.
 
     Attributes
     ----------
+    method
+        What it is called in results and metrics.
+    why
+        Rule and detail, if it is not the single pass.
+    casa
+        The CASA that does it.
     script
         What CASA runs.
-    library
-        The calibration, if it is a single pass.
-    why
-        Rule and detail, if it is not.
+    makes_all
+        Whether all that was observed comes out, so that rows can be counted beforehand.
+    scratch_factor
+        Free scratch that it needs, in sizes of the ASDM; None: as the settings say.
     """
 
-    script: Path
-    library: Library | None = None
-    why: str | None = None
+    @property
+    def method(self) -> str: ...  # noqa: D102  # said above
 
     @property
-    def method(self) -> str:
-        """What the way is called in results and metrics."""
-        return "single pass" if self.library else "reference"
+    def why(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def casa(self) -> ChosenCasa: ...  # noqa: D102
+
+    @property
+    def script(self) -> Path: ...  # noqa: D102
+
+    @property
+    def makes_all(self) -> bool: ...  # noqa: D102
+
+    @property
+    def scratch_factor(self) -> float | None: ...  # noqa: D102
+
+    def lay_out(self, inputs: Inputs, attempt: Attempt, *, limit: int) -> None:
+        """Write all that it needs where it looks for it.
+
+        Parameters
+        ----------
+        limit
+            Most bytes that an archive may unpack to.
+
+        Raises
+        ------
+        BlockFailedError
+            If something is missing or damaged.
+        """
+
+    def job(self, attempt: Attempt) -> dict[str, Any]:
+        """Say what its script has to know beyond what all are told."""
 
 
-def choose_way(calls: Sequence[ApplyCall], observed: Observed, *, wanted: str, averaged: bool) -> Way:
-    """Choose the single pass where a calibration library can express every call, else the reference."""
+def choose_way(
+    asked: Asked,
+    calls: Sequence[ApplyCall],
+    observed: Observed,
+    *,
+    casa: ChosenCasa,
+    wanted: Wanted,
+    averaged: bool,
+) -> Way:
+    """Choose the way for a block that the pipeline calibrated.
+
+    Single dish is the pipeline's alone. Interferometry goes through the pipeline if that is wanted and
+    there is one; else in a single pass where a calibration library can express every call; else the
+    reference way.
+
+    Raises
+    ------
+    BlockFailedError
+        If it needs a pipeline and there is none (``pipeline_needed``).
+    """
+    if asked is Asked.SINGLE_DISH:
+        return _by_pipeline(casa, Rule.SINGLE_DISH)
+    if wanted == "pipeline" and casa.has_pipeline:
+        return _by_pipeline(casa, Rule.CHOSEN)
     if wanted == "reference":
-        return Way(script=REFERENCE_SCRIPT, why=Rule.CHOSEN.value)
+        return TasksWay(casa=casa, calls=tuple(calls), why=Rule.CHOSEN.value)
+    if wanted == "pipeline":
+        log.warning("pipeline_not_here", consequence="the block is restored by CASA tasks, which give the same")
+    return _by_tasks(casa, calls, observed, averaged=averaged)
+
+
+def _by_tasks(casa: ChosenCasa, calls: Sequence[ApplyCall], observed: Observed, *, averaged: bool) -> TasksWay:
+    library: Library | None = None
+    why = None
     try:
-        return Way(script=SINGLE_PASS_SCRIPT, library=make_library(calls, observed, averaged=averaged))
+        library = make_library(calls, observed, averaged=averaged)
     except InexpressibleError as error:
-        return Way(script=REFERENCE_SCRIPT, why=str(error))
+        why = str(error)
+    return TasksWay(casa=casa, calls=tuple(calls), library=library, why=why)
+
+
+def _by_pipeline(casa: ChosenCasa, why: Rule) -> PipelineWay:
+    if casa.shell is None or not casa.has_pipeline:
+        raise BlockFailedError(
+            ReasonCode.PIPELINE_NEEDED,
+            f"CASA {casa.version or 'here'} has no pipeline, and this calibration needs it ({why})",
+        )
+    return PipelineWay(casa=casa, shell=casa.shell, why=why.value)

@@ -67,7 +67,7 @@ def test_the_raw_data_differ_from_the_truth(block: MadeBlock, site: Site) -> Non
     )
     with Workspace(scratch=site.settings.scratch, keep_failed=0).attempt("raw") as attempt:
         files = CasaFiles(attempt, EB)
-        files.write(calls=(), selected=(), rows_by_field={})
+        files.write()
         (attempt.working / EB.file_form).symlink_to(block.asdm)
         assert site.launcher.start(script, files).wait(120) == 0
         raw, truth = rows_of(files.output), rows_of(block.truth)

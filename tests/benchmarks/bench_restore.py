@@ -27,11 +27,13 @@ from statistics import median
 from contracts.identifiers import ExecBlockUid, MousUid, SessionName
 from observatory.blocks import BlockSize, BlockSpec, MadeBlock, ensure_blocks
 from services.casa_runner.asdm import read_promise
+from services.casa_runner.casas import ChosenCasa
 from services.casa_runner.job import REFERENCE_SCRIPT, SINGLE_PASS_SCRIPT, CasaFiles
 from services.casa_runner.observed import read_observed
 from services.casa_runner.single_pass import make_library
 from services.casa_runner.tar_stream import tar_chunks
 from services.casa_runner.watch import folder_size
+from services.casa_runner.way_by_tasks import TasksWay
 from services.casa_runner.workspace import Workspace
 from shared.objects.s3 import S3Store
 from shared.pipeline_files import read_calapply
@@ -119,12 +121,8 @@ class Ways:
             return (block.asdm / f"{name}.xml").read_bytes()
 
         calls = read_calapply(block.calapply.read_bytes(), eb_uid=EB)
-        files.write(
-            calls=calls,
-            selected=(),
-            rows_by_field=read_promise(xml).rows_by_field,
-            library=make_library(calls, read_observed(xml)),
-        )
+        way = TasksWay(casa=ChosenCasa(), calls=calls, library=make_library(calls, read_observed(xml)))
+        files.write(rows_by_field=read_promise(xml).rows_by_field, more=way.job(files.attempt))
 
 
 def measured(command: Sequence[str | Path], files: CasaFiles) -> Cost:

@@ -66,5 +66,5 @@ class Jobs:
 
 def prepared(files: CasaFiles) -> CasaFiles:
     """Write the job of an attempt."""
-    files.write(calls=(), selected=(), rows_by_field={})
+    files.write()
     return files

@@ -9,32 +9,38 @@ from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid, MousUid, ProjectCode, SessionName
 from contracts.manifests import AsdmManifest, StagedFile
 from contracts.messages import RestoreOrdered
-from contracts.messages.parts import MousStructure, NamedRef, ObjectRef, RestoreRequest, Selection, Session
+from contracts.messages.parts import (
+    CalibrationKind,
+    CasaChoice,
+    MousStructure,
+    NamedRef,
+    ObjectRef,
+    RestoreRequest,
+    Selection,
+    Session,
+)
+from services.ppr_builder.build import processing_request
 from shared.objects import ObjectStore
-from tests.support.samples import REQUEST, STRUCTURE
-
-PPR = """<?xml version="1.0" encoding="UTF-8"?>
-<SciPipeRequest xmlns="Alma/pipelinescience/SciPipeRequest">
-  <ProcessingRequests><ProcessingRequest>
-    <ProcessingIntents>
-      <Intents><Keyword xmlns="">PROCESS</Keyword><Value xmlns="">true</Value></Intents>
-      <Intents><Keyword xmlns="">{session}</Keyword><Value xmlns="">{eb_uid}</Value></Intents>
-    </ProcessingIntents>
-    <ProcessingProcedure>
-      <ProcedureTitle>hifa_restore</ProcedureTitle>
-      <ProcessingCommand><Command>{command}</Command><ParameterSet/></ProcessingCommand>
-    </ProcessingProcedure>
-    <DataSet><SchedBlockSet><SchedBlockIdentifier>
-      <AsdmIdentifier><AsdmDiskName>{name}</AsdmDiskName></AsdmIdentifier>
-    </SchedBlockIdentifier></SchedBlockSet></DataSet>
-  </ProcessingRequest></ProcessingRequests>
-</SciPipeRequest>
-"""
+from shared.pipeline_files.ppr import Kind, find_recipe, write_ppr
+from tests.support.samples import REQUEST, STRUCTURE, WHEN
 
 
-def ppr_text(eb_uid: ExecBlockUid, session: str = "session_1", command: str = "hifa_restoredata") -> bytes:
-    """Write the parts of a processing request that matter to a runner."""
-    return PPR.format(session=session.upper(), eb_uid=eb_uid, command=command, name=eb_uid.file_form).encode()
+def ppr_of(structure: MousStructure, *blocks: ExecBlockUid, kind: Kind = Kind.RESTORE) -> bytes:
+    """Write the processing request for some blocks of a MOUS, as the ppr-builder does."""
+    recipe = find_recipe(kind, "6.6.6")
+    request = processing_request(
+        structure, blocks, procedure=recipe.procedure(), observing_mode=recipe.intent, created=WHEN
+    )
+    return write_ppr(request)
+
+
+def in_session(structure: MousStructure, number: int, *blocks: ExecBlockUid) -> MousStructure:
+    """Give a MOUS whose blocks are all in one session, those before it being empty."""
+    sessions = tuple(
+        Session(name=SessionName.numbered(each), execution_blocks=blocks if each == number else ())
+        for each in range(1, number + 1)
+    )
+    return structure.model_copy(update={"sessions": sessions})
 
 
 def put_file(objects: ObjectStore, key: str, path: Path) -> ObjectRef:
@@ -71,7 +77,10 @@ def order_restore(
     request_id: UUID | None = None,
     restore_key: str | None = None,
     selection: Selection | None = None,
+    kind: Kind = Kind.RESTORE,
     ppr: bytes | None = None,
+    casa: CasaChoice | None = None,
+    calibration: CalibrationKind | None = None,
 ) -> Event:
     """Put the inputs of a restore into a store and order it; the block is its MOUS's only one.
 
@@ -83,6 +92,12 @@ def order_restore(
         What is asked for, instead of ``fields``.
     restore_key
         Made of the fields and of the inputs' places if None.
+    kind
+        What the processing request asks for.
+    ppr
+        The processing request, instead of one of this kind.
+    casa, calibration
+        As the ppr-builder says them.
     """
     session = SessionName("session_1")
     request = RestoreRequest.model_validate(
@@ -99,6 +114,7 @@ def order_restore(
         | {"mous_uid": mous_uid, "sessions": (Session(name=session, execution_blocks=(eb_uid,)),), "products": ()}
     )
     made_of = f"{asdm} {sorted(products)} {sorted(fields)} {selection}"
+    ppr = ppr or ppr_of(structure, eb_uid, kind=kind)
     order = RestoreOrdered(
         request=request,
         structure=structure,
@@ -109,9 +125,11 @@ def order_restore(
             NamedRef(name=path.name, ref=put_file(objects, f"calibration/{uuid4().hex}/{path.name}", path))
             for path in products
         ),
-        ppr=NamedRef(name="PPR_x.xml", ref=objects.put_bytes("ppr/PPR_x.xml", ppr or ppr_text(eb_uid))),
+        ppr=NamedRef(name="PPR_x.xml", ref=objects.put_bytes("ppr/PPR_x.xml", ppr)),
         casa_version=casa_version,
         pipeline_version="2025.1.0.35",
+        casa=casa,
+        calibration=calibration,
         restore_key=restore_key or hashlib.sha256(made_of.encode()).hexdigest()[:32],
     )
     return Event.first(order, source="/alma-restore/ppr-builder")

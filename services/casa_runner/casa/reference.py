@@ -8,14 +8,12 @@ each step in the progress file and writes the result file last, whatever happene
 
 import ctypes
 import importlib
-import importlib.util
 import json
 import os
 import re
 import signal
 import sys
 import traceback
-import types
 from pathlib import Path
 from typing import Any
 
@@ -70,47 +68,6 @@ def die_with_parent(parent: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def load_tasks() -> Any:
-    """Import ``casatasks``, each task only when it is asked for.
-
-    The package imports some 120 tasks with scipy and all, which takes longer than a
-    small restore. Here its module is filled as its own first lines do and finds tasks
-    on demand; where a release does not allow that, the whole package is imported.
-    """
-    try:
-        tasks = _tasks_on_demand()
-        for name in ("importasdm", "flagmanager", "applycal", "split"):
-            getattr(tasks, name)
-    except (AttributeError, ImportError):
-        for name in [name for name in sys.modules if name.split(".")[0] in ("casatasks", "matplotlib")]:
-            del sys.modules[name]
-        tasks = importlib.import_module("casatasks")
-    return tasks
-
-
-def _tasks_on_demand() -> Any:
-    spec = importlib.util.find_spec("casatasks")
-    if spec is None:
-        raise ImportError("there is no casatasks")
-    tasks: Any = importlib.util.module_from_spec(spec)
-    sys.modules["casatasks"] = tasks
-    config = importlib.import_module("casaconfig.config")
-    tasks.casalog = importlib.import_module("casatools").logsink(config.logfile)
-    tasks.casalog.setglobal(True)
-    for name in ("matplotlib", "matplotlib.pyplot"):  # imported on the way, but nothing is plotted
-        sys.modules.setdefault(name, types.ModuleType(name))
-
-    def find(name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        task = getattr(importlib.import_module("casatasks." + name), name)
-        setattr(tasks, name, task)
-        return task
-
-    tasks.__getattr__ = find
-    return tasks
-
-
 def intent_expression(intents: str, observing_modes: "list[str]") -> str:
     """Translate a calapply line's intents to a CASA selection; empty selects all.
 
@@ -149,6 +106,15 @@ class Tables:
         table.open(path)
         try:
             return table.getcol(name)
+        finally:
+            table.close()
+
+    def names(self, path: str) -> "list[str]":
+        """Tell the names of a table's columns."""
+        table = self._casatools.table()
+        table.open(path)
+        try:
+            return [str(name) for name in table.colnames()]
         finally:
             table.close()
 
@@ -206,7 +172,12 @@ def load(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]") ->
     casatools = importlib.import_module("casatools")
     result["casa_version"] = casatools.version_string()
     _check_version(casatools.version_string(), job["only_version"])
-    return load_tasks(), Tables(casatools)
+    return importlib.import_module("loading").load_tasks(), Tables(casatools)
+
+
+def load_silently() -> "tuple[Any, Tables]":
+    """Load CASA to work on what another one has calibrated, so that its version does not matter."""
+    return importlib.import_module("loading").load_tasks(), Tables(importlib.import_module("casatools"))
 
 
 def import_flagged(
@@ -233,14 +204,16 @@ def import_flagged(
     tasks.flagmanager(vis=vis, mode="restore", versionname=FINAL_FLAGS)
 
 
-def take_out(job: "dict[str, Any]", tasks: Any, tables: Tables, calibration: "dict[str, Any]") -> None:
+def take_out(
+    job: "dict[str, Any]", tasks: Any, tables: Tables, calibration: "dict[str, Any]", *, column: str = "corrected"
+) -> None:
     """Write what is delivered: the corrected data of the selection, averaged as asked, flagged rows too."""
     # For plain data split is what everybody used; it does the same by mstransform.
     task = tasks.mstransform if calibration or job["transform"] else tasks.split
     task(
         vis=job["vis"],
         outputvis=job["output"],
-        datacolumn="corrected",
+        datacolumn=column,
         keepflags=True,
         field=field_numbers(job, tables),
         **job["transform"],

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import assert_never
 
-from services.casa_runner.launcher import Launcher
+from services.casa_runner.launcher import NO_NEEDS, Launcher
 from services.casa_runner.launchers.container import ContainerLauncher
 from services.casa_runner.launchers.kubernetes import KubernetesLauncher
 from services.casa_runner.launchers.places import Places
@@ -40,14 +40,10 @@ def make_launcher(
     MisconfiguredError
         If its settings cannot work here.
     """
-    catalogue = catalogue or open_catalogue(CasaCatalogueSettings())
-    casa = settings.casa
-    if isinstance(settings, ProcessSettings) and "casa" not in settings.model_fields_set:
-        casa = CasaPlace(command=(str(python),))
-    places = Places(casa=casa, casas=settings.casas, builds=settings.builds, catalogue=catalogue)
+    places = make_places(settings, python=python, catalogue=catalogue)
     match settings:
         case ProcessSettings():
-            return ProcessLauncher(command=casa.command, places=places, memory=settings.memory)
+            return ProcessLauncher(command=places.find(NO_NEEDS).command, places=places, memory=settings.memory)
         case ContainerSettings():
             return ContainerLauncher(settings=settings, places=places)
         case SlurmSettings():
@@ -56,3 +52,14 @@ def make_launcher(
             return KubernetesLauncher(settings=settings, places=places)
         case _:
             assert_never(settings)
+
+
+def make_places(
+    settings: LauncherSettings, *, python: Path = Path(sys.executable), catalogue: CasaCatalogue | None = None
+) -> Places:
+    """Say where the CASAs are that a launcher starts; see `make_launcher`."""
+    casa = settings.casa
+    if isinstance(settings, ProcessSettings) and "casa" not in settings.model_fields_set:
+        casa = CasaPlace(command=(str(python),))
+    catalogue = catalogue or open_catalogue(CasaCatalogueSettings())
+    return Places(casa=casa, casas=settings.casas, builds=settings.builds, catalogue=catalogue)

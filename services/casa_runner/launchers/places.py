@@ -83,6 +83,8 @@ def _filled_in(place: CasaPlace, choice: CasaChoice) -> CasaPlace:
 
     return CasaPlace(
         command=tuple(fill(word) for word in place.command),
+        shell=None if place.shell is None else tuple(fill(word) for word in place.shell),
+        pipeline=place.pipeline,
         image=None if place.image is None else fill(place.image),
         constraint=None if place.constraint is None else fill(place.constraint),
     )

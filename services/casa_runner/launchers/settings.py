@@ -18,6 +18,15 @@ class CasaPlace(BaseModel):
         min_length=1,
         description="What runs a script with this CASA: a Python that has casatasks, or an unpacked CASA with options",
     )
+    shell: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="What starts the whole application, for requests of the pipeline and delivered scripts, e.g. "
+        '["/opt/casa/bin/casa", "--nogui", "--nologger", "--agg"]; -c FILE is added; none: there are only modules',
+    )
+    pipeline: bool | None = Field(
+        default=None, description="Whether the application has the ALMA pipeline; none: as the version table says"
+    )
     image: str | None = Field(default=None, description="Image that holds it (container, kubernetes)")
     constraint: str | None = Field(
         default=None, description="Features of the nodes that it runs on, as sbatch --constraint takes them (slurm)"

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     IMAGE = "image"
     SD_RESTORE = "sd-restore"
     SD_CALIMAGE = "sd-calimage"
+    IMPORT = "import"
 
     @property
     def needs_calibration(self) -> bool:

@@ -16,7 +16,7 @@ import pytest
 
 from contracts.envelope import Event
 from contracts.messages import RequestCancelled
-from contracts.messages.parts import ObjectRef
+from contracts.messages.parts import CalibrationKind, ObjectRef
 from contracts.reasons import ReasonCode
 from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError, ScratchFullError
 from services.casa_runner.service import CasaRunner, build
@@ -24,8 +24,8 @@ from services.casa_runner.settings import CasaRunnerSettings
 from shared.cancellation import cancel
 from shared.errors import DependencyAwayError
 from shared.objects.directory import DirectoryStore
+from shared.pipeline_files.ppr import Kind
 from tests.support.casa_bench import Bench, failed, restored
-from tests.support.casa_orders import ppr_text
 from tests.support.casa_standin import EB, write_tgz
 from tests.support.delivery import RecordingDelivery
 
@@ -104,7 +104,11 @@ def test_a_failure_is_told_again_for_its_request_and_tried_anew_for_another(benc
     ("changes", "reason", "told"),
     [
         ({"fields": ("J0321+1234",)}, ReasonCode.FIELD_NOT_FOUND, "J0510+1800, HLX_Target"),
-        ({"ppr": ppr_text(EB, command="hsd_restoredata")}, ReasonCode.PPR_INVALID, "hsd_restoredata"),
+        ({"ppr": b"SESSION_1=uid"}, ReasonCode.PPR_INVALID, "not well-formed"),
+        ({"kind": Kind.CAL}, ReasonCode.PPR_INVALID, "hifa_flagdata"),
+        ({"kind": Kind.IMPORT}, ReasonCode.PPR_INVALID, "by the pipeline"),
+        ({"kind": Kind.SD_RESTORE}, ReasonCode.PIPELINE_NEEDED, "single_dish"),
+        ({"kind": Kind.IMPORT, "calibration": CalibrationKind.MANUAL}, ReasonCode.CASA_VERSION_UNAVAILABLE, "6.7.0.31"),
         ({"casa_version": "3.4.0"}, ReasonCode.CASA_VERSION_UNAVAILABLE, "3.4.0"),
         ({"products": ()}, ReasonCode.MANIFEST_UNREADABLE, "manifest"),
     ],

@@ -38,7 +38,8 @@ def staged(objects: DirectoryStore, contents: dict[str, bytes]) -> list[NamedRef
 def test_names_of_the_archive_are_those_of_the_manifest(objects: DirectoryStore) -> None:
     manifest = {f"member.{MOUS}.hifa_calimage.pipeline_manifest.xml": MANIFEST}
     found = find_calibration(staged(objects, manifest | dict.fromkeys(NAMES, b"x")), eb_uid=EB, objects=objects)
-    assert (found.caltables.name, found.flagversions.name, found.calapply.name) == (NAMES[0], NAMES[2], NAMES[3])
+    of_manifest = (f"{MOUS}.session_1.caltables.tgz", NAMES[2], NAMES[3])
+    assert (found.caltables.name, found.flagversions.name, found.calapply.name) == of_manifest
 
 
 def test_of_two_manifests_the_calibrations_is_used(objects: DirectoryStore) -> None:

@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 
 from services.casa_runner.casa.single_pass import library_line, unsolved_term
-from services.casa_runner.job import REFERENCE_SCRIPT, SINGLE_PASS_SCRIPT
 from services.casa_runner.observed import Cell, Observed
-from services.casa_runner.single_pass import InexpressibleError, Library, Rule, make_library
-from services.casa_runner.ways import choose_way
+from services.casa_runner.single_pass import InexpressibleError, Rule, make_library
 from shared.pipeline_files import ApplyCall
 
 PHASE, TARGET = frozenset({"CALIBRATE_PHASE", "CALIBRATE_WVR"}), frozenset({"OBSERVE_TARGET"})
@@ -119,17 +117,6 @@ def test_autocorrelations_stay_raw_where_antennas_are_named(
     except InexpressibleError as error:
         found = error.rule
     assert found == expected
-
-
-def test_the_way_is_chosen_by_the_calls_and_says_why_it_is_not_the_fastest() -> None:
-    fast = choose_way([CALL], OBSERVED, wanted="fastest", averaged=False)
-    assert (fast.script, fast.why, isinstance(fast.library, Library)) == (SINGLE_PASS_SCRIPT, None, True)
-    slow = choose_way([CALL, CALL], OBSERVED, wanted="fastest", averaged=False)
-    assert slow.script == REFERENCE_SCRIPT
-    assert slow.why == "calls_overlap: several calls calibrate J0321+1234 in spw 0" or slow.why == (
-        "calls_overlap: several calls calibrate J0321+1234 in spw 1"
-    )
-    assert choose_way([CALL], OBSERVED, wanted="reference", averaged=False).why == "chosen_by_settings"
 
 
 TERM = {"gainfields": ["J0321+1234"], "needs": [0, 1]}
