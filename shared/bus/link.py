@@ -7,18 +7,19 @@ owner, so nobody else's deliveries go with it.
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from random import SystemRandom
 from threading import Event as Flag
 from threading import Lock, Thread
 from typing import Protocol
 
-import pika
 import structlog
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.connection import Connection
 from pika.exceptions import AMQPError
 
+from shared.bus.connection import TogetherConnection
 from shared.bus.settings import RabbitSettings
 from shared.errors import RestoreError
 
@@ -63,7 +64,7 @@ class Link:
         self._lock = Lock()
         self._loop: IOLoop | None = None
         self._awake = False
-        self._connection: pika.SelectConnection | None = None
+        self._connection: TogetherConnection | None = None
         self._failures = 0
         self._closing = Flag()
         self._ready = Flag()
@@ -93,6 +94,10 @@ class Link:
                 self._awake = True
                 self._loop.add_callback_threadsafe(self._work)
 
+    def together(self) -> AbstractContextManager[None]:
+        """Send what is published within with few system calls; use it in the link's thread."""
+        return self._connection.together() if self._connection is not None else nullcontext()
+
     def restart(self, reason: str) -> None:
         """Drop the connection and make a new one; call it in the link's thread."""
         connection = self._connection
@@ -121,7 +126,7 @@ class Link:
     def _hold_connection(self) -> None:
         loop = IOLoop()
         try:
-            self._connection = pika.SelectConnection(
+            self._connection = TogetherConnection(
                 self._settings.parameters(self._name),
                 on_open_callback=self._on_open,
                 on_open_error_callback=self._on_open_error,

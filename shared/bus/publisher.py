@@ -142,15 +142,18 @@ class Publisher:
         channel = self._channel
         if channel is None or not channel.is_open:
             return
-        while self._outbox and len(self._unconfirmed) < self._settings.window:
-            message, batch = pending = self._outbox.popleft()
-            if batch.given_up:
-                continue
-            self._unconfirmed[self._next] = pending
-            self._next += 1
-            channel.basic_publish(
-                message.exchange, message.routing_key, message.body, message.properties, mandatory=True
-            )
+        if not self._outbox or len(self._unconfirmed) >= self._settings.window:
+            return
+        with self._link.together():
+            while self._outbox and len(self._unconfirmed) < self._settings.window:
+                message, batch = pending = self._outbox.popleft()
+                if batch.given_up:
+                    continue
+                self._unconfirmed[self._next] = pending
+                self._next += 1
+                channel.basic_publish(
+                    message.exchange, message.routing_key, message.body, message.properties, mandatory=True
+                )
 
     def _on_return(self, _channel: Channel, method: Basic.Return, properties: BasicProperties, _body: bytes) -> None:
         """Remember what found no queue; its confirmation follows."""

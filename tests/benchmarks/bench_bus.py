@@ -1,7 +1,8 @@
 """The bus against pika used by hand in the same run: publish, consume, hops, and the bus in memory.
 
-By hand means: the same broker, exchange, queues and messages, encoded before; confirms
-and mandatory on; no decoding, no threads, no retries. Rounds in turn, medians.
+By hand means: the same broker, exchange, queues and messages, persistent, with confirms
+and mandatory and the same window; no decoding, no threads, no retries. Its messages are
+encoded before the clock starts, ours while it runs. Rounds in turn, medians of the ratios.
 """
 
 import argparse
@@ -10,27 +11,25 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from itertools import pairwise
 from statistics import median, quantiles
-from threading import Condition, Thread
+from threading import Condition
 from threading import Event as Flag
 from time import perf_counter, sleep
-from typing import Any
 from uuid import UUID, uuid4
 
 import pika
 import structlog
-from pika.adapters.select_connection import SelectConnection
-from pika.channel import Channel
 
 from contracts.envelope import Event
 from contracts.messages import RequestSubmitted, RestoreStarted
-from shared.bus import Bus, Delivery, Subscription, wire
+from shared.bus import Bus, Delivery, Subscription
 from shared.bus.memory import MemoryBus
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
+from tests.benchmarks.bus_by_hand import MESSAGES_A_SECOND, PATIENCE, PREFETCH, WINDOW, ByHand, hop_by_hand, said
 from tests.benchmarks.report import Figure, close, in_turn, ratio
 from tests.support.rabbitmq import RabbitServer
-from tests.support.samples import EB, MOUS, REQUEST, SAMPLES
+from tests.support.samples import REQUEST, SAMPLES
 
 TOPIC = RestoreStarted.topic
 WAY = (
@@ -44,16 +43,6 @@ WAY = (
 )
 """The events of a request from hop to hop."""
 MESSAGES = {sample.topic: sample for sample in SAMPLES}
-WINDOW = 1000
-PREFETCH = 50
-MESSAGES_A_SECOND = 50.0
-PATIENCE = 60.0
-
-
-def said(text: str = "node1") -> Event:
-    """Make an event of about half a kilobyte."""
-    message = RestoreStarted(request_id=uuid4(), mous_uid=MOUS, eb_uid=EB, runner=text, attempt=1)
-    return Event.first(message, source="/alma-restore/bench")
 
 
 class Counter:
@@ -78,67 +67,6 @@ class Counter:
         """Wait for all, and give events a second from the first to the last."""
         assert self._done.wait(PATIENCE), f"{self._left} of {self._number} never came"
         return (self._number - 1) / (self._last - self._first)
-
-
-class ByHand:
-    """Pika's asynchronous connection, as its own examples use it."""
-
-    def __init__(self, settings: RabbitSettings) -> None:
-        self._settings = settings
-        self._names = Names(settings.prefix)
-
-    def publish(self, events: Sequence[Event]) -> float:
-        """Publish within a window of confirmations; events a second."""
-        outgoing = [wire.of_event(event, event.encode(), names=self._names) for event in events]
-        state = {"sent": 0, "confirmed": 0, "began": 0.0, "ended": 0.0}
-
-        def pump(channel: Channel) -> None:
-            while state["sent"] < len(outgoing) and state["sent"] - state["confirmed"] < WINDOW:
-                each = outgoing[int(state["sent"])]
-                state["sent"] += 1
-                channel.basic_publish(each.exchange, each.routing_key, each.body, each.properties, mandatory=True)
-
-        def begin(channel: Channel) -> None:
-            def confirmed(frame: Any) -> None:
-                tag = frame.method.delivery_tag
-                state["confirmed"] = tag if frame.method.multiple else state["confirmed"] + 1
-                pump(channel)
-                if state["confirmed"] >= len(outgoing):
-                    state["ended"] = perf_counter()
-                    channel.connection.close()
-
-            channel.confirm_delivery(confirmed)
-            state["began"] = perf_counter()
-            pump(channel)
-
-        _run(self._settings, begin)
-        return len(outgoing) / (state["ended"] - state["began"])
-
-    def consume(self, queue: str, number: int) -> float:
-        """Consume and acknowledge one by one; events a second."""
-        times: list[float] = []
-
-        def begin(channel: Channel) -> None:
-            def take(channel: Channel, method: Any, _properties: pika.BasicProperties, _body: bytes) -> None:
-                channel.basic_ack(method.delivery_tag)
-                times.append(perf_counter())
-                if len(times) == number:
-                    channel.connection.close()
-
-            channel.basic_qos(prefetch_count=PREFETCH)
-            channel.basic_consume(self._names.queue(queue), take)
-
-        _run(self._settings, begin)
-        return (number - 1) / (times[-1] - times[0])
-
-
-def _run(settings: RabbitSettings, begin: Callable[[Channel], None]) -> None:
-    connection = SelectConnection(
-        settings.parameters("by hand"),
-        on_open_callback=lambda opened: opened.channel(on_open_callback=begin),
-        on_close_callback=lambda closed, _reason: closed.ioloop.stop(),
-    )
-    connection.ioloop.start()
 
 
 class Bench:
@@ -238,36 +166,6 @@ class Chain:
         ways = [[starts[each], *self._arrivals[each]] for each in starts]
         single = [1000 * (later - earlier) for way in ways for earlier, later in pairwise(way)]
         return single, [1000 * (way[-1] - way[0]) for way in ways]
-
-
-def hop_by_hand(settings: RabbitSettings, number: int) -> list[float]:
-    """Publish with confirmation over one connection and take it from another; milliseconds in between."""
-    queue = Names(settings.prefix).queue("by-hand")
-    arrived: list[float] = []
-    started: list[float] = []
-    with pika.BlockingConnection(settings.parameters("by hand")) as connection:
-        channel = connection.channel()
-        channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
-        channel.confirm_delivery()
-
-        def begin(taking: Channel) -> None:
-            def take(channel: Channel, method: Any, _properties: pika.BasicProperties, _body: bytes) -> None:
-                arrived.append(perf_counter())
-                channel.basic_ack(method.delivery_tag)
-                if len(arrived) == number:
-                    channel.connection.close()
-
-            taking.basic_consume(queue, take)
-
-        taking = Thread(target=_run, args=(settings, begin))
-        taking.start()
-        began, body = perf_counter(), said().encode()
-        for turn in range(number):
-            sleep(max(0.0, began + turn / MESSAGES_A_SECOND - perf_counter()))
-            started.append(perf_counter())
-            channel.basic_publish("", queue, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
-        taking.join(PATIENCE)
-    return [1000 * (end - start) for start, end in zip(started, arrived, strict=True)]
 
 
 def in_memory(batch: int) -> float:
