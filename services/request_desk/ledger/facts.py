@@ -1,6 +1,7 @@
 """Facts: what an event tells the ledger, small enough that all of a request's are read at once."""
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -95,6 +96,10 @@ class Fact(BaseModel):
 
     def dump(self) -> str:
         """Write the fact as JSON, without what it does not say."""
+        return self._text
+
+    @cached_property
+    def _text(self) -> str:
         return self.model_dump_json(exclude_defaults=True)
 
 

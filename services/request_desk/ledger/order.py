@@ -57,12 +57,13 @@ def key_of(fact: Fact) -> str:
 
 def condense(facts: Iterable[Fact]) -> dict[str, Fact]:
     """Keep the facts that count, by their keys."""
-    best: dict[tuple[str, ...], tuple[Any, Fact]] = {}
+    best: dict[tuple[str, ...], Fact] = {}
     for fact in facts:
-        for slot, better in _slots(fact):
-            if slot not in best or better > best[slot][0]:
-                best[slot] = (better, fact)
-    return {key_of(fact): fact for _, fact in best.values()}
+        for slot, goodness in _slots(fact):
+            other = best.get(slot)
+            if other is None or goodness(fact) > goodness(other):
+                best[slot] = fact
+    return {key_of(fact): fact for fact in best.values()}
 
 
 def is_said_again_and_again(topic: str) -> bool:
@@ -70,20 +71,20 @@ def is_said_again_and_again(topic: str) -> bool:
     return topic in _CONDENSED
 
 
-def _slots(fact: Fact) -> list[tuple[tuple[str, ...], Any]]:
-    """Name the places that a fact could take, each with how good it is there; more is better."""
+def _slots(fact: Fact) -> list[tuple[tuple[str, ...], Callable[[Fact], Any]]]:
+    """Name the places that a fact could take, each with what tells how good a fact is there; more is better."""
     if fact.topic not in _CONDENSED:
-        return [((str(fact.id),), (-fact.said.timestamp(), fact.dump()))]
+        return [((str(fact.id),), _earliest)]
     about = (fact.topic, fact.eb_uid or "", fact.service or "")
-    return [((*about, name), goodness(fact)) for name, goodness in _CONDENSED[fact.topic].items()]
+    return [((*about, name), goodness) for name, goodness in _CONDENSED[fact.topic].items()]
+
+
+def _earliest(fact: Fact) -> Any:
+    return -fact.said.timestamp(), fact.dump()
 
 
 def _newest(fact: Fact) -> Any:
     return fact.said, fact.dump()
-
-
-def _first(fact: Fact) -> Any:
-    return -fact.said.timestamp(), fact.dump()
 
 
 def _tried_most(fact: Fact) -> Any:
@@ -100,8 +101,8 @@ def _reached(fact: Fact) -> float:
 
 
 _CONDENSED: dict[str, dict[str, Callable[[Fact], Any]]] = {
-    "fetch.progressed": {"first": _first, "newest": _newest, "furthest": _furthest},
+    "fetch.progressed": {"first": _earliest, "newest": _newest, "furthest": _furthest},
     "restore.progressed": {"newest": _newest, "furthest": _furthest},
-    "restore.started": {"first": _first, "newest": _newest, "tried most": _tried_most},
+    "restore.started": {"first": _earliest, "newest": _newest, "tried most": _tried_most},
     "request.waiting": {"newest": _newest},
 }

@@ -28,6 +28,7 @@ from services.request_desk.ledger.records import (
 from services.request_desk.ledger.states import BlockState, RequestState, Step
 from services.request_desk.ledger.stuck import find_stuck, unfinished
 from services.request_desk.ledger.tables import BLOCKS, CLOCK, DOWNLOADS, EVENTS, REQUESTS
+from services.request_desk.ledger.taking import facts_of
 from shared.errors import RestoreError
 
 
@@ -118,7 +119,7 @@ class Queries:
         if record is None:
             return ()
         with reading(self._engine) as connection:
-            return unfinished(record, _facts(connection, request_id))
+            return unfinished(record, tuple(facts_of(connection, request_id).values()))
 
     def counts(self) -> Counts:
         """Count requests and blocks by state and step."""
@@ -148,7 +149,11 @@ class Queries:
             records = [RequestRecord.model_validate_json(text) for text in rows]
             stuck = [each for record in records if (each := find_stuck(record, now=now, limits=self._limits))]
             found = [
-                each.model_copy(update={"unfinished": unfinished(each.request, _facts(connection, each.request.id))})
+                each.model_copy(
+                    update={
+                        "unfinished": unfinished(each.request, tuple(facts_of(connection, each.request.id).values()))
+                    }
+                )
                 for each in stuck
             ]
         return tuple(sorted(found, key=lambda each: each.since))
@@ -166,11 +171,6 @@ class Queries:
         wanted = select(DOWNLOADS.c.record).where(DOWNLOADS.c.request_id == request_id).order_by(DOWNLOADS.c.id)
         with reading(self._engine) as connection:
             return tuple(DownloadRecord.model_validate_json(text) for text in connection.execute(wanted).scalars())
-
-
-def _facts(connection: Connection, request_id: UUID) -> tuple[Fact, ...]:
-    texts = connection.execute(select(EVENTS.c.fact).where(EVENTS.c.request_id == request_id)).scalars().all()
-    return read_facts(list(texts))
 
 
 def _counted(connection: Connection, column: ColumnElement[Any], *where: ColumnElement[bool]) -> dict[str, int]:
