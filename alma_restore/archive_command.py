@@ -8,13 +8,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from alma_restore.surroundings import clear_errors
+from alma_restore.surroundings import BadArgumentsError, clear_errors
 from shared.errors import DependencyAwayError
 
 if TYPE_CHECKING:
+    from alma_restore.refreshing import Telling
     from shared.archive_db.schema import Difference
-    from shared.calibration_status import Refreshed, Updater
-    from shared.not_restorable import NotRestorableYet, RefusedYet
+    from shared.calibration_status import Refreshed
+    from shared.not_restorable import RefusedYet
 
 console = Console()
 
@@ -66,26 +67,33 @@ def _differences(differences: "Sequence[Difference]") -> Table:
 
 def refresh(
     full: Annotated[bool, typer.Option("--full", help="Read all MOUSs, not only what has left a trace")] = False,
+    only_show: Annotated[
+        bool, typer.Option("--only-show", help="Show who can be told that a restore is possible, and tell nobody")
+    ] = False,
     told: Annotated[
-        bool, typer.Option("--told", help="The users that are shown have been told: show them no more")
+        bool, typer.Option("--told", help="The users that are shown were told by a person: no mail is sent to them")
     ] = False,
     every: Annotated[float | None, typer.Option(min=1, help="Go on, every so many seconds, until interrupted")] = None,
 ) -> None:
-    """Bring the local record of calibration status up to date, and show who can be told that a restore is possible.
+    """Bring the local record of calibration status up to date, and have everybody told who waited for a MOUS.
 
-    A full pass is made when none was made for a day. Reads
-    ALMA_RESTORE_ARCHIVE_DB_…, ALMA_RESTORE_CALIBRATION_STATUS_… and
-    ALMA_RESTORE_STORE__…; the archive is only read.
+    Whose request was refused as not restorable yet, and whose MOUS can be restored
+    now, gets one mail: by the event `mous.restorable` and the notifier. A full pass
+    is made when none was made for a day. Reads ALMA_RESTORE_ARCHIVE_DB_…,
+    ALMA_RESTORE_CALIBRATION_STATUS_…, ALMA_RESTORE_STORE__… and, if somebody is to
+    be told, ALMA_RESTORE_BUS__…; the archive is only read.
     """
+    from alma_restore.refreshing import Telling, refresher
+
     with clear_errors():
-        run, close, waiting = _updater()
-        try:
+        if only_show and told:
+            raise BadArgumentsError("--only-show and --told exclude each other")
+        telling = Telling.NOBODY if only_show else Telling.BY_PERSON if told else Telling.BY_EVENT
+        with refresher(telling=telling) as refresh_once:
             if every is None:
-                _show(run.refresh(full=full), waiting, told=told)
+                _show(refresh_once(full=full), telling)
             else:
-                _repeat(lambda: _show(run.refresh(full=full), waiting, told=told), every)
-        finally:
-            close()
+                _repeat(lambda: _show(refresh_once(full=full), telling), every)
 
 
 def _repeat(refresh_once: Callable[[], None], every: float) -> None:
@@ -101,41 +109,16 @@ def _repeat(refresh_once: Callable[[], None], every: float) -> None:
         return
 
 
-def _updater() -> "tuple[Updater, Callable[[], None], NotRestorableYet]":
-    from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
-    from shared.calibration_status import CalibrationStatusSettings, StatusRecord, Updater
-    from shared.calibration_status.archive import ArchiveStatus
-    from shared.not_restorable import NotRestorableYet
-    from shared.objects import open_store
-    from shared.settings import RuntimeSettings
-
-    settings = CalibrationStatusSettings()
-    database = ArchiveDatabase(settings=ArchiveDbSettings())
-    record = StatusRecord(settings.path)
-    objects = open_store(RuntimeSettings().store)
-    waiting = NotRestorableYet(objects=objects)
-    archive = ArchiveStatus(database=database, delivery_column=settings.delivery_column)
-
-    def close() -> None:
-        for each in (database, record, objects):
-            each.close()
-
-    return Updater(archive=archive, record=record, waiting=waiting, settings=settings), close, waiting
-
-
-def _show(done: "Refreshed", waiting: "NotRestorableYet", *, told: bool) -> None:
+def _show(done: "Refreshed", telling: "Telling") -> None:
     kind = "Full pass" if done.is_full else "Refresh"
     changes = ", ".join(f"{number} {name}" for name, number in sorted(done.changes.items())) or "nothing has changed"
     console.print(f"{kind}: {done.read} MOUSs read in {done.seconds:.1f} s; {changes}.", highlight=False)
     if done.can_be_told:
-        console.print(_can_be_told(done.can_be_told))
-    if told:
-        for refused in done.can_be_told:
-            waiting.forget(refused.request)
+        console.print(_can_be_told(done.can_be_told, telling.value))
 
 
-def _can_be_told(refused: "Sequence[RefusedYet]") -> Table:
-    table = Table("MOUS", "Project", "User", "E-mail", "Ticket", "Asked", title="Can be restored now: tell them")
+def _can_be_told(refused: "Sequence[RefusedYet]", title: str) -> Table:
+    table = Table("MOUS", "Project", "User", "E-mail", "Ticket", "Asked", title=title)
     for one in refused:
         request = one.request
         row = (request.mous_uid, request.project_code, request.user_name, request.user_email, request.ticket)

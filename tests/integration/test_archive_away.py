@@ -5,7 +5,6 @@ RabbitMQ and PostgreSQL are real, and so are the two services that read the tabl
 
 from collections.abc import Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from time import monotonic
 from uuid import UUID, uuid4
 
@@ -31,27 +30,12 @@ from shared.metrics import ServiceMetrics
 from shared.objects import DirectorySettings, open_store
 from shared.runtime import Runtime
 from tests.contract.bus_rabbit import RabbitHarness
+from tests.support.conversation import Conversation
 from tests.support.postgresql import PostgresServer, PostgresTables
 from tests.support.rabbitmq import RabbitServer
 
 RETRY = RetryPolicy(delays=(0.2, 0.4, 0.8), spread=(1.0,))
 REQUESTS = 5
-
-
-class Conversation:
-    """All events on a bus, as an onlooker hears them."""
-
-    def __init__(self) -> None:
-        self._events = SimpleQueue[Event]()
-        self.heard: list[Event] = []
-        self.note = self._events.put
-
-    def until(self, number: int, kind: type, *, timeout: float) -> list[Event]:
-        """Listen until so many events of a kind were heard since the beginning."""
-        end = monotonic() + timeout
-        while len(found := [event for event in self.heard if isinstance(event.data, kind)]) < number:
-            self.heard.append(self._events.get(timeout=max(0.01, end - monotonic())))
-        return found
 
 
 @pytest.fixture
@@ -93,8 +77,7 @@ def test_requests_wait_while_the_database_is_away_and_go_on_within_seconds(
     runtime = Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()))
     for service in (checker, resolver):
         runtime.add(service)
-    talk = Conversation()
-    bus.listen(talk.note)
+    talk = Conversation(bus)
 
     postgres_server.stop()
     bus.publish([submitted(number) for number in range(1, REQUESTS + 1)])
