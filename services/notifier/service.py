@@ -121,9 +121,7 @@ class Notifier:
                 request = expiring.request
                 return self._mail(event, request, MailKind.EXPIRING, lambda: self._writer.expiring(event, expiring))
             case MousRestorable() as now:
-                return self._mail(
-                    event, now.request, MailKind.RESTORABLE, lambda: self._writer.restorable(event, now)
-                )
+                return self._mail(event, now.request, MailKind.RESTORABLE, lambda: self._writer.restorable(event, now))
             case other:
                 raise TypeError(f"the notifier does not handle {other.type_name()}")
 
