@@ -2,14 +2,14 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid, MousUid, SessionName
 from contracts.messages import RestoreCompleted, RestoreFailed
-from contracts.messages.parts import BlockFailure, RestoredBlock, Selection
+from contracts.messages.parts import BlockFailure, CalibrationKind, CasaChoice, RestoredBlock, Selection
 from observatory.blocks import MadeBlock
 from observatory.products import MousProducts
 from services.casa_runner.job import CasaFiles
@@ -19,6 +19,7 @@ from services.casa_runner.service import CasaRunner
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.workspace import Workspace
 from shared.objects.directory import DirectoryStore
+from shared.pipeline_files.ppr import Kind
 from tests.support.casa_orders import order_restore
 from tests.support.delivery import RecordingDelivery
 
@@ -28,13 +29,15 @@ SESSION = SessionName("session_1")
 
 
 class WatchedLauncher(ProcessLauncher):
-    """Starts CASA and lets the test reach its process."""
+    """Starts CASA and lets the test reach its process, and its files just before."""
 
     def __init__(self) -> None:
         super().__init__(command=[sys.executable])
         self.started: list[CasaProcess] = []
+        self.spoil: Callable[[CasaFiles], object] = lambda _: None
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
+        self.spoil(files)
         self.started.append(super().start(script, files, needs))
         return self.started[-1]
 
@@ -60,6 +63,9 @@ class Site:
         casa_version: str | None = None,
         selection: Selection | None = None,
         restore_key: str | None = None,
+        kind: Kind = Kind.RESTORE,
+        casa: CasaChoice | None = None,
+        calibration: CalibrationKind | None = None,
     ) -> Event:
         return order_restore(
             self.objects,
@@ -71,6 +77,9 @@ class Site:
             casa_version=casa_version or self.block.facts.casa_version,
             selection=selection,
             restore_key=restore_key,
+            kind=kind,
+            casa=casa,
+            calibration=calibration,
         )
 
     def runner(self) -> CasaRunner:

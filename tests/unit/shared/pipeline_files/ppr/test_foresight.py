@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from shared.pipeline_files.ppr import PprError, ProcessingRequest, write_ppr
 from shared.pipeline_files.ppr.foresight import foresee
 from shared.pipeline_files.ppr.reading import Ending
-from tests.unit.shared.pipeline_files.ppr.pipeline_view import look
+from tests.support.pipeline_view import look
 from tests.unit.shared.pipeline_files.ppr.sample_ppr import FIRST, THIRD, request, requests
 
 WHOLE = write_ppr(request()).decode()

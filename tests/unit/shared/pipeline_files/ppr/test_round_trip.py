@@ -13,7 +13,7 @@ from shared.pipeline_files.ppr import (
     session_intents,
     write_ppr,
 )
-from tests.unit.shared.pipeline_files.ppr.pipeline_view import look
+from tests.support.pipeline_view import look
 from tests.unit.shared.pipeline_files.ppr.sample_ppr import SCHED_BLOCK, request, requests
 
 

@@ -1,0 +1,1 @@
+"""Holds what runs processing requests."""
