@@ -26,7 +26,7 @@ from contracts.messages import (
     RestoreStarted,
     StructureResolved,
 )
-from contracts.messages.parts import BlockFailure, RestoredBlock, RestoreRequest
+from contracts.messages.parts import BlockFailure, CasaChoice, RestoredBlock, RestoreRequest
 from contracts.reasons import ReasonCode
 
 
@@ -100,6 +100,8 @@ class RequestProgress:
     state: RequestState = RequestState.SUBMITTED
     blocks: dict[ExecBlockUid, BlockProgress] = field(default_factory=dict)
     waiting: str = ""
+    note: str = ""
+    """What there is to say of the CASA that restores it, e.g. of an old build."""
     reason: ReasonCode | None = None
     detail: str = ""
     failures: tuple[BlockFailure, ...] = ()
@@ -118,6 +120,8 @@ class RequestProgress:
         self.waiting = f"{message.service}: {message.cause}" if isinstance(message, RequestWaiting) else ""
         self._apply_to_blocks(event)
         match message:
+            case RestoreOrdered(casa=CasaChoice(note=str(note))):
+                self.note = note
             case RequestSubmitted():
                 self._move(RequestState.SUBMITTED)
             case RequestAccepted():

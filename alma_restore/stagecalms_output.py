@@ -22,7 +22,7 @@ from contracts.messages import (
     RestoreStarted,
     StructureResolved,
 )
-from contracts.messages.parts import RestoredBlock, RestoreRequest
+from contracts.messages.parts import CasaChoice, RestoredBlock, RestoreRequest
 from contracts.reasons import REASONS, ReasonCode
 
 
@@ -44,6 +44,7 @@ class StepPrinter:
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._steps: dict[ExecBlockUid, str] = {}
+        self._notes: set[str] = set()
 
     def show(self, event: Event) -> None:
         """Print what an event says, if it is a step."""
@@ -57,12 +58,20 @@ class StepPrinter:
                     return []
                 self._steps[eb_uid] = step
                 return [f"{eb_uid.file_form}: {step} ..."]
+            case RestoreOrdered(casa=CasaChoice(note=str(note))):
+                return [*self._once(note), *_on_the_way(event)]
             case RestoreStarted(eb_uid=eb_uid, runner=runner):
                 return [f"DATAMACHINE chosen: {runner}", *_regenerated(eb_uid)]
             case RestoreCompleted(block=block):
                 return _completed(block)
             case _:
                 return _on_the_way(event) or _at_the_end(event)
+
+    def _once(self, note: str) -> list[str]:
+        """Tell of the CASA that is used, at the first block that needs it."""
+        new = [] if note in self._notes else [note]
+        self._notes.add(note)
+        return new
 
 
 def _regenerated(eb_uid: ExecBlockUid) -> list[str]:
@@ -87,7 +96,11 @@ def _on_the_way(event: Event) -> list[str]:
             return [f"The request is accepted ({entitlement.value})."]
         case StructureResolved(structure=structure):
             names = [eb_uid.file_form for eb_uid in structure.execution_blocks]
-            return ["Checking for pre-existing MSs for the following EBs ...", *names]
+            return [
+                "Now generating the calibrated MS(s) ...",
+                "Checking for pre-existing MSs for the following EBs ...",
+                *names,
+            ]
         case ArtefactsStaged(eb_uid=eb_uid, reused=reused):
             return [
                 f"Raw data and calibration of {eb_uid.file_form} {'were fetched before' if reused else 'are here'}."

@@ -49,7 +49,8 @@ def _note(progress: RequestProgress) -> Text:
     if progress.detail:
         return Text(progress.detail, overflow="ellipsis", no_wrap=True)
     done = sum(block.state.is_end for block in progress.blocks.values())
-    return Text(f"{done} of {len(progress.blocks)} execution blocks" if progress.blocks else "")
+    blocks = f"{done} of {len(progress.blocks)} execution blocks" if progress.blocks else ""
+    return Text(" ".join(filter(None, (blocks, progress.note))))
 
 
 def _block_text(block: BlockProgress) -> Text:

@@ -255,6 +255,7 @@ class RestoredBlock(Part):
     casa_version: str
     pipeline_version: str | None = Field(default=None, description="Of the calibration, from the manifest")
     method: str = Field(description="Way of restore: single pass, reference, pipeline or scriptForPI")
+    casa_note: str | None = Field(default=None, description="What the user is told of that CASA, e.g. of an old build")
     method_reason: str | None = Field(default=None, description="Why this way and not the single pass, and where")
     ppr: ObjectRef
     reused: bool = Field(default=False, description="An existing result was used, nothing was computed")

@@ -226,6 +226,7 @@ class Restorer:
             rows=output.rows,
             fields=tuple(output.rows_by_field),
             casa_version=result.casa_version or "unknown",
+            casa_note=_note(order, result),
             pipeline_version=order.pipeline_version,
             method=result.method or "unknown",
             method_reason=result.rule,
@@ -257,6 +258,13 @@ def _room_needed() -> Iterator[None]:
 def _numbers(version: str) -> list[str]:
     """Take a version apart; 6.7.0-31 and 6.7.0.31 are one."""
     return re.split("[.-]", version)
+
+
+def _note(order: RestoreOrdered, result: CasaResult) -> str | None:
+    """Say what the version table says of the CASA that was used, unless that is another than it names."""
+    if order.casa is None or _numbers(result.casa_version or "") != _numbers(order.casa.version):
+        return None
+    return order.casa.note
 
 
 def _failure(order: RestoreOrdered, error: BlockFailedError) -> BlockFailure:

@@ -79,6 +79,7 @@ class MailWriter:
             reply_to=people.no_reply,
             record=record,
             blocks=blocks,
+            notes=list(dict.fromkeys(block.casa_note for block in blocks if block.casa_note)),
             reused=[block for block in blocks if block.reused],
             total=sum(block.tar.size for block in blocks),
             days=self._days_until(record.expires),

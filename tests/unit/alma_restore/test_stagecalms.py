@@ -14,10 +14,16 @@ from contracts.flow import QUEUES
 from contracts.messages import (
     DeliveryAnnounced,
     Message,
+    ProductsReady,
+    ReleaseGranted,
+    RequestAccepted,
     RequestFailed,
     RequestRefused,
     RequestSubmitted,
     RestoreCompleted,
+    RestoreOrdered,
+    RestoreStarted,
+    StructureResolved,
 )
 from contracts.messages.parts import BlockFailure, DeliveredFile, Stage
 from contracts.reasons import ReasonCode
@@ -25,6 +31,7 @@ from shared.bus import Delivery, Subscription
 from shared.bus.memory import MemoryBus
 from tests.support.samples import BLOCK, EB, REQUEST, SAMPLES
 
+STEPS = (RequestAccepted, StructureResolved, RestoreOrdered, RestoreStarted, ProductsReady, ReleaseGranted)
 SAID = datetime(2019, 9, 27, 14, 4, 4, tzinfo=UTC)
 DELIVERY = DeliveryAnnounced(
     request=REQUEST,
@@ -67,6 +74,43 @@ def test_every_step_of_a_request_is_shown() -> None:
         "Copying over the generated MSs ...\nuid___A002_Xc7111c_X3979.ms.split.cal.tar\n",
     ):
         assert words in text
+
+
+PROCEDURE = """\
+*** Based on your selection, only data for field J0510+1800,J0321+1234 will be staged. ***
+Now generating the calibrated MS(s) ...
+Checking for pre-existing MSs for the following EBs ...
+uid___A002_Xc7111c_X3979
+Old project, using RHEL5 build of CASA.
+MS for uid___A002_Xc7111c_X3979 was not found among the already staged MSs. Will not search further ...
+Completed. Determining the list of generated MSs ...
+Copying over the generated MSs ...
+uid___A002_Xc7111c_X3979.ms.split.cal.tar
+
+Staging of calibrated MS(s) for 2017.1.00886.L uid___A001_X1284_X265f helpdesk ticket #16140 completed
+at http://almascience.example.org/arcdistribution/preview/8672af71dac32e0ad9703dae3438fcac
+Data will be deleted 28 days from Fri Sep 27 14:04:04 UTC 2019 unless you put a .donotremove into the directory.
+"""
+"""The lines of the procedure's terminal output that hold here as well, for a request of one block."""
+
+
+def test_the_lines_of_the_procedures_terminal_output_come_word_for_word_and_in_their_order() -> None:
+    steps = [each for each in SAMPLES if isinstance(each, STEPS)]
+    printed = iter([*opening(REQUEST), *lines(*steps, DELIVERY)])
+    missing = [line for line in PROCEDURE.splitlines() if line not in printed]  # each is sought after the one before
+    assert missing == []
+
+
+def test_an_old_build_is_said_once_however_many_blocks_need_it() -> None:
+    (ordered,) = [each for each in SAMPLES if isinstance(each, RestoreOrdered)]
+    assert lines(ordered, ordered, ordered).count("Old project, using RHEL5 build of CASA.") == 1
+
+
+def test_of_a_build_that_is_not_old_nothing_is_said() -> None:
+    (ordered,) = [each for each in SAMPLES if isinstance(each, RestoreOrdered)]
+    assert ordered.casa is not None
+    usual = ordered.model_copy(update={"casa": ordered.casa.model_copy(update={"note": None})})
+    assert len(lines(usual)) == len(lines(ordered)) - 1
 
 
 def test_a_result_that_was_there_before_is_said() -> None:

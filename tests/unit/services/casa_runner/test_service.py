@@ -12,6 +12,7 @@ import pytest
 
 from contracts.manifests import ProductManifest
 from contracts.messages import ProductsReady, RestoreOrdered, RestoreProgressed, RestoreStarted
+from contracts.messages.parts import CasaBasis, CasaChoice
 from services.casa_runner.errors import RestoreInterruptedError
 from services.casa_runner.service import build
 from services.casa_runner.settings import CasaRunnerSettings
@@ -43,6 +44,16 @@ def test_a_restore_is_told_with_its_tar_and_concludes_the_request(bench: Bench, 
     with tarfile.open(tmp_path / "x.tar") as tar:
         assert f"{EB.file_form}.ms.split.cal/FIELD/table.dat" in tar.getnames()
     assert bench.left == []
+
+
+@pytest.mark.parametrize(("version", "told"), [("6.7.0-31", True), ("4.2.2", False)], ids=["the same", "another one"])
+def test_what_the_version_table_tells_of_a_casa_is_told_of_what_that_casa_made(
+    bench: Bench, version: str, told: bool
+) -> None:
+    note = "Old project, using RHEL5 build of CASA."
+    casa = CasaChoice(version=version, image="casa", note=note, basis=CasaBasis.MANIFEST)
+    block = restored(bench.runner().handle(bench.order(casa=casa), RecordingDelivery()))
+    assert block.casa_note == (note if told else None)
 
 
 def test_the_manifest_holds_what_the_result_was_made_from(bench: Bench) -> None:
