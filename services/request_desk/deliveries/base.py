@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.identifiers import MousUid, ProjectCode
-from contracts.messages.parts import DeliveredFile
+from contracts.messages.parts import DeliveredFile, ObjectRef
 from contracts.reasons import ReasonCode
 from shared.errors import RestoreError
 
@@ -164,17 +164,41 @@ class ByteRange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A file that may be fetched now: expiry and release have just been looked at.
+
+    Attributes
+    ----------
+    ref
+        The bytes in the store.
+    is_linked
+        Whether the bytes come from the object store itself, by a link, and not from here.
+    expires
+        When the delivery ends; None while it is kept.
+    """
+
+    request_id: UUID
+    file: FileView
+    ref: ObjectRef
+    is_linked: bool
+    expires: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Download:
     """A download that may begin, counted already.
 
     Attributes
     ----------
+    ref
+        The bytes in the store.
     link
-        Where the bytes are, signed and short-lived, if the object store gives links.
+        Where they are, signed and short-lived, if the object store gives links.
     """
 
     file: FileView
     part: ByteRange
+    ref: ObjectRef
     link: str | None = None
 
 
@@ -197,26 +221,13 @@ class Deliveries(Protocol):
     def of_request(self, request_id: UUID) -> DeliveryView | None:
         """Return the delivery of a request, or None if there is none."""
 
-    def look(self, token: str, name: str) -> FileView:
-        """Return a file if it could be fetched now; nothing is counted (HEAD).
-
-        Raises
-        ------
-        DeliveryUnknownError, DeliveryExpiredError, DeliveryWithheldError
-            As `start` does.
-        """
-
-    def start(self, token: str, name: str, *, asker: Asker, part: ByteRange | None = None) -> Download:
-        """Let a download begin: expiry and release are looked at anew, and it is counted.
+    def look(self, token: str, name: str) -> Offer:
+        """Return a file if it may be fetched now: expiry and release are looked at anew. Nothing is counted.
 
         Parameters
         ----------
         name
             The file's name, exactly as the delivery lists it.
-        asker
-            Who fetches.
-        part
-            Which bytes; all of them if None.
 
         Raises
         ------
@@ -226,6 +237,17 @@ class Deliveries(Protocol):
             If its time is over.
         DeliveryWithheldError
             If the data may not be handed out any more: a moved release date, QA3.
+        """
+
+    def start(self, offer: Offer, *, asker: Asker, part: ByteRange | None = None) -> Download:
+        """Let a download begin at once after `look`, and count it.
+
+        Parameters
+        ----------
+        asker
+            Who fetches.
+        part
+            Which bytes; all of them if None.
         """
 
     def stream(self, download: Download) -> AbstractContextManager[Iterator[bytes]]:
