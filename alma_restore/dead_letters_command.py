@@ -3,10 +3,9 @@
 import getpass
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Annotated
 
-import structlog
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -16,8 +15,8 @@ from rich.text import Text
 from alma_restore.surroundings import BadArgumentsError, clear_errors, undeclared_bus
 from contracts.envelope import Event, UndecodableEventError
 from contracts.flow import QUEUES
-from shared import keys
 from shared.bus import Bus, DeadEvent
+from shared.dead_letters import record_drop
 from shared.errors import DependencyAwayError, RestoreError
 from shared.objects import ObjectStore, open_store
 from shared.settings import RuntimeSettings
@@ -29,7 +28,6 @@ dead_letters = typer.Typer(
     "Set ALMA_RESTORE_BUS__URL, and the store's settings to see tracebacks.",
 )
 console = Console()
-log = structlog.get_logger()
 
 Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys from `list`, or their beginnings")]
 Queue = Annotated[str | None, typer.Option("--queue", help=f"Only this service's: {', '.join(QUEUES)}")]
@@ -186,24 +184,14 @@ def _traceback(key: str) -> str:
 
 def _record(letter: DeadEvent, note: str) -> None:
     """Keep what is dropped, and why, where it outlives the terminal."""
-    told = {
-        "queue": letter.queue,
-        "key": letter.key,
-        "code": letter.code,
-        "reason": letter.reason,
-        "note": note,
-        "by": getpass.getuser(),
-        "body": letter.body.decode(errors="replace"),
-    }
-    log.warning("dead_letter_dropped", **told)
-    if (store := _store()) is None:
+    store = _store()
+    if store is None:
         console.print("[yellow]no object store is set: note and message are in this log only[/]")
-        return
     try:
-        record = {**told, "dropped": datetime.now(UTC).isoformat()}
-        store.put_bytes(keys.dropped(letter.key), json.dumps(record, indent=1, ensure_ascii=False).encode())
+        record_drop(letter, note=note, by=getpass.getuser(), objects=store)
     finally:
-        store.close()
+        if store is not None:
+            store.close()
 
 
 def _store() -> ObjectStore | None:

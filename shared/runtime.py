@@ -29,7 +29,7 @@ from shared.housekeeping import Housekeeping
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
-from shared.service import Listener, Measured, Service, Speaker, source_of
+from shared.service import Listener, Measured, Overseer, Service, Speaker, source_of
 from shared.settings import RuntimeSettings, explain
 
 log = structlog.get_logger()
@@ -67,6 +67,8 @@ class Runtime:
             )
         if isinstance(service, Listener):
             self._bus.listen(service.hear)
+        if isinstance(service, Overseer):
+            service.oversee(self._bus)
         if isinstance(service, Speaker):
             service.begin(self._bus.publish)
             self._speakers.append(service)

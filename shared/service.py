@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
-from shared.bus import Subscription
+from shared.bus import Bus, Subscription
 
 
 class Service(Protocol):
@@ -48,6 +48,14 @@ class Speaker(Protocol):
 
     def rest(self) -> None:
         """Say no more; called before the bus is drained."""
+
+
+@runtime_checkable
+class Overseer(Protocol):
+    """A service by which people look after the bus itself: its queues and dead letters."""
+
+    def oversee(self, bus: Bus) -> None:
+        """Take the bus; called before the service begins to speak."""
 
 
 @runtime_checkable

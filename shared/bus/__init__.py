@@ -1,6 +1,6 @@
 """The bus: how events get from service to service. One Protocol, two adapters."""
 
-from shared.bus.base import Bus, DeadEvent, Delivery, Handler, Reporter, Subscription
+from shared.bus.base import Bus, DeadEvent, Delivery, Handler, QueueDepth, Reporter, Subscription
 from shared.bus.errors import UnpublishableError, UnroutableError
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
 
@@ -10,6 +10,7 @@ __all__ = [
     "DeadLetter",
     "Delivery",
     "Handler",
+    "QueueDepth",
     "Reporter",
     "RetryLater",
     "RetryPolicy",

@@ -19,6 +19,7 @@ from typing import Protocol
 from uuid import UUID
 
 from contracts.envelope import Event
+from shared.bus.following import Follower
 from shared.bus.retry import DeadLetter, RetryLater
 
 
@@ -128,6 +129,28 @@ class DeadEvent:
     artefact: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class QueueDepth:
+    """What lies in a service's queue, and how many take from it.
+
+    Attributes
+    ----------
+    queue
+        The service's name.
+    ready
+        Events that nobody has taken yet.
+    replicas
+        Processes that take from it.
+    dead
+        Dead letters.
+    """
+
+    queue: str
+    ready: int
+    replicas: int
+    dead: int
+
+
 def key_of(body: bytes, message_id: str | None = None) -> str:
     """Name a dead letter: by the id of its message, else by a digest of it."""
     return message_id or hashlib.sha256(body).hexdigest()[:32]
@@ -186,6 +209,18 @@ class Bus(Protocol):
         -------
         callable
             Ends the listening.
+        """
+
+    def depths(self, queues: Collection[str]) -> tuple[QueueDepth, ...]:
+        """Count what lies in queues and who takes from them; one that does not exist is left out."""
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Give every event to a follower, from where it is on and none left out, in a thread of the bus.
+
+        Returns
+        -------
+        callable
+            Ends the following.
         """
 
     def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:

@@ -8,8 +8,9 @@ from time import monotonic
 from uuid import UUID
 
 from contracts.envelope import Event
-from shared.bus.base import DeadEvent, Subscription, key_of
+from shared.bus.base import DeadEvent, QueueDepth, Subscription, key_of
 from shared.bus.errors import UnroutableError
+from shared.bus.following import Follower, MemoryFollowing
 from shared.bus.handling import Ending, Handled, Past, Workers, check_topics, encode_all, handle
 from shared.bus.memory_queue import Entry, MemoryQueue
 from shared.bus.onlooker import Onlooker
@@ -23,6 +24,7 @@ class MemoryBroker:
         self._lock = Lock()
         self._queues: dict[str, MemoryQueue] = {}
         self._onlookers: list[Onlooker] = []
+        self._followings: list[MemoryFollowing] = []
 
     def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
         """Make queues, or add topics to those that exist."""
@@ -36,6 +38,14 @@ class MemoryBroker:
         with self._lock:
             return self._queues[name]
 
+    def depth(self, name: str) -> QueueDepth | None:
+        """Count what lies in a queue, what waits for another try not included; None if it is not declared."""
+        with self._lock:
+            queue = self._queues.get(name)
+            if queue is None:
+                return None
+            return QueueDepth(queue=name, ready=len(queue.ready), replicas=queue.consumers, dead=len(queue.dead))
+
     def route(self, events: Sequence[Event], bodies: Sequence[bytes]) -> None:
         """Give each event to the queues that take its topic, and to the onlookers.
 
@@ -48,9 +58,22 @@ class MemoryBroker:
             entries = [(event.topic, Entry(body, event)) for event, body in zip(events, bodies, strict=True)]
             for queue in self._queues.values():
                 queue.put_entries([entry for topic, entry in entries if topic in queue.topics])
+            for following in self._followings:
+                following.offer(bodies)
             for onlooker in self._onlookers:
                 for event in events:
                     onlooker.offer(event)
+
+    def add_following(self, following: MemoryFollowing) -> None:
+        """Give a follower what is published from now on."""
+        with self._lock:
+            self._followings.append(following)
+
+    def remove_following(self, following: MemoryFollowing) -> None:
+        """Give a follower nothing more."""
+        with self._lock:
+            if following in self._followings:
+                self._followings.remove(following)
 
     def add_onlooker(self, onlooker: Onlooker) -> None:
         """Show an onlooker what is published from now on."""
@@ -142,6 +165,8 @@ class _Consumer:
 
     def stop(self) -> None:
         """Take no more events."""
+        if not self._stopping.is_set():
+            self._queue.consumers -= 1
         self._stopping.set()
         self._queue.interrupt()
 
@@ -176,6 +201,7 @@ class MemoryBus:
         self._broker = broker or MemoryBroker()
         self._consumers: list[_Consumer] = []
         self._onlookers: list[Onlooker] = []
+        self._followings: list[MemoryFollowing] = []
         self._closed = False
 
     def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
@@ -192,6 +218,7 @@ class MemoryBus:
         """Begin to hand events of a queue to a handler."""
         self.declare({subscription.queue: subscription.topics})
         queue = self._broker.queue(subscription.queue)
+        queue.consumers += 1
         self._consumers.append(
             _Consumer(queue=queue, subscription=subscription, bus=self, policy=self._retry),
         )
@@ -202,6 +229,22 @@ class MemoryBus:
         self._onlookers.append(onlooker)
         self._broker.add_onlooker(onlooker)
         return lambda: self._broker.remove_onlooker(onlooker)
+
+    def depths(self, queues: Collection[str]) -> tuple[QueueDepth, ...]:
+        """Count what lies in queues and who takes from them."""
+        return tuple(depth for name in queues if (depth := self._broker.depth(name)) is not None)
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Give every event from now on to a follower; returns what ends it."""
+        following = MemoryFollowing(follower=follower)
+        self._followings.append(following)
+        self._broker.add_following(following)
+
+        def end() -> None:
+            self._broker.remove_following(following)
+            following.close()
+
+        return end
 
     def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
         """List what a queue's handlers gave up."""
@@ -227,6 +270,8 @@ class MemoryBus:
         for consumer in self._consumers:
             consumer.stop()
         finished = [consumer.drain(max(0.0, until - monotonic())) for consumer in self._consumers]
+        for following in self._followings:
+            following.drain(max(0.0, until - monotonic()))
         return all(finished)
 
     def close(self) -> None:
@@ -236,3 +281,6 @@ class MemoryBus:
             consumer.close()
         for onlooker in self._onlookers:
             self._broker.remove_onlooker(onlooker)
+        for following in self._followings:
+            self._broker.remove_following(following)
+            following.close()

@@ -36,6 +36,7 @@ class MemoryQueue:
     ready: deque[Entry] = field(default_factory=deque)
     waiting: list[tuple[float, int, Entry]] = field(default_factory=list)
     dead: list[DeadEvent] = field(default_factory=list)
+    consumers: int = 0
     changed: Condition = field(default_factory=Condition)
     serial: "count[int]" = field(default_factory=count)
 

@@ -7,11 +7,14 @@ from uuid import UUID
 from contracts.envelope import Event
 from shared.bus import wire
 from shared.bus.applying import Difference
-from shared.bus.base import DeadEvent, Subscription
+from shared.bus.base import DeadEvent, QueueDepth, Subscription
 from shared.bus.consumer import Consumer
 from shared.bus.declaring import Declarer
+from shared.bus.depths import count
+from shared.bus.following import Follower
 from shared.bus.graveyard import Graveyard
 from shared.bus.handling import encode_all
+from shared.bus.journal import JournalFollowing
 from shared.bus.listening import Listening
 from shared.bus.patience import consumer_arguments
 from shared.bus.publisher import Publisher
@@ -40,6 +43,7 @@ class RabbitBus:
         self._publisher = Publisher(settings=settings, prepare=self._declarer.redeclare)
         self._consumers: list[Consumer] = []
         self._listenings: list[Listening] = []
+        self._followings: list[JournalFollowing] = []
 
     def declare(self, queues: Mapping[str, tuple[str, ...]]) -> None:
         """Make queues that keep the events of their topics from now on; see `shared.bus.base.Bus`."""
@@ -99,6 +103,16 @@ class RabbitBus:
         self._listenings.append(listening)
         return listening.close
 
+    def depths(self, queues: Collection[str]) -> tuple[QueueDepth, ...]:
+        """Count what lies in queues and who takes from them; see `shared.bus.base.Bus`."""
+        return count(queues, settings=self._settings)
+
+    def follow(self, follower: Follower) -> Callable[[], None]:
+        """Give every event of the journal to a follower; see `shared.bus.base.Bus`."""
+        following = JournalFollowing(follower=follower, settings=self._settings)
+        self._followings.append(following)
+        return following.close
+
     def dead_letters(self, queue: str) -> tuple[DeadEvent, ...]:
         """List what a queue's handlers gave up, oldest first, and leave it there."""
         return self._graveyard.list(queue)
@@ -129,4 +143,6 @@ class RabbitBus:
             consumer.close()
         for listening in self._listenings:
             listening.close()
+        for following in self._followings:
+            following.close()
         self._publisher.close()

@@ -1,0 +1,35 @@
+"""Keep what is dropped of the dead letters, and why, where it outlives whoever drops it."""
+
+import json
+from datetime import UTC, datetime
+
+import structlog
+
+from shared import keys
+from shared.bus import DeadEvent
+from shared.objects import ObjectStore
+
+log = structlog.get_logger()
+
+
+def record_drop(letter: DeadEvent, *, note: str, by: str, objects: ObjectStore | None) -> None:
+    """Write note, reason and message to the log, and to the object store if there is one; drop it afterwards.
+
+    Raises
+    ------
+    DependencyAwayError
+        If the store does not take it.
+    """
+    told = {
+        "queue": letter.queue,
+        "key": letter.key,
+        "code": letter.code,
+        "reason": letter.reason,
+        "note": note,
+        "by": by,
+        "body": letter.body.decode(errors="replace"),
+    }
+    log.warning("dead_letter_dropped", **told)
+    if objects is not None:
+        record = {**told, "dropped": datetime.now(UTC).isoformat()}
+        objects.put_bytes(keys.dropped(letter.key), json.dumps(record, indent=1, ensure_ascii=False).encode())
