@@ -115,7 +115,9 @@ def in_our_terms(client: S3Client, what: str) -> Iterator[None]:
     try:
         yield
     except S3Error as error:
-        raise _refusal(error, where) from error
+        # The client's frame that raised it holds it, too: with its traceback, which holds that frame and those of
+        # all its callers, it would be a cycle that keeps the parts of a stream until the next collection.
+        raise _refusal(error, where) from error.with_traceback(None)
     except ServerError as error:
         raise _by_status(error.status_code, f"{where}: {error}") from error
     except InvalidResponseError as error:

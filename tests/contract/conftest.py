@@ -13,6 +13,7 @@ from shared.objects import S3Settings
 from shared.objects.s3_client import S3Client
 from tests.contract.bus_harness import Harness, MemoryHarness
 from tests.contract.bus_rabbit import RabbitHarness
+from tests.contract.objects_harness import DirectoryHarness, S3Harness, StoreHarness
 from tests.support.s3 import S3Server
 
 
@@ -56,3 +57,15 @@ def prepared(settings: S3Settings) -> S3Settings:
 
 def client_of(settings: S3Settings) -> S3Client:
     return S3Client(settings, connect_timeout=5, read_timeout=60, retries=1)
+
+
+@pytest.fixture(params=["directory", "s3"])
+def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreHarness]:
+    """Give either adapter of the object store."""
+    harness = (
+        DirectoryHarness(tmp_path_factory.mktemp("store") / "root")
+        if request.param == "directory"
+        else S3Harness(request.getfixturevalue("s3_settings"))
+    )
+    yield harness
+    harness.close()

@@ -1,17 +1,23 @@
 """What the object store's suite needs of each adapter beside the store itself: spoil it, take it away, look beneath."""
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from contracts.messages.parts import ObjectRef
 from shared.objects import ObjectStore, S3Settings
 from shared.objects.directory import DirectoryStore
 from shared.objects.s3 import S3Store
 from shared.objects.s3_client import S3Client
 from shared.objects.s3_digests import RECORDS, WRITER_HEADER
 from tests.support.relay import Relay
+
+MIB = 1024 * 1024
+LARGE = 36 * MIB + 12345
+"""Bytes of a large object: several parts, the last one short."""
 
 
 class StoreHarness(ABC):
@@ -132,3 +138,28 @@ class S3Harness(StoreHarness):
 def _files(directory: Path) -> Iterator[Path]:
     for parent, _, names in os.walk(directory):
         yield from (Path(parent) / name for name in names)
+
+
+def large(size: int = LARGE) -> Iterator[bytes]:
+    """Make a large object's bytes in uneven chunks."""
+    block = bytes(index * 31 % 251 for index in range(251)) * 4000
+    left = size
+    while left:
+        chunk = block[: min(left, len(block))]
+        left -= len(chunk)
+        yield chunk
+
+
+def ref_of(key: str, data: bytes) -> ObjectRef:
+    return ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+
+
+def failing(size: int) -> Iterator[bytes]:
+    """Give bytes and then break, as a source does whose connection is lost."""
+    for _ in range(size // MIB):
+        yield bytes(MIB)
+    raise OSError("the source broke")
+
+
+def keys(harness: StoreHarness, prefix: str = "") -> list[str]:
+    return [found.key for found in harness.store.list(prefix)]

@@ -4,7 +4,6 @@ import gc
 import hashlib
 import threading
 import tracemalloc
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,15 +14,9 @@ from shared.errors import DependencyAwayError
 from shared.objects import (
     IntegrityError,
     InvalidKeyError,
-    ObjectChangedError,
-    ObjectExistsError,
     ObjectMissingError,
 )
-from tests.contract.objects_harness import DirectoryHarness, S3Harness, StoreHarness
-
-MIB = 1024 * 1024
-LARGE = 36 * MIB + 12345
-"""Bytes of a large object: several parts, the last one short."""
+from tests.contract.objects_harness import MIB, StoreHarness, failing, keys, large, ref_of
 
 VERY_LARGE = 200 * MIB + 12345
 """Bytes of an object that is twice what a store may hold in memory."""
@@ -41,42 +34,6 @@ ODD_KEYS = [
     "long/" + "n" * 255,
     "deep/" + "d/" * 200 + "end",
 ]
-
-
-@pytest.fixture(params=["directory", "s3"])
-def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreHarness]:
-    harness = (
-        DirectoryHarness(tmp_path_factory.mktemp("store") / "root")
-        if request.param == "directory"
-        else S3Harness(request.getfixturevalue("s3_settings"))
-    )
-    yield harness
-    harness.close()
-
-
-def large(size: int = LARGE) -> Iterator[bytes]:
-    """Make a large object's bytes in uneven chunks."""
-    block = bytes(index * 31 % 251 for index in range(251)) * 4000
-    left = size
-    while left:
-        chunk = block[: min(left, len(block))]
-        left -= len(chunk)
-        yield chunk
-
-
-def ref_of(key: str, data: bytes) -> ObjectRef:
-    return ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
-
-
-def failing(size: int) -> Iterator[bytes]:
-    """Give bytes and then break, as a source does whose connection is lost."""
-    for _ in range(size // MIB):
-        yield bytes(MIB)
-    raise OSError("the source broke")
-
-
-def keys(harness: StoreHarness, prefix: str = "") -> list[str]:
-    return [found.key for found in harness.store.list(prefix)]
 
 
 def test_a_stored_object_is_read_back_as_it_was(harness: StoreHarness) -> None:
@@ -115,16 +72,17 @@ def test_a_key_that_no_store_should_hold_is_refused(harness: StoreHarness, key: 
 
 
 def test_a_large_stream_passes_with_bounded_memory(harness: StoreHarness, tmp_path: Path) -> None:
+    gc.disable()  # what hangs in a cycle counts, too
     tracemalloc.start()
     try:
         ref = harness.store.put("large/stream", large(VERY_LARGE))
-        _, storing = tracemalloc.get_traced_memory()
-        gc.collect()  # parts that were sent hang in cycles for a while; they are not the reading's
+        held, storing = tracemalloc.get_traced_memory()
         tracemalloc.reset_peak()
         harness.store.fetch_to(ref, tmp_path / "large")
         _, fetching = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+        gc.enable()
     digest = hashlib.sha256()
     for chunk in large(VERY_LARGE):
         digest.update(chunk)
@@ -132,6 +90,7 @@ def test_a_large_stream_passes_with_bounded_memory(harness: StoreHarness, tmp_pa
     with (tmp_path / "large").open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == ref.sha256
     assert storing < 7.5 * 16 * MIB  # three parts on their way, one that fills, and their copies for a moment
+    assert held < 2 * MIB
     assert fetching < 8 * MIB
     info = harness.store.info("large/stream")
     assert info is not None
@@ -166,83 +125,6 @@ def test_a_reader_sees_the_old_or_the_new_object_while_it_is_overwritten(harness
             assert info is not None
             assert info.sha256 in {ref_of("x", version).sha256 for version in versions}
         writing.result()
-
-
-def test_create_never_overwrites(harness: StoreHarness) -> None:
-    assert harness.store.create("made/once", b"first") == ref_of("made/once", b"first")
-    with pytest.raises(ObjectExistsError, match="made/once"):
-        harness.store.create("made/once", b"second")
-    assert harness.store.get("made/once") == b"first"
-    harness.store.delete("made/once")
-    assert harness.store.create("made/once", b"third").size == 5
-
-
-def test_of_eight_who_create_a_key_exactly_one_succeeds(harness: StoreHarness) -> None:
-    stores = [harness.another() for _ in range(8)]
-    for round_ in range(2):
-        key, start = f"race/{round_}", threading.Barrier(8)
-
-        def claim(number: int, key: str = key, start: threading.Barrier = start) -> bytes | None:
-            start.wait()
-            try:
-                stores[number].create(key, b"%d" % number)
-            except ObjectExistsError:
-                return None
-            return b"%d" % number
-
-        with ThreadPoolExecutor(8) as pool:
-            winners = [winner for winner in pool.map(claim, range(8)) if winner is not None]
-        assert winners == [harness.store.get(key)]
-    for store in stores:
-        store.close()
-    assert harness.leftovers() == []
-
-
-def test_an_object_is_replaced_only_if_it_is_the_expected_one(harness: StoreHarness) -> None:
-    first = harness.store.create("swap/object", b"first")
-    second = harness.store.replace("swap/object", b"second", expected=first)
-    assert second == ref_of("swap/object", b"second")
-    for expected in (first, ref_of("swap/object", b"other!")):
-        with pytest.raises(ObjectChangedError, match="swap/object"):
-            harness.store.replace("swap/object", b"third", expected=expected)
-    assert harness.store.read(second) == b"second"
-    harness.store.delete("swap/object")
-    with pytest.raises(ObjectChangedError):
-        harness.store.replace("swap/object", b"third", expected=second)
-    assert harness.store.info("swap/object") is None
-    assert harness.leftovers() == []
-
-
-def test_a_large_object_is_replaced_with_all_that_belongs_to_it(harness: StoreHarness) -> None:
-    first = harness.store.put("swap/large", large())
-    second = harness.store.replace("swap/large", b"small", expected=first)
-    assert harness.store.read(second) == b"small"
-    assert harness.leftovers() == []
-
-
-def test_of_three_who_replace_the_same_version_exactly_one_succeeds(harness: StoreHarness) -> None:
-    stores = [harness.another() for _ in range(3)]
-    version = harness.store.create("swap/race", b"start")
-    for round_ in range(4):
-        start = threading.Barrier(3)
-
-        def swap(
-            number: int, round_: int = round_, version: ObjectRef = version, start: threading.Barrier = start
-        ) -> ObjectRef | None:
-            start.wait()
-            try:
-                return stores[number].replace("swap/race", b"%d of %d" % (number, round_), expected=version)
-            except ObjectChangedError:
-                return None
-
-        with ThreadPoolExecutor(3) as pool:
-            winners = [winner for winner in pool.map(swap, range(3)) if winner is not None]
-        assert len(winners) == 1
-        version = winners[0]
-        assert harness.store.read(version).endswith(b"of %d" % round_)
-    for store in stores:
-        store.close()
-    assert harness.leftovers() == []
 
 
 @pytest.mark.parametrize("size", [0, 2 * MIB, 70 * MIB])
