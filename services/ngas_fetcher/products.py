@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from contracts.identifiers import ExecBlockUid, MousUid
-from contracts.messages.parts import MousStructure, NamedRef, ProductFile, ProductKind
+from contracts.messages.parts import CalibrationKind, MousStructure, NamedRef, ProductFile, ProductKind
 from contracts.reasons import ReasonCode
 from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
@@ -22,6 +22,7 @@ log = structlog.get_logger()
 
 _OF_THE_MOUS = (ProductKind.MANIFEST, ProductKind.PPREQUEST, ProductKind.RESTORE_SCRIPT)
 _OF_THE_BLOCK = (ProductKind.FLAGVERSIONS, ProductKind.CALAPPLY)
+_BY_HAND = (ProductKind.SCRIPT_FOR_PI, ProductKind.AUX_PRODUCTS)
 
 
 def needed_products(structure: MousStructure, eb_uid: ExecBlockUid) -> tuple[ProductFile, ...]:
@@ -29,15 +30,21 @@ def needed_products(structure: MousStructure, eb_uid: ExecBlockUid) -> tuple[Pro
 
     Manifest, processing request and restore script of the MOUS; caltables of the
     block's session (or of no named session, where there was only one); the block's
-    own flag versions and calapply file.
+    own flag versions and calapply file. Where people calibrated, also scriptForPI,
+    the scripts of the block and of the MOUS, and what these need.
     """
     session = structure.session_of(eb_uid)
+    by_hand = structure.calibration is not CalibrationKind.PIPELINE
 
     def is_needed(product: ProductFile) -> bool:
         if product.kind in _OF_THE_MOUS:
             return True
         if product.kind is ProductKind.CALTABLES:
             return product.session in (None, session)
+        if product.kind is ProductKind.CALIBRATION_SCRIPT:
+            return by_hand and product.eb_uid in (None, eb_uid)
+        if product.kind in _BY_HAND:
+            return by_hand
         return product.kind in _OF_THE_BLOCK and product.eb_uid == eb_uid
 
     return tuple(product for product in structure.products if is_needed(product))

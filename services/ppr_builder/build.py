@@ -58,6 +58,22 @@ def restore_request(
     )
 
 
+def import_request(
+    structure: MousStructure, eb_uid: ExecBlockUid, *, casa_version: str, created: datetime
+) -> ProcessingRequest:
+    """Make the request that is kept with a block calibrated by hand: it names block and session, and only imports.
+
+    Raises
+    ------
+    PprError
+        If the pipeline would misread the request.
+    """
+    recipe = find_recipe(Kind.IMPORT, casa_version)
+    return processing_request(
+        structure, [eb_uid], procedure=recipe.procedure(), observing_mode=recipe.intent, created=created
+    )
+
+
 def processing_request(
     structure: MousStructure,
     blocks: Collection[ExecBlockUid],

@@ -1,14 +1,16 @@
 """The ppr-builder: when an execution block's inputs are staged, checks them and orders its restore."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import structlog
 
 from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import ArtefactsStaged, RestoreOrdered
-from contracts.messages.parts import BlockFailure, CasaChoice, NamedRef, Stage
-from services.ppr_builder.build import file_name, restore_request, usable_title
+from contracts.messages.parts import BlockFailure, CalibrationKind, CasaBasis, CasaChoice, NamedRef, Stage
+from services.ppr_builder.build import file_name, import_request, restore_request, usable_title
+from services.ppr_builder.by_hand import calibration_of, check_hand_made
 from services.ppr_builder.inputs import InputCheck
 from services.ppr_builder.restore_key import restore_key
 from services.ppr_builder.settings import PprBuilderSettings
@@ -19,7 +21,7 @@ from shared.errors import BlockFailedError, DependencyAwayError
 from shared.objects import ObjectExistsError, ObjectStore
 from shared.outcomes import Outcomes
 from shared.pipeline_files import PipelineManifest
-from shared.pipeline_files.ppr import write_ppr
+from shared.pipeline_files.ppr import ProcessingRequest, write_ppr
 from shared.service import source_of
 
 log = structlog.get_logger()
@@ -77,8 +79,41 @@ class PprBuilder:
         """Release nothing; the store is the runtime's."""
 
     def _order(self, event: Event, staged: ArtefactsStaged) -> RestoreOrdered:
+        if calibration_of(staged.structure, staged.eb_uid) is CalibrationKind.MANUAL:
+            return self._order_by_hand(event, staged)
         inputs = self._inputs.check(staged)
-        manifest, products = inputs.manifest, inputs.products
+        manifest = inputs.manifest
+        ppr = restore_request(
+            staged.structure,
+            staged.eb_uid,
+            casa_version=manifest.casa_version,
+            calibrated_by=manifest.procedure,
+            created=event.time,
+        )
+        return self._ordered(
+            staged,
+            ppr,
+            products=inputs.products,
+            casa_version=manifest.casa_version,
+            pipeline_version=manifest.pipeline_version,
+            casa=self._casa(manifest) if inputs.has_own_manifest else staged.structure.casa,
+            calibration=CalibrationKind.PIPELINE,
+        )
+
+    def _order_by_hand(self, event: Event, staged: ArtefactsStaged) -> RestoreOrdered:
+        made = check_hand_made(staged, self._objects)
+        return self._ordered(
+            staged,
+            import_request(staged.structure, staged.eb_uid, casa_version=made.casa_version, created=event.time),
+            products=made.products,
+            casa_version=made.casa_version,
+            casa=self._casa_of_script(made.casa_version),
+            calibration=CalibrationKind.MANUAL,
+        )
+
+    def _ordered(
+        self, staged: ArtefactsStaged, ppr: ProcessingRequest, *, products: tuple[NamedRef, ...], **versions: Any
+    ) -> RestoreOrdered:
         session = staged.structure.session_of(staged.eb_uid)
         key = restore_key(
             eb_uid=staged.eb_uid,
@@ -86,10 +121,9 @@ class PprBuilder:
             asdm=staged.asdm,
             products=products,
             selection=staged.request.selection,
-            casa_version=manifest.casa_version,
+            casa_version=versions["casa_version"],
         )
-        ppr = self._written(event, staged, key, manifest)
-        log.info("restore_ordered", restore_key=key, session=session, casa_version=manifest.casa_version)
+        log.info("restore_ordered", restore_key=key, session=session, casa_version=versions["casa_version"])
         return RestoreOrdered(
             request=staged.request,
             structure=staged.structure,
@@ -97,11 +131,9 @@ class PprBuilder:
             session=session,
             asdm=staged.asdm,
             products=products,
-            ppr=ppr,
-            casa_version=manifest.casa_version,
-            pipeline_version=manifest.pipeline_version,
-            casa=self._casa(manifest) if inputs.has_own_manifest else staged.structure.casa,
+            ppr=self._written(staged, key, ppr),
             restore_key=key,
+            **versions,
         )
 
     def _casa(self, manifest: PipelineManifest) -> CasaChoice | None:
@@ -112,20 +144,22 @@ class PprBuilder:
             log.warning("casa_not_in_version_table", cause=str(error), consequence="any runner may take the order")
             return None
 
-    def _written(self, event: Event, staged: ArtefactsStaged, key: str, manifest: PipelineManifest) -> NamedRef:
+    def _casa_of_script(self, version: str) -> CasaChoice | None:
+        """Choose the CASA that a script names; none if the version table does not know where it runs."""
+        try:
+            choice = self._catalogue.of_manifest(version)
+        except LookupError as error:
+            log.warning("casa_not_in_version_table", cause=str(error), consequence="a runner that has it takes it")
+            return None
+        return choice.model_copy(update={"basis": CasaBasis.SCRIPT})
+
+    def _written(self, staged: ArtefactsStaged, key: str, ppr: ProcessingRequest) -> NamedRef:
         """Store the processing request, or find the one of an earlier request for the same thing."""
         structure = staged.structure
         name = file_name(structure)
         for title in (structure.tree.obs_unit_set_title, structure.tree.sched_block_title):
             if usable_title(title) != title:
                 log.warning("title_replaced", title=title, consequence="the pipeline would misread it as a title")
-        ppr = restore_request(
-            structure,
-            staged.eb_uid,
-            casa_version=manifest.casa_version,
-            calibrated_by=manifest.procedure,
-            created=event.time,
-        )
         data = write_ppr(ppr)
         address = keys.ppr(staged.eb_uid, key, name)
         try:
