@@ -7,10 +7,14 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
 from services.request_desk.web import sign_in
+from services.request_desk.web.acting import Acting
+from services.request_desk.web.api import foretelling, live, operations, requests
 from services.request_desk.web.door import Door, make_door
 from services.request_desk.web.errors import add_handlers
 from services.request_desk.web.limits import RateLimits
 from services.request_desk.web.middleware import CallLog, LongestBody, SecurityHeaders, security_headers
+from services.request_desk.web.operating import Operating
+from services.request_desk.web.parts import Parts
 from services.request_desk.web.settings import OidcSignIn, WebSettings
 
 DESCRIPTION = """\
@@ -19,23 +23,20 @@ Errors are problem documents (RFC 9457) with a stable `code`.
 """
 
 
-def create_app(
-    *, settings: WebSettings, base_url: str, door: Door | None = None, routers: Sequence[APIRouter] = ()
-) -> FastAPI:
+def create_app(*, parts: Parts, door: Door | None = None, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """Make the application.
 
     Parameters
     ----------
-    settings
-        Who may come in, and how much of it.
-    base_url
-        How users reach us, without a path.
+    parts
+        What it stands on; made by `make_parts`.
     door
         Knows who makes a call; made from the settings if None.
     routers
         Further pages, such as the console's.
     """
-    door = door or make_door(settings=settings, base_url=base_url)
+    settings = parts.settings
+    door = door or make_door(settings=settings, base_url=parts.base_url)
     app = FastAPI(
         title="alma-restore",
         version="1",
@@ -47,8 +48,11 @@ def create_app(
     )
     app.state.door = door
     app.state.limits = RateLimits(settings=settings)
+    app.state.parts = parts
+    app.state.acting = Acting(parts)
+    app.state.operating = Operating(parts)
     add_handlers(app)
-    for router in (sign_in.router, *routers):
+    for router in (sign_in.router, requests.router, live.router, foretelling.router, operations.router, *routers):
         app.include_router(router)
     return app
 

@@ -1,16 +1,23 @@
-"""A web server on loopback with a route of its own, and the miniature provider."""
+"""Web servers on loopback, with the miniature provider and all else that is behind them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from fastapi import APIRouter
 
+from services.request_desk.ledger.migrating import migrate
+from services.request_desk.ledger.store import SqlLedger
 from services.request_desk.web.access import Operator, User
 from services.request_desk.web.app import create_app
+from services.request_desk.web.parts import make_parts
 from services.request_desk.web.server import WebServer, base_url_of, bind
 from services.request_desk.web.settings import LocalSignIn, OidcSignIn, WebSettings
+from shared.bus.memory import MemoryBus
+from shared.objects.directory import DirectoryStore
 from tests.support.browser import Browser
+from tests.support.desk_site import DeskSite
 from tests.support.oidc_provider import AUDIENCE, CLIENT, CLIENT_SECRET, OidcProviderServer
 
 Serve = Callable[[WebSettings], str]
@@ -41,14 +48,26 @@ def provider() -> Iterator[OidcProviderServer]:
 
 
 @pytest.fixture
-def serve() -> Iterator[Serve]:
-    """Serve the sign-in and three pages; returns the address that is listened on."""
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Serve the desk and three pages; returns the address that is listened on."""
     with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path / 'ledger.db'}"
+        migrate(url)
+        ledger = stack.enter_context(closing(SqlLedger(url=url)))
+        objects = stack.enter_context(closing(DirectoryStore(tmp_path / "objects")))
+        bus = stack.enter_context(closing(MemoryBus()))
 
         def serving(settings: WebSettings) -> str:
             listening = bind(settings)
-            app = create_app(settings=settings, base_url=base_url_of(settings, listening), routers=[_pages()])
-            server = WebServer(app=app, listening=listening, settings=settings)
+            parts = make_parts(
+                settings=settings,
+                base_url=base_url_of(settings, listening),
+                ledger=ledger,
+                objects=objects,
+                publish=bus.publish,
+            )
+            stack.callback(parts.close)
+            server = WebServer(app=create_app(parts=parts, routers=[_pages()]), listening=listening, settings=settings)
             stack.callback(server.close)
             server.begin()
             return base_url_of(settings.model_copy(update={"base_url": None}), listening)
@@ -72,3 +91,10 @@ def browse() -> Iterator[Callable[..., Browser]]:
     """Open browsers that are closed at the end."""
     with ExitStack() as stack:
         yield lambda address, **more: stack.enter_context(Browser(address, **more))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[DeskSite]:
+    """A desk with real ledger, store and bus."""
+    with DeskSite(tmp_path) as site:
+        yield site
