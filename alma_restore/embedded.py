@@ -14,11 +14,13 @@ from shared.bus.memory import MemoryBus
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore
 from shared.runtime import Runtime
-from shared.service import Service, source_of
+from shared.service import Resumer, Service, source_of
 
 
 class Embedded:
     """Runs services side by side in this process; a context manager that drains them at the end.
+
+    What was unfinished when an earlier one ended is taken up again, if one of the services keeps a ledger.
 
     Parameters
     ----------
@@ -50,6 +52,9 @@ class Embedded:
     def __enter__(self) -> Self:
         for service in self._services:
             self._runtime.add(service)
+        for service in self._services:
+            if isinstance(service, Resumer):
+                service.take_up_again(self._bus.publish)
         return self
 
     def __exit__(

@@ -59,6 +59,14 @@ class Overseer(Protocol):
 
 
 @runtime_checkable
+class Resumer(Protocol):
+    """A service that knows what was unfinished when a bus in memory ended."""
+
+    def take_up_again(self, publish: Callable[[Sequence[Event]], None]) -> int:
+        """Say what nothing followed once more; tell of how many requests."""
+
+
+@runtime_checkable
 class Measured(Protocol):
     """A service with metrics of its own, beside those that the runtime keeps of every service."""
 

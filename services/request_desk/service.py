@@ -1,9 +1,11 @@
 """Takes requests in: from trigger files, and from tickets with several MOUSs."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from uuid import uuid5
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
 from contracts.flow import QUEUES
@@ -12,11 +14,15 @@ from contracts.reasons import ReasonCode
 from services.request_desk.intake.directory import TriggerDirectory
 from services.request_desk.intake.triggers import Publish, Triggers
 from services.request_desk.intake.watch import TriggerWatch
+from services.request_desk.ledger.settings import LedgerSettings
 from services.request_desk.settings import RequestDeskSettings
-from shared.bus import Delivery, Subscription
+from shared.bus import Bus, Delivery, Subscription
 from shared.objects import ObjectStore
 from shared.service import source_of
 from shared.tickets import TooManyMousError, requests_of
+
+if TYPE_CHECKING:
+    from services.request_desk.ledger.keeping import Keeping
 
 log = structlog.get_logger()
 
@@ -34,6 +40,10 @@ class RequestDesk:
         The trigger files, if there are any to watch.
     watch
         Watches them.
+    keeping
+        Keeps the ledger, if one is kept.
+    registry
+        Where metrics are declared.
     """
 
     name = NAME
@@ -44,10 +54,14 @@ class RequestDesk:
         settings: RequestDeskSettings,
         directory: TriggerDirectory | None = None,
         watch: TriggerWatch | None = None,
+        keeping: "Keeping | None" = None,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._concurrency = settings.concurrency
         self._directory = directory
         self._watch = watch
+        self._keeping = keeping
+        self.registry = registry or CollectorRegistry()
 
     def subscriptions(self) -> Sequence[Subscription]:
         """Listen to tickets, and to mails that went out: after one a trigger file may be done."""
@@ -67,23 +81,39 @@ class RequestDesk:
             case other:
                 raise TypeError(f"the {self.name} does not handle {other.type_name()}")
 
+    def oversee(self, bus: Bus) -> None:
+        """Begin to take every event into the ledger."""
+        if self._keeping is not None:
+            self._keeping.oversee(bus)
+
     def begin(self, publish: Publish) -> None:
-        """Begin to watch the trigger files."""
+        """Begin to watch the trigger files, and for stuck requests."""
+        if self._keeping is not None:
+            self._keeping.begin()
         if self._watch is not None:
             self._watch.begin(publish)
 
+    def take_up_again(self, publish: Publish) -> int:
+        """Send on again what is unfinished, where the bus forgot it; tell of how many requests."""
+        return 0 if self._keeping is None else self._keeping.take_up_again(publish)
+
     def rest(self) -> None:
         """Take no more trigger files."""
+        if self._keeping is not None:
+            self._keeping.rest()
         if self._watch is not None:
             self._watch.rest()
 
     def is_ready(self) -> bool:
-        """Whether the trigger files can be read and removed."""
-        return self._directory is None or self._directory.is_ready()
+        """Whether the trigger files can be read and removed, and the ledger answers."""
+        parts = [part for part in (self._directory, self._keeping) if part is not None]
+        return all(part.is_ready() for part in parts)
 
     def close(self) -> None:
-        """End the watching, if it has not ended."""
+        """End the watching, if it has not ended, and close the ledger."""
         self.rest()
+        if self._keeping is not None:
+            self._keeping.close()
 
 
 def _requests_of(event: Event, submitted: TicketSubmitted) -> list[Event]:
@@ -104,19 +134,23 @@ def _requests_of(event: Event, submitted: TicketSubmitted) -> list[Event]:
     ]
 
 
-def build(*, objects: ObjectStore, settings: RequestDeskSettings | None = None) -> RequestDesk:
+def build(
+    *, objects: ObjectStore, settings: RequestDeskSettings | None = None, ledger: LedgerSettings | None = None
+) -> RequestDesk:
     """Make the service with what its settings name.
 
     Parameters
     ----------
     objects
         The object store.
-    settings
-        From the environment if None.
+    settings, ledger
+        Settings of the desk and of its ledger; from the environment if None.
     """
     settings = settings or RequestDeskSettings()
+    registry = CollectorRegistry()
+    keeping = _keeping(ledger or LedgerSettings(), registry)
     if settings.triggers is None:
-        return RequestDesk(settings=settings)
+        return RequestDesk(settings=settings, keeping=keeping, registry=registry)
     directory = TriggerDirectory(settings.triggers)
     triggers = Triggers(
         directory=directory,
@@ -132,4 +166,13 @@ def build(*, objects: ObjectStore, settings: RequestDeskSettings | None = None) 
         period=settings.scan_seconds,
         settle=settings.settle_seconds,
     )
-    return RequestDesk(settings=settings, directory=directory, watch=watch)
+    return RequestDesk(settings=settings, directory=directory, watch=watch, keeping=keeping, registry=registry)
+
+
+def _keeping(settings: LedgerSettings, registry: CollectorRegistry) -> "Keeping | None":
+    """Open the ledger, if one is named; its libraries are needed only then."""
+    if settings.url is None:
+        return None
+    from services.request_desk.ledger.keeping import Keeping, open_ledger
+
+    return Keeping(ledger=open_ledger(settings), registry=registry, interval=settings.look_seconds)

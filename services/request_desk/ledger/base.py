@@ -24,6 +24,7 @@ from services.request_desk.ledger.records import (
     RequestRecord,
     StuckRequest,
     TimelineEvent,
+    UnreadableEvent,
 )
 
 Watcher = Callable[[UUID, int], None]
@@ -68,6 +69,9 @@ class Ledger(Protocol):
 
     def illegal_moves(self, limit: int = 100) -> tuple[IllegalMove, ...]:
         """List events that were recorded but not applied, the newest first."""
+
+    def unreadable(self) -> tuple[UnreadableEvent, ...]:
+        """List what came and could not be taken in, the newest first."""
 
     def last_change(self) -> int:
         """Return the number of the newest change."""

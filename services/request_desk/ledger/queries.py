@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
 from contracts.envelope import Event
+from services.request_desk.ledger import journal
 from services.request_desk.ledger.asking import before, conditions, cursor_of
 from services.request_desk.ledger.database import reading
 from services.request_desk.ledger.facts import Fact, read_facts
@@ -24,6 +25,7 @@ from services.request_desk.ledger.records import (
     RequestRecord,
     StuckRequest,
     TimelineEvent,
+    UnreadableEvent,
 )
 from services.request_desk.ledger.states import BlockState, RequestState, Step
 from services.request_desk.ledger.stuck import find_stuck, unfinished
@@ -130,6 +132,7 @@ class Queries:
             oldest = connection.execute(
                 select(REQUESTS.c.state, func.min(REQUESTS.c.submitted)).where(REQUESTS.c.active).group_by("state")
             ).all()
+            unreadable, missed = len(journal.unreadable(connection)), journal.missed(connection)
             illegal = connection.execute(select(func.coalesce(func.sum(REQUESTS.c.illegal_moves), 0))).scalar_one()
         return Counts(
             requests={RequestState(state): number for state, number in requests.items()},
@@ -138,6 +141,8 @@ class Queries:
             oldest={RequestState(state): submitted for state, submitted in oldest},
             stuck=len(self.stuck()),
             illegal_moves=illegal,
+            unreadable=unreadable,
+            missed=missed,
         )
 
     def stuck(self) -> tuple[StuckRequest, ...]:
@@ -165,6 +170,11 @@ class Queries:
             texts = connection.execute(wanted.order_by(REQUESTS.c.change.desc()).limit(limit)).scalars().all()
         moves = [move for text in texts for move in RequestRecord.model_validate_json(text).illegal]
         return tuple(sorted(moves, key=lambda move: move.said, reverse=True)[:limit])
+
+    def unreadable(self) -> tuple[UnreadableEvent, ...]:
+        """List what came and could not be taken in, the newest first."""
+        with reading(self._engine) as connection:
+            return journal.unreadable(connection)
 
     def downloads(self, request_id: UUID) -> tuple[DownloadRecord, ...]:
         """List the downloads of a request, oldest first."""

@@ -8,7 +8,10 @@ from pydantic import Field
 
 from contracts.messages.parts import DeliveredFile, Entitlement, MailKind, RestoreRequest, Selection
 from contracts.reasons import ReasonCode
-from services.request_desk.ledger.block_records import BlockRecord, Record, StepTime, Waiting
+from services.request_desk.ledger.block_records import BlockRecord as BlockRecord
+from services.request_desk.ledger.block_records import Record as Record
+from services.request_desk.ledger.block_records import StepTime as StepTime
+from services.request_desk.ledger.block_records import Waiting as Waiting
 from services.request_desk.ledger.states import BlockState, RequestState, Step
 
 
@@ -242,6 +245,8 @@ class Counts(Record):
     oldest: dict[RequestState, datetime] = Field(default_factory=dict)
     stuck: int = 0
     illegal_moves: int = 0
+    unreadable: int = 0
+    missed: int = Field(default=0, description="Events that were gone from the journal before they were read")
 
 
 class StuckRequest(Record):
@@ -257,6 +262,15 @@ class StuckRequest(Record):
     )
 
 
+class UnreadableEvent(Record):
+    """What came as an event and cannot be read or taken in by this release."""
+
+    key: str
+    received: datetime
+    reason: str
+    body: str
+
+
 class DownloadRecord(Record):
     """The start of a download."""
 
@@ -266,23 +280,3 @@ class DownloadRecord(Record):
     by: str | None = Field(default=None, description="Account or address of who is signed in, if anybody is")
     client: str | None = Field(default=None, description="Address of the client")
     offset: int = 0
-
-
-__all__ = [
-    "BlockRecord",
-    "Counts",
-    "DeliveryRecord",
-    "DownloadRecord",
-    "IllegalMove",
-    "MailRecord",
-    "Page",
-    "Record",
-    "RequestFilter",
-    "RequestPage",
-    "RequestRecord",
-    "Resent",
-    "StepTime",
-    "StuckRequest",
-    "TimelineEvent",
-    "Waiting",
-]

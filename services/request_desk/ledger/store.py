@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import insert
 
 from contracts.envelope import Event
+from services.request_desk.ledger import journal
 from services.request_desk.ledger.base import Watcher
-from services.request_desk.ledger.database import open_engine, writing
+from services.request_desk.ledger.database import open_engine, reading, writing
 from services.request_desk.ledger.queries import Queries
 from services.request_desk.ledger.records import DownloadRecord, RequestRecord
 from services.request_desk.ledger.states import Step
@@ -52,9 +53,16 @@ class SqlLedger(Queries):
         """Take an event in; tell whether it was new. See `base.Ledger`."""
         return self._together.do(event)
 
-    def _take_in(self, events: Sequence[Event]) -> Sequence[bool]:
+    def record_all(self, events: Sequence[Event], *, place: int | None = None) -> int:
+        """Take events in, all or none, and with them the place in the journal of the last; tell how many were new."""
+        return sum(self._take_in(events, place=place))
+
+    def _take_in(self, events: Sequence[Event], *, place: int | None = None) -> Sequence[bool]:
         with writing(self._engine) as connection:
             new, changes = take_in(connection, events, now=self.now())
+            moved = place is not None and journal.move(connection, place)
+            if not changes and not moved:
+                connection.rollback()
         for request_id, change in changes.items():
             self._watchers.tell(request_id, change)
         return new
@@ -82,6 +90,26 @@ class SqlLedger(Queries):
                     request_id=download.request_id, at=download.at, record=download.model_dump_json()
                 )
             )
+
+    def place(self) -> int | None:
+        """Return the place in the journal of the last event that was taken; None if it was never read."""
+        with reading(self._engine) as connection:
+            return journal.place(connection)
+
+    def forget_place(self) -> None:
+        """Begin at the beginning of the journal the next time."""
+        with writing(self._engine) as connection:
+            journal.forget(connection)
+
+    def note_unreadable(self, body: bytes, reason: str) -> None:
+        """Keep an event that cannot be taken in, for a person."""
+        with writing(self._engine) as connection:
+            journal.put_unreadable(connection, body, reason, now=self.now())
+
+    def note_missed(self, first: int, last: int) -> None:
+        """Note that the events between these places of the journal were gone before they were read."""
+        with writing(self._engine) as connection:
+            journal.put_missed(connection, first, last, now=self.now())
 
     def close(self) -> None:
         """Release the database and end all watching."""

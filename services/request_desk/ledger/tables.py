@@ -105,6 +105,30 @@ Index("ix_blocks_state", BLOCKS.c.state, BLOCKS.c.active)
 CLOCK = Table("clock", METADATA, Column("id", Integer, primary_key=True), Column("change", BigInteger, nullable=False))
 """One row: the number of the newest change. Who writes holds it, so that changes become visible in their order."""
 
+POSITION = Table(
+    "position", METADATA, Column("id", Integer, primary_key=True), Column("place", BigInteger, nullable=False)
+)
+"""One row, or none: the place in the journal of the last event that was taken."""
+
+UNREADABLE = Table(
+    "unreadable",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("received", UtcTime, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""Events that this release cannot read or take in, by a digest of their bytes."""
+
+MISSED = Table(
+    "missed",
+    METADATA,
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    Column("noticed", UtcTime, nullable=False),
+)
+"""Places in the journal whose events were gone before they were read."""
+
 DOWNLOADS = Table(
     "downloads",
     METADATA,

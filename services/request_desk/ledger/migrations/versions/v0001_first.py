@@ -16,6 +16,7 @@ def upgrade() -> None:
     _make_events()
     _make_requests()
     _make_blocks()
+    _make_journal()
     op.create_table(
         "downloads",
         sa.Column("id", sa.Integer, autoincrement=True, nullable=False),
@@ -36,7 +37,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove all tables."""
-    for table in ("clock", "downloads", "blocks", "requests", "events"):
+    for table in ("missed", "unreadable", "position", "clock", "downloads", "blocks", "requests", "events"):
         op.drop_table(table)
 
 
@@ -54,6 +55,30 @@ def _make_events() -> None:
     )
     op.create_index("ix_events_id", "events", ["id"])
     op.create_index("ix_events_request_id", "events", ["request_id"])
+
+
+def _make_journal() -> None:
+    op.create_table(
+        "position",
+        sa.Column("id", sa.Integer, nullable=False),
+        sa.Column("place", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_position"),
+    )
+    op.create_table(
+        "unreadable",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("received", UtcTime, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_unreadable"),
+    )
+    op.create_table(
+        "missed",
+        sa.Column("first", sa.BigInteger, nullable=False),
+        sa.Column("last", sa.BigInteger, nullable=False),
+        sa.Column("noticed", UtcTime, nullable=False),
+        sa.PrimaryKeyConstraint("first", name="pk_missed"),
+    )
 
 
 def _make_requests() -> None:
