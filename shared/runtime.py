@@ -29,6 +29,7 @@ from shared.housekeeping import Housekeeping
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
+from shared.quota import Quota
 from shared.service import Listener, Measured, Overseer, Service, Speaker, source_of
 from shared.settings import RuntimeSettings, explain
 
@@ -46,10 +47,15 @@ class Runtime:
         Where handled messages are counted.
     objects
         Keeps the tracebacks of what is given up; nothing does if None.
+    quota
+        Counts what is handled.
     """
 
-    def __init__(self, *, bus: Bus, metrics: ServiceMetrics, objects: ObjectStore | None = None) -> None:
+    def __init__(
+        self, *, bus: Bus, metrics: ServiceMetrics, objects: ObjectStore | None = None, quota: Quota | None = None
+    ) -> None:
         self._bus = bus
+        self._quota = quota or Quota()
         self._metrics = metrics
         self._objects = objects
         self._speakers: list[Speaker] = []
@@ -84,7 +90,7 @@ class Runtime:
         def handle(event: Event, delivery: Delivery) -> Sequence[Event]:
             started = time.monotonic()
             outcome = "failed"
-            with bound_contextvars(**_context(service, event, delivery)):
+            with self._quota.one(), bound_contextvars(**_context(service, event, delivery)):
                 try:
                     answers = handler(event, delivery)
                     outcome = "done"
@@ -170,9 +176,10 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     retry = settings.retry_policy()
     bus = RabbitBus(settings=settings.bus, retry=retry)
     registry = registry_of(service)
+    quota = Quota(events=settings.end_after_events, idle=settings.end_when_idle)
     try:
         bus.declare(QUEUES)
-        runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), objects=objects)
+        runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), objects=objects, quota=quota)
         runtime.add(service)
         with (
             Housekeeping(objects=objects, interval=settings.sweep_interval, age=timedelta(seconds=settings.sweep_age)),
@@ -185,8 +192,8 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
             ) as health,
         ):
             log.info("service_started", service=service.name, http_port=health.port)
-            stopping.wait()
-            log.info("service_draining", service=service.name, timeout=settings.drain_timeout)
+            why = quota.wait(stopping)
+            log.info("service_draining", service=service.name, why=why, timeout=settings.drain_timeout)
             runtime.rest()
             finished = bus.drain(settings.drain_timeout)
     finally:

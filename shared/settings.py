@@ -37,6 +37,12 @@ class RuntimeSettings(BusAccess):
 
     store: StoreSettings = Field(description="The object store; ALMA_RESTORE_STORE__KIND is directory or s3")
     drain_timeout: float = Field(default=30.0, ge=0, description="Seconds that handlers get to finish at SIGTERM")
+    end_after_events: int | None = Field(
+        default=None, ge=1, description="Events after which the process ends by itself, where one is started per event"
+    )
+    end_when_idle: float | None = Field(
+        default=None, gt=0, description="Seconds without an event after which the process ends by itself"
+    )
     sweep_interval: float = Field(
         default=3600.0, gt=0, description="Seconds between two removals of what killed writers left in the store"
     )

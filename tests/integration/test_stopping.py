@@ -36,6 +36,8 @@ class Service:
         print("AT WORK", flush=True)
         if sys.argv[1] == "fails":
             raise KeyError("gain")
+        if sys.argv[1] == "ends":
+            return []
         threading.Event().wait()
     def is_ready(self):
         return True
@@ -114,6 +116,20 @@ def test_the_first_signal_waits_for_the_work_and_the_second_ends_it_at_once(site
     process.send_signal(signal.SIGTERM)
     assert process.wait(2.0) == 128 + signal.SIGTERM
     site.wait_until_it_works(site.start("waits"))
+
+
+def test_a_process_that_is_started_for_one_event_ends_after_it_and_leaves_the_next_to_another(site: Site) -> None:
+    first, second = site.say_something(), site.say_something()
+    assert first.id != second.id
+    site.environment |= {"ALMA_RESTORE_END_AFTER_EVENTS": "1", "ALMA_RESTORE_END_WHEN_IDLE": "1.5"}
+    for _ in range(2):
+        process = site.start("ends")
+        said, told = process.communicate(timeout=SECONDS)
+        assert process.returncode == 0, told
+        assert said.count("AT WORK") == 1
+    late = site.start("ends")
+    said, told = late.communicate(timeout=SECONDS)
+    assert (late.returncode, said.count("AT WORK")) == (0, 0), told
 
 
 def test_a_service_whose_work_the_broker_would_interrupt_does_not_start_and_says_what_to_set(site: Site) -> None:
