@@ -33,6 +33,8 @@ class MiniatureAlma:
         The MOUSs to make data for; all of the demo's stand in the database.
     on_progress
         Told of every step of making a block.
+    ngas
+        The archive's server, not yet serving; one of its own on loopback if None.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class MiniatureAlma:
         workers: int = 2,
         mouss: Sequence[DemoMous] = RESTORABLE,
         on_progress: Callable[[BlockProgress], None] = lambda _: None,
+        ngas: NgasServer | None = None,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
@@ -50,7 +53,7 @@ class MiniatureAlma:
         specs = [spec for mous in mouss for spec in _specs(mous)]
         made = ensure_blocks(specs, cache=cache, workers=workers, on_progress=on_progress)
         self.blocks: dict[ExecBlockUid, MadeBlock] = {block.spec.eb_uid: block for block in made}
-        self.ngas = NgasServer(root / "ngas")
+        self.ngas = ngas or NgasServer(root / "ngas")
 
     @property
     def locations(self) -> Path:

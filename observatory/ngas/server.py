@@ -1,4 +1,4 @@
-"""The small NGAS server: an HTTP/1.0 server on loopback over an archive directory."""
+"""The small NGAS server: an HTTP/1.0 server over an archive directory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,8 +49,10 @@ class NgasServer:
     ----------
     root
         The archive's directory; what was archived there before is served again.
-    port
-        Port on the loopback interface; 0 takes a free one.
+    host, port
+        Address to listen on; port 0 takes a free one.
+    name
+        The name or address by which others reach it; ``host`` if None.
     host_id
         The server's name in its own documents.
     cluster
@@ -65,7 +67,9 @@ class NgasServer:
         self,
         root: Path,
         *,
+        host: str = "127.0.0.1",
         port: int = 0,
+        name: str | None = None,
         host_id: str = "observatory",
         cluster: str = "observatory",
         max_requests: int = 100,
@@ -82,7 +86,8 @@ class NgasServer:
         self._serving = Event()
         self._stopping = Event()
         self._noted = Condition()
-        self._http = HttpServer(("127.0.0.1", port), NgasHandler)
+        self._http = HttpServer((host, port), NgasHandler)
+        self._name = name or host
         self._http.ngas = self
         self._thread = Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -94,7 +99,7 @@ class NgasServer:
     @property
     def address(self) -> str:
         """``host:port``, as location reports name a server."""
-        return f"127.0.0.1:{self.port}"
+        return f"{self._name}:{self.port}"
 
     def start(self) -> Self:
         """Serve in a thread of its own."""
