@@ -1,16 +1,20 @@
 """Open an engine for the archive's tables: read-only, bounded, with a time limit on connects and statements."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.engine.interfaces import Dialect, ExceptionContext
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from shared.archive_db.settings import ArchiveDbSettings
-from shared.archive_db.watchdog import ConnectWatchdog
+from shared.archive_db.watchdog import GivenUpError, Watchdog
 from shared.errors import MisconfiguredError
+
+_GRACE = 1.0
+"""Seconds that a server gets beyond its own limit to say that a statement took too long."""
 
 
 def open_engine(settings: ArchiveDbSettings) -> Engine:
@@ -49,6 +53,7 @@ def _open_server(url: URL, settings: ArchiveDbSettings) -> Engine:
         pool_recycle=1800,
     )
     _watch_connects(engine, settings)
+    _watch_calls(engine, settings)
     if backend == "oracle":
         _limit_calls(engine, settings)
     event.listen(engine, "begin", _begin_read_only)
@@ -85,12 +90,39 @@ _CONNECT_ARGS = {"sqlite": _sqlite_args, "oracle": _oracle_args, "postgresql": _
 
 
 def _watch_connects(engine: Engine, settings: ArchiveDbSettings) -> None:
-    watchdog = ConnectWatchdog(timeout=settings.connect_timeout)
+    watchdog = Watchdog(given="connection", timeout=settings.connect_timeout)
 
     def connect(dialect: Dialect, _entry: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        return watchdog.connect(lambda: dialect.connect(*args, **kwargs))
+        return watchdog.run(lambda: dialect.connect(*args, **kwargs), undo=dialect.do_close)
 
     event.listen(engine, "do_connect", connect)
+
+
+def _watch_calls(engine: Engine, settings: ArchiveDbSettings) -> None:
+    """Put a deadline on whatever else of the driver talks to the server; SQLAlchemy has events for a part alone."""
+    limits = {
+        **dict.fromkeys(("do_execute", "do_execute_no_params", "do_executemany"), settings.statement_timeout + _GRACE),
+        **dict.fromkeys(("do_ping", "do_rollback", "do_commit"), settings.connect_timeout),
+        # The connection is of no more use, and a silent server does not even answer a good-bye.
+        **dict.fromkeys(("do_close", "do_terminate"), _GRACE),
+    }
+    for name, limit in limits.items():
+        watchdog = Watchdog(given=name.removeprefix("do_").partition("_")[0], timeout=limit)
+        setattr(engine.dialect, name, _watched(getattr(engine.dialect, name), watchdog))
+    event.listen(engine, "handle_error", _drop_what_was_given_up)
+
+
+def _watched(method: Callable[..., Any], watchdog: Watchdog) -> Callable[..., Any]:
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        return watchdog.run(lambda: method(*args, **kwargs))
+
+    return watched
+
+
+def _drop_what_was_given_up(context: ExceptionContext) -> None:
+    """Have the pool throw a connection away, without a further word to the server."""
+    if isinstance(context.original_exception, GivenUpError):
+        context.is_disconnect = True
 
 
 def _limit_calls(engine: Engine, settings: ArchiveDbSettings) -> None:

@@ -1,4 +1,9 @@
-"""Open connections under a deadline of our own: a listener that accepts and stays silent hangs the driver for ever."""
+"""Calls to a database's driver under a deadline of our own: a database that stays silent hangs a driver for ever.
+
+A listener can accept and say nothing, and a server can stop in the middle of a talk (a frozen
+machine, a full disk). Limits that the server keeps are of no use then, and those of the drivers
+do not hold in every phase. So a call runs in a thread that can be given up.
+"""
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -7,45 +12,61 @@ from typing import Any
 
 from shared.errors import DependencyAwayError
 
-Connect = Callable[[], Any]
+Call = Callable[[], Any]
 
 
-class ConnectWatchdog:
-    """Runs a driver's connect in a thread that can be given up.
+class GivenUpError(DependencyAwayError):
+    """A call was given up: its connection may never be used again."""
+
+
+class Watchdog:
+    """Runs a driver's calls in threads that can be given up.
 
     Parameters
     ----------
+    given
+        What a call is to give, for people: ``connection``.
     timeout
-        Seconds to wait for a connection.
+        Seconds to wait for it.
     most_given_up
-        Connects that may hang at a time; when so many do, a further one is refused at once, so
+        Calls that may hang at a time; when so many do, a further one is refused at once, so
         that a silent database costs a bounded number of threads.
     """
 
-    def __init__(self, *, timeout: float, most_given_up: int = 8) -> None:
+    def __init__(self, *, given: str, timeout: float, most_given_up: int = 8) -> None:
+        self._given = given
         self._timeout = timeout
         self._slots = BoundedSemaphore(most_given_up)
 
-    def connect(self, connect: Connect) -> Any:
-        """Connect, or give up.
+    def run(self, call: Call, *, undo: Callable[[Any], object] | None = None) -> Any:
+        """Make a call, or give it up.
+
+        Parameters
+        ----------
+        call
+            What is called.
+        undo
+            What is done with an answer that comes too late.
 
         Raises
         ------
-        DependencyAwayError
-            If there is no connection in time.
+        GivenUpError
+            If there is no answer in time.
         Exception
             Whatever the driver raised.
         """
         if not self._slots.acquire(blocking=False):
-            raise DependencyAwayError("the archive database does not answer: earlier connects still hang")
-        attempt = _Attempt(connect, self._slots.release)
-        Thread(target=attempt.run, name="archive-db-connect", daemon=True).start()
-        return attempt.wait(self._timeout)
+            raise GivenUpError(f"the archive database does not answer: earlier calls for a {self._given} still hang")
+        attempt = _Attempt(call, undo, self._slots.release)
+        Thread(target=attempt.run, name=f"archive-db-{self._given}", daemon=True).start()
+        late = f"the archive database gave no {self._given} within {self._timeout:g} s"
+        return attempt.wait(self._timeout, late)
 
 
 class _Attempt:
-    def __init__(self, connect: Connect, ended: Callable[[], None]) -> None:
-        self._connect = connect
+    def __init__(self, call: Call, undo: Callable[[Any], object] | None, ended: Callable[[], None]) -> None:
+        self._call = call
+        self._undo = undo
         self._ended = ended
         self._answer: SimpleQueue[tuple[Any, Exception | None]] = SimpleQueue()
         self._lock = Lock()
@@ -53,32 +74,32 @@ class _Attempt:
 
     def run(self) -> None:
         try:
-            self._hand_over(self._connect(), None)
+            self._hand_over(self._call(), None)
         except Exception as error:  # whatever the driver raises belongs to the thread that waits
             self._hand_over(None, error)
         finally:
             self._ended()
 
-    def _hand_over(self, connection: Any, error: Exception | None) -> None:
+    def _hand_over(self, answer: Any, error: Exception | None) -> None:
         with self._lock:
             if not self._given_up:
-                self._answer.put((connection, error))
+                self._answer.put((answer, error))
                 return
-        if connection is not None:
-            connection.close()
+        if error is None and self._undo is not None:
+            self._undo(answer)
 
-    def wait(self, timeout: float) -> Any:
+    def wait(self, timeout: float, late: str) -> Any:
         try:
-            connection, error = self._answer.get(timeout=timeout)
+            answer, error = self._answer.get(timeout=timeout)
         except Empty:
-            connection, error = self._give_up(timeout)
+            answer, error = self._give_up(late)
         if error is not None:
             raise error
-        return connection
+        return answer
 
-    def _give_up(self, timeout: float) -> tuple[Any, Exception | None]:
+    def _give_up(self, late: str) -> tuple[Any, Exception | None]:
         with self._lock:
             self._given_up = True
             if not self._answer.empty():
                 return self._answer.get()
-        return None, DependencyAwayError(f"the archive database gave no connection within {timeout:g} s")
+        return None, GivenUpError(late)

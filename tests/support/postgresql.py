@@ -6,8 +6,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
@@ -88,6 +88,20 @@ class PostgresServer:
         """End the server and every connection, as an administrator does."""
         self._end(signal.SIGINT)
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server in its tracks: the machine takes connections, and nobody answers."""
+        assert self._server is not None, "PostgreSQL does not run"
+        pids = [self._server.pid, *_children_of(self._server.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
     def close(self) -> None:
         """End the server and remove its data."""
         self._end(signal.SIGQUIT)
@@ -156,6 +170,15 @@ class PostgresTables(FilledTables):
 
 
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+
+
+def _children_of(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parent = stat.read_text().rpartition(")")[2].split()[1]
+            found += [int(stat.parent.name)] * (int(parent) == pid)
+    return found
 
 
 def _binaries() -> Path:

@@ -1,8 +1,9 @@
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event as Flag
+from typing import Any, Self
 
 import pytest
 from sqlalchemy import select
@@ -10,7 +11,7 @@ from sqlalchemy import select
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
 from shared.archive_db.engine import open_engine
 from shared.archive_db.tables import ACCOUNT, METADATA
-from shared.archive_db.watchdog import ConnectWatchdog
+from shared.archive_db.watchdog import GivenUpError, Watchdog
 from shared.errors import DependencyAwayError, MisconfiguredError
 from tests.support.archive_tables import ArchiveTables, oracle_sql
 from tests.support.s3 import free_ports
@@ -99,13 +100,47 @@ def test_hanging_connects_are_bounded_and_a_late_connection_is_closed() -> None:
         go_on.wait(10)
         return Late()
 
-    watchdog = ConnectWatchdog(timeout=0.05, most_given_up=1)
-    with pytest.raises(DependencyAwayError, match="gave no connection"):
-        watchdog.connect(connect)
-    with pytest.raises(DependencyAwayError, match="still hang"):
-        watchdog.connect(connect)
+    watchdog = Watchdog(given="connection", timeout=0.05, most_given_up=1)
+    with pytest.raises(GivenUpError, match="gave no connection"):
+        watchdog.run(connect, undo=Late.close)
+    with pytest.raises(GivenUpError, match="still hang"):
+        watchdog.run(connect, undo=Late.close)
     go_on.set()
     assert closed.wait(5)
+
+
+class HangingOracle:
+    """A connection of the driver, or its cursor, to a server that has fallen silent."""
+
+    def __init__(self) -> None:
+        self.go_on = Flag()
+
+    def _hang(self, *_: object, **__: object) -> None:
+        self.go_on.wait(20)
+
+    ping = execute = rollback = close = _hang
+
+    def cursor(self) -> Self:
+        return self
+
+
+def test_of_oracle_too_nothing_that_hangs_is_waited_for() -> None:
+    url = "oracle+oracledb://reader@127.0.0.1:1/?service_name=ALMA"
+    limits = {"connect_timeout": 0.1, "statement_timeout": 0.1}
+    engine = open_engine(ArchiveDbSettings.model_validate({"url": url, **limits}))
+    silent: Any = HangingOracle()
+    calls: dict[str, Callable[[], object]] = {
+        "ping": lambda: engine.dialect.do_ping(silent),
+        "execute": lambda: engine.dialect.do_execute(silent, "SELECT 1 FROM DUAL", ()),
+        "rollback": lambda: engine.dialect.do_rollback(silent),
+        "close": lambda: engine.dialect.do_close(silent),
+    }
+    started = time.monotonic()
+    for name, call in calls.items():
+        with pytest.raises(GivenUpError, match=f"gave no {name}"):
+            call()
+    assert time.monotonic() - started < 5
+    silent.go_on.set()
 
 
 def test_a_drivers_own_error_passes_the_watchdog() -> None:
@@ -113,4 +148,4 @@ def test_a_drivers_own_error_passes_the_watchdog() -> None:
         raise OSError("no route to host")
 
     with pytest.raises(OSError, match="no route"):
-        ConnectWatchdog(timeout=5).connect(connect)
+        Watchdog(given="connection", timeout=5).run(connect)
