@@ -3,32 +3,25 @@
 No registry has the pipeline: a stand-in takes its place, which does with real CASA what the pipeline does.
 """
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from contracts.messages import RestoreStarted
-from contracts.messages.parts import CasaBasis, CasaChoice
 from contracts.reasons import ReasonCode
-from services.casa_runner.launchers.settings import CasaPlace, ProcessSettings
 from shared.pipeline_files.ppr import Kind
 from tests.support.casa_fixtures import block, products, site
 from tests.support.casa_site import Site
+from tests.support.casa_ways import CHOICE, with_application
 from tests.support.delivery import RecordingDelivery
-from tests.support.standin import make_shell
 
 __all__ = ["block", "products", "site"]
 pytestmark = pytest.mark.acceptance
 
-CHOICE = CasaChoice(version="6.7.0.31", pipeline="2025.1.0.35", image="casa-6.7", basis=CasaBasis.MANIFEST)
-
 
 def with_pipeline(site: Site, behaviour: str = "", version: str = "6.7.*") -> Site:
     """Give a site a CASA with a pipeline that behaves as told, and have all be restored by it."""
-    place = CasaPlace(command=(sys.executable,), shell=make_shell(site.folder / "application", behaviour))
-    launcher = ProcessSettings(casas={version: place})
-    site.settings = site.settings.model_copy(update={"way": "pipeline", "launcher": launcher})
+    with_application(site, behaviour, version, way="pipeline")
     return site
 
 

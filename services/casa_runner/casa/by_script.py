@@ -33,11 +33,19 @@ def restore(job: "dict[str, Any]", progress: Any, result: "dict[str, Any]") -> N
     if lacking:
         raise application.ScriptError(f"{calibrated.name} has no data of {', '.join(lacking)}")
     progress.say("split", 80)
-    chosen = {**job, "vis": str(calibrated)}
-    column = "corrected" if "CORRECTED_DATA" in tables.names(str(calibrated)) else "data"
-    reference.take_out(chosen, tasks, tables, {}, column=column)
+    chosen = {**job, "vis": _take_out(job, calibrated, reference, tasks, tables)}
     reference.verify(chosen, progress, result, tables, "scriptForPI")
     result["casa_version"] = version
+
+
+def _take_out(job: "dict[str, Any]", calibrated: Path, reference: Any, tasks: Any, tables: Any) -> str:
+    """Write what is asked for, and return what it was taken out of: itself, if that is all."""
+    if not job["fields"] and not job["transform"]:
+        calibrated.rename(job["output"])
+        return str(job["output"])
+    column = "corrected" if "CORRECTED_DATA" in tables.names(str(calibrated)) else "data"
+    reference.take_out({**job, "vis": str(calibrated)}, tasks, tables, {}, column=column)
+    return str(calibrated)
 
 
 if __name__ == "__main__":

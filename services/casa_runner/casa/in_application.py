@@ -1,4 +1,4 @@
-"""Run a processing request or a delivered script inside the CASA application: ``casa … -c in_application.py JOB``.
+"""Run a processing request or a delivered script inside the CASA application: ``casa -c in_application.py JOB``.
 
 The application may be of any age: what stands here is read by Python 2 and Python 3 alike,
 and CASA's names are those of the scope in which it runs this file. Not to be imported.

@@ -160,7 +160,9 @@ def verify(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]", 
     """Take out what is not to be told, and describe what came out and what had to."""
     progress.say("verify", 92)
     if job["fields"]:
-        importlib.import_module("withhold").withhold_others(job["output"])
+        names = [str(name) for name in tables.column(job["vis"] + "/FIELD", "NAME")]
+        others = [name for name in names if name not in job["fields"]]
+        importlib.import_module("withhold").withhold_others(job["output"], others)
     result["method"] = method
     result["selected_rows_by_field"] = tables.rows_by_field(job["vis"], job["spws"])
     result["output"] = tables.describe(job["output"])

@@ -8,11 +8,16 @@ from typing import Any
 _MARGIN_S = 10.0
 
 
-def withhold_others(ms: str) -> None:
-    """Keep only the delivered fields' rows in the copied Source table, and only their scans' pointings.
+def withhold_others(ms: str, others: "list[str]") -> None:
+    """Keep only the delivered fields' rows in the copied Source table, their scans' pointings, and what names no other.
 
-    mstransform selects the main table, FIELD and SOURCE, but copies ``ASDM_SOURCE`` and
-    ``POINTING`` whole: names, positions and what the antennas looked at during other scans.
+    mstransform selects the main table, FIELD and SOURCE, but copies ``ASDM_SOURCE``, ``POINTING`` and
+    ``HISTORY`` whole: names, positions, what the antennas looked at during other scans, and calls of tasks.
+
+    Parameters
+    ----------
+    others
+        Names of the fields that are not delivered.
     """
     numpy = importlib.import_module("numpy")
     table = importlib.import_module("casatools").table()
@@ -25,6 +30,8 @@ def withhold_others(ms: str) -> None:
     spans = [(times[scans == scan].min() - _MARGIN_S, times[scans == scan].max() + _MARGIN_S) for scan in set(scans)]
     if Path(ms, "ASDM_SOURCE").is_dir():
         _keep(table, ms + "/ASDM_SOURCE", "sourceName", lambda found: [str(name).strip() in names for name in found])
+    for column in ("MESSAGE", "CLI_COMMAND", "APP_PARAMS"):
+        _keep(table, ms + "/HISTORY", column, lambda found: [not _names_any(text, others) for text in found])
     _keep(
         table,
         ms + "/POINTING",
@@ -33,13 +40,17 @@ def withhold_others(ms: str) -> None:
     )
 
 
+def _names_any(text: Any, others: "list[str]") -> bool:
+    return any(name in str(text) for name in others)
+
+
 def _keep(table: Any, path: str, column: str, judge: Any) -> None:
     """Rewrite a subtable with some of its rows, so that no byte of the others is left in its files."""
     table.open(path)
     try:
         if table.nrows() == 0:
             return
-        kept = [row for row, wanted in enumerate(judge(table.getcol(column))) if wanted]
+        kept = [row for row, wanted in enumerate(judge(_column(table, column))) if wanted]
         if len(kept) == table.nrows():
             return
         some = table.selectrows(kept)
@@ -49,6 +60,13 @@ def _keep(table: Any, path: str, column: str, judge: Any) -> None:
     finally:
         table.close()
     _replace(Path(path), Path(path + ".kept"))
+
+
+def _column(table: Any, name: str) -> Any:
+    """Read a column, also one whose arrays are of several shapes, or not there at all."""
+    if table.isscalarcol(name):
+        return table.getcol(name)
+    return [table.getcell(name, row).tolist() if table.iscelldefined(name, row) else "" for row in range(table.nrows())]
 
 
 def _replace(old: Path, new: Path) -> None:

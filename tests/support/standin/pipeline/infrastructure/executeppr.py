@@ -85,7 +85,7 @@ def _restore(rawdata: Path, asdm: str, session: str, *, copytoraw: bool = True) 
         with tarfile.open(folder / archive) as tar:
             members = [member for member in tar if member.name.startswith((vis, session))]
             tar.extractall(members=members, filter="data")
-    restoring.flagmanager(vis=vis, mode="restore", versionname="Pipeline_Final")
+    importlib.import_module("casatasks").flagmanager(vis=vis, mode="restore", versionname="Pipeline_Final")
     for line in (folder / names["applycmds"]).read_text().splitlines():
         if line.startswith("applycal("):
             call = ast.parse(line, mode="eval").body
