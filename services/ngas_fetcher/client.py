@@ -1,12 +1,12 @@
 """The NGAS protocol over HTTP: records of files, and their bytes from any offset."""
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
-
-import urllib3
 
 from services.ngas_fetcher.documents import (
     ILLEGAL_PROCESSING,
@@ -17,10 +17,11 @@ from services.ngas_fetcher.documents import (
     read_status,
 )
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
+from services.ngas_fetcher.exchange import BadAddressError, ExchangeError, Exchanges, Reply
 from services.ngas_fetcher.hosts import HostSlots
 from services.ngas_fetcher.stop import Stop
 
-CHUNK = 1 << 20
+CHUNK = 2 << 20
 _DEFAULT_LIMIT = 16
 _MAX_REDIRECTS = 3
 _MAX_DOCUMENT = 4 << 20
@@ -42,10 +43,10 @@ class Body:
     server: str
     start: int
     total: int | None
-    response: urllib3.BaseHTTPResponse
+    reply: Reply
 
     def chunks(self) -> Iterator[bytes]:
-        """Go through the bytes in pieces of up to 1 MiB.
+        """Go through the bytes in pieces of up to 2 MiB.
 
         Raises
         ------
@@ -53,14 +54,14 @@ class Body:
             If the connection breaks, stalls, or ends before its time.
         """
         try:
-            yield from self.response.stream(CHUNK, decode_content=False)
-        except urllib3.exceptions.HTTPError as error:
+            while chunk := self.reply.read(CHUNK):
+                yield chunk
+        except ExchangeError as error:
             raise NgasAwayError(f"{self.server} broke the transfer off: {error}") from error
 
     def end(self) -> None:
         """Let whoever waits for the next bytes, in another thread, find the end of the stream at once."""
-        with suppress(OSError, ValueError, RuntimeError):  # closed already, or read to its end
-            self.response.shutdown()
+        self.reply.end()
 
 
 class NgasClient:
@@ -88,10 +89,9 @@ class NgasClient:
         hosts: HostSlots | None = None,
     ) -> None:
         self.hosts = hosts or HostSlots(limit=_DEFAULT_LIMIT)
-        self._known = frozenset(_netloc(_base(host)) for host in known_hosts)
-        self._credentials = urllib3.make_headers(basic_auth=":".join(credentials)) if credentials else {}
-        timeout = urllib3.Timeout(connect=connect_timeout, read=stall_timeout)
-        self._pools = urllib3.PoolManager(num_pools=32, maxsize=64, retries=False, timeout=timeout)
+        self._known = frozenset(_netloc(*_base(host)[:2]) for host in known_hosts)
+        self._credentials = _basic(":".join(credentials)) if credentials else {}
+        self._exchanges = Exchanges(connect_timeout=connect_timeout, stall_timeout=stall_timeout)
 
     def record(self, server: str, file_id: str) -> FileRecord:
         """Ask a server what it has recorded of a file's newest version.
@@ -101,8 +101,8 @@ class NgasClient:
         NgasFileMissingError, NgasAwayError, NgasRefusedError
             As `open` does.
         """
-        with self.hosts.hold(server), self._answer(server, "STATUS", {"file_id": file_id}) as response:
-            status = self._document(server, response)
+        with self.hosts.hold(server), self._answer(server, "STATUS", {"file_id": file_id}) as reply:
+            status = self._document(server, reply)
         found = [file for file in status.files if file.file_id == file_id]
         if not found:
             raise NgasAwayError(f"{server} answered a STATUS of {file_id} without its record: {status.message}")
@@ -136,9 +136,9 @@ class NgasClient:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         fields = {"file_id": file_id, "file_version": str(version)}
-        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields, headers) as response:
-            begin, total = _extent(response)
-            body = Body(server=server, start=begin, total=total, response=response)
+        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields, headers) as reply:
+            begin, total = _extent(reply)
+            body = Body(server=server, start=begin, total=total, reply=reply)
             with (stop or Stop()).calling(body.end):
                 yield body
 
@@ -167,90 +167,75 @@ class NgasClient:
             "processing": "ngamsDirectCopyDppi",
             "processingPars": f"outfile={outfile}",
         }
-        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields) as response:
+        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields) as reply:
             try:
-                response.drain_conn()
-            except urllib3.exceptions.HTTPError as error:
+                reply.read(_MAX_DOCUMENT)
+            except ExchangeError as error:
                 raise NgasAwayError(f"{server} broke the answer to a direct copy off: {error}") from error
 
     def is_online(self, server: str) -> bool:
         """Whether a server answers and is ONLINE."""
         try:
-            with self._answer(server, "STATUS", {}) as response:
-                return self._document(server, response).state == "ONLINE"
+            with self._answer(server, "STATUS", {}) as reply:
+                return self._document(server, reply).state == "ONLINE"
         except (NgasAwayError, NgasRefusedError, NgasFileMissingError):
             return False
-
-    def close(self) -> None:
-        """Release connections."""
-        self._pools.clear()
 
     @contextmanager
     def _answer(
         self, server: str, command: str, fields: dict[str, str], headers: dict[str, str] | None = None
-    ) -> Iterator[urllib3.BaseHTTPResponse]:
+    ) -> Iterator[Reply]:
         """Follow redirects to the answer of a command, and see that it is a success."""
-        url = f"{_base(server).geturl()}/{command}?{urlencode(fields)}"
+        base = _base(server)
+        url = base._replace(path=f"{base.path}/{command}", query=urlencode(fields))
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._request(server, url, headers or {})
-            try:
-                if response.status not in _REDIRECTS:
-                    self._check(server, response)
-                    yield response
+            with self._request(server, url, headers or {}) as reply:
+                if reply.status not in _REDIRECTS:
+                    self._check(server, reply)
+                    yield reply
                     return
-                url = self._allowed(server, urljoin(url, response.headers.get("Location", "")))
-            finally:
-                response.close()
+                url = self._allowed(server, urljoin(url.geturl(), reply.headers.get("location", "")))
         raise NgasRefusedError(f"{server} redirects more than {_MAX_REDIRECTS} times; see how its cluster is set up")
 
-    def _request(self, server: str, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+    def _request(self, server: str, url: SplitResult, headers: dict[str, str]) -> Reply:
         sent = {"Accept-Encoding": "identity", "User-Agent": "alma-restore", **headers}
-        if _netloc(urlsplit(url)) in self._known:
+        if _netloc(url.scheme, url.netloc) in self._known:
             sent |= self._credentials
         try:
-            pool = self._pools.connection_from_url(url)
-            target = url.split("://", 1)[1].partition("/")
-            return pool.urlopen(
-                "GET",
-                f"/{target[2]}",
-                headers=sent,
-                preload_content=False,
-                decode_content=False,
-                redirect=False,
-                retries=False,
-            )
-        except urllib3.exceptions.LocationValueError as error:
+            return self._exchanges.get(url, sent)
+        except BadAddressError as error:
             raise NgasRefusedError(f"{server} is no address of a server: {error}") from error
-        except urllib3.exceptions.HTTPError as error:
+        except ExchangeError as error:
             raise NgasAwayError(f"{server} does not answer: {error}") from error
 
-    def _allowed(self, server: str, url: str) -> str:
-        target = urlsplit(url)
-        if target.scheme not in ("http", "https") or _netloc(target) not in self._known:
+    def _allowed(self, server: str, address: str) -> SplitResult:
+        target = urlsplit(address)
+        netloc = _netloc(target.scheme, target.netloc)
+        if target.scheme not in ("http", "https") or netloc not in self._known:
             raise NgasRefusedError(
-                f"{server} redirects to {_netloc(target) or url!r}, which is not an allowed host; "
+                f"{server} redirects to {netloc or address!r}, which is not an allowed host; "
                 "if it is one of the archive's, add it to ALMA_RESTORE_NGAS_FETCHER_ALLOWED_HOSTS"
             )
-        return url
+        return target
 
-    def _check(self, server: str, response: urllib3.BaseHTTPResponse) -> None:
-        if response.status == 200:
+    def _check(self, server: str, reply: Reply) -> None:
+        if reply.status == 200:
             return
-        if response.status in (401, 403):
+        if reply.status in (401, 403):
             raise NgasRefusedError(
-                f"{server} does not let us in (HTTP {response.status}); see ALMA_RESTORE_NGAS_FETCHER_USER"
+                f"{server} does not let us in (HTTP {reply.status}); see ALMA_RESTORE_NGAS_FETCHER_USER"
             )
-        if response.status == 404:
+        if reply.status == 404:
             raise NgasRefusedError(f"{server} does not know the command (HTTP 404); is it an NGAS server?")
-        if response.status >= 500:
-            raise NgasAwayError(f"{server} is busy or broken (HTTP {response.status})")
-        self._raise_failure(server, self._document(server, response), response.status)
+        if reply.status >= 500:
+            raise NgasAwayError(f"{server} is busy or broken (HTTP {reply.status})")
+        self._raise_failure(server, self._document(server, reply), reply.status)
 
-    def _document(self, server: str, response: urllib3.BaseHTTPResponse) -> NgamsStatus:
+    def _document(self, server: str, reply: Reply) -> NgamsStatus:
         try:
-            return read_status(response.read(_MAX_DOCUMENT, decode_content=False))
-        except (urllib3.exceptions.HTTPError, UnreadableDocumentError) as error:
-            raise NgasAwayError(f"{server} answered HTTP {response.status} with no document: {error}") from error
+            return read_status(reply.read(_MAX_DOCUMENT))
+        except (ExchangeError, UnreadableDocumentError) as error:
+            raise NgasAwayError(f"{server} answered HTTP {reply.status} with no document: {error}") from error
 
     def _raise_failure(self, server: str, status: NgamsStatus, http_status: int) -> None:
         if status.says_file_is_missing:
@@ -261,24 +246,32 @@ class NgasClient:
         raise NgasAwayError(f"{server} {state} (HTTP {http_status}, state {status.state}): {status.message}")
 
 
-def _extent(response: urllib3.BaseHTTPResponse) -> tuple[int, int | None]:
+def _extent(reply: Reply) -> tuple[int, int | None]:
     """Read the offset of the first byte and the size of the whole file; replies are 200 even for ranges."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
+    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("content-range", "").strip())
     if found:
         return int(found[1]), None if found[2] == "*" else int(found[2])
-    length = response.headers.get("Content-Length", "").strip()
+    length = reply.headers.get("content-length", "").strip()
     return 0, int(length) if re.fullmatch(r"\d+", length) else None
 
 
+def _basic(account: str) -> dict[str, str]:
+    """Make the header of HTTP Basic."""
+    return {"Authorization": f"Basic {b64encode(account.encode()).decode()}"}
+
+
+@lru_cache
 def _base(server: str) -> SplitResult:
     """Read a server's address; ``host:port`` is HTTP."""
     return urlsplit((server if "://" in server else f"http://{server}").rstrip("/"))
 
 
-def _netloc(url: SplitResult) -> str:
+@lru_cache
+def _netloc(scheme: str, netloc: str) -> str:
     """Return ``host:port`` in one spelling."""
+    url = SplitResult(scheme, netloc, "", "", "")
     try:
         port = url.port
     except ValueError:
         return ""
-    return f"{(url.hostname or '').lower()}:{port or (443 if url.scheme == 'https' else 80)}" if url.hostname else ""
+    return f"{(url.hostname or '').lower()}:{port or (443 if scheme == 'https' else 80)}" if url.hostname else ""

@@ -20,7 +20,7 @@ class CopiedFile:
     total: int
 
     def chunks(self) -> Iterator[bytes]:
-        """Read it in pieces of 1 MiB.
+        """Read it in pieces of 2 MiB.
 
         Raises
         ------

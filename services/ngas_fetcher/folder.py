@@ -3,19 +3,25 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from uuid import uuid4
 
 from contracts.messages.parts import ObjectRef
 from services.ngas_fetcher.client import CHUNK
 from services.ngas_fetcher.errors import FolderError
+from services.ngas_fetcher.settling import Settling, Written
 from shared.objects import ObjectInfo
+from shared.objects.streams import Digest, measured, measured_aside
+
+_HASHED_HERE = 8
+"""Chunks that are hashed by who writes them; of a larger file the others are hashed beside."""
 
 
 class Folder:
-    """Puts files below a directory, under their own names; call `sync` when all are there.
+    """Puts files below a directory, under their own names; call `close` at the end.
 
     Parameters
     ----------
@@ -26,9 +32,10 @@ class Folder:
     def __init__(self, *, root: Path) -> None:
         self.root = root.absolute()
         self._directories: set[Path] = set()
+        self._settling = Settling()
 
     def put(self, key: str, chunks: Iterable[bytes]) -> ObjectRef:
-        """Write a file; its bytes are on the disk when this returns, its name after `sync`.
+        """Write a file; it gets its name when it is on the disk, which is after the next look at any file.
 
         Raises
         ------
@@ -37,33 +44,32 @@ class Folder:
         """
         path = self.root / key
         temporary = path.with_name(f".{uuid4().hex}.part")
-        digest, size = hashlib.sha256(), 0
+        digest = Digest()
+        with _told(path):
+            self._make(path.parent)
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
-            with _told(path):
-                self._make(path.parent)
-                file = temporary.open("xb", buffering=0)
-            with file:
-                for chunk in chunks:
-                    digest.update(chunk)
-                    size += len(chunk)
+            with closing(_seen(chunks, digest)) as seen:
+                for chunk in seen:
                     with _told(path):
-                        _write(file.fileno(), chunk)
-                with _told(path):
-                    os.fsync(file.fileno())
-            with _told(path):
-                temporary.replace(path)
-        finally:
+                        _write(descriptor, chunk)
+        except BaseException:
+            os.close(descriptor)
             temporary.unlink(missing_ok=True)
-        return ObjectRef(key=key, size=size, sha256=digest.hexdigest())
+            raise
+        self._settling.add(Written(descriptor=descriptor, temporary=temporary, path=path), digest.size)
+        return digest.ref(key)
 
     @contextmanager
     def open(self, ref: ObjectRef) -> Iterator[Iterator[bytes]]:
         """Read a file."""
+        self.settle()
         with _told(self.root / ref.key), (self.root / ref.key).open("rb") as file:
             yield iter(lambda: file.read(CHUNK), b"")
 
     def info(self, key: str) -> ObjectInfo | None:
         """Tell size and digest of a file, which is read for it; None if there is none."""
+        self.settle()
         path = self.root / key
         if not path.is_file():
             return None
@@ -75,22 +81,32 @@ class Folder:
 
     def delete(self, key: str) -> None:
         """Remove a file."""
+        self.settle()
         with _told(self.root / key):
             (self.root / key).unlink(missing_ok=True)
 
     def discard(self, folder: str) -> None:
         """Remove a directory with all that is in it."""
+        self.settle()
         shutil.rmtree(self.root / folder, ignore_errors=True)
         self._directories = {path for path in self._directories if not path.is_relative_to(self.root / folder)}
 
     def move(self, key: str, to: str) -> None:
         """Give a file another name."""
+        self.settle()
         with _told(self.root / to):
             self._make((self.root / to).parent)
             (self.root / key).replace(self.root / to)
 
-    def sync(self) -> None:
-        """Make all names last."""
+    def settle(self) -> None:
+        """Give every file that is written its name."""
+        with _told(self.root):
+            self._settling.finish()
+
+    def close(self) -> None:
+        """Give every file its name, and make all names last."""
+        with _told(self.root):
+            self._settling.close()
         for directory in sorted(self._directories):
             with _told(directory):
                 descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -103,6 +119,15 @@ class Folder:
         if directory not in self._directories:
             directory.mkdir(parents=True, exist_ok=True)
             self._directories.add(directory)
+
+
+def _seen(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, None]:
+    """Pass chunks on and let the digest see them."""
+    coming = iter(chunks)
+    yield from measured(islice(coming, _HASHED_HERE), digest)
+    if (chunk := next(coming, None)) is not None:
+        with closing(measured_aside(chain([chunk], coming), digest)) as seen:
+            yield from seen
 
 
 def _write(descriptor: int, chunk: bytes) -> None:

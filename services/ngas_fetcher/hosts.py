@@ -24,10 +24,10 @@ class HostSlots:
         self._free = Condition()
         self._taken: Counter[str] = Counter()
 
-    def has_room(self, host: str) -> bool:
-        """Whether a request to this host could begin now."""
+    def has_room(self, host: str, *, promised: int = 0) -> bool:
+        """Whether a request to this host could begin now, if so many that were let begin may not have done so yet."""
         with self._free:
-            return self._taken[host] < self._limit
+            return max(self._taken[host], promised) < self._limit
 
     @contextmanager
     def hold(self, host: str, stop: Stop | None = None) -> Iterator[None]:

@@ -1,6 +1,7 @@
 """Fetch files and execution blocks into a directory, without any service."""
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -123,7 +124,6 @@ class LocalFetch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._pool.close()
-        self._client.close()
 
     def locate(self, eb_uid: ExecBlockUid, files: tuple[ArchiveFile, ...] | None = None) -> Wanted:
         """Find out what an execution block consists of, from the given files or as the settings say.
@@ -159,15 +159,13 @@ class LocalFetch:
         RestoreError
             As `FileFetcher.fetch` and `Folder.put` do.
         """
-        folder = Folder(root=self._output_dir / wanted.folder)
-        stop = Stop()
-        with self._pool.group() as group:
+        with closing(Folder(root=self._output_dir / wanted.folder)) as folder, self._pool.group() as group:
             bringing = Bringing(
                 folder=f".{uuid4().hex}/",
                 target=folder,
                 fetcher=fetcher_of(self._settings, self._client, folder),
                 group=group,
-                stop=stop,
+                stop=Stop(),
                 progress=progress,
                 interval=_INTERVAL,
                 tick=tick,
@@ -176,12 +174,12 @@ class LocalFetch:
                 self._fetch_files(wanted, bringing, folder)
             else:
                 self._fetch_block(wanted.holding, bringing, folder)
-        folder.sync()
 
     def _fetch_files(self, wanted: Wanted, bringing: Bringing, folder: Folder) -> None:
         run = partial(run_all, bringing.group, stop=bringing.stop, interval=_INTERVAL, tick=bringing.tick)
         jobs = [fetch_job(file, partial(self._fetch_file, file, bringing, folder)) for file in wanted.files]
         run(jobs)
+        folder.settle()
         main = folder.root / MAIN_TABLE
         if wanted.folder and main.is_file() and not self._sdm_only:
             with main.open("rb") as table:
@@ -191,11 +189,13 @@ class LocalFetch:
     def _fetch_file(self, file: ArchiveFile, bringing: Bringing, folder: Folder) -> None:
         bringing.stop.check()
         path = folder.root / file.path
-        if path.exists() and not _is_same(path, file):
+        is_there = path.exists()
+        if is_there and not _is_same(path, file):
             if not self._force:
                 raise FileExistsAlreadyError(f"{path} exists and is not what the archive has; --force replaces it")
             path.unlink()
-        if not path.exists():
+            is_there = False
+        if not is_there:
             position = bringing.progress.position(file.path)
             bringing.fetcher.fetch(file, file.path, stop=bringing.stop, on_position=position)
         bringing.progress.done(file.path, file.size)

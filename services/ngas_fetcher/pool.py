@@ -6,7 +6,7 @@ all threads or all memory: what one large file of each other request needs is le
 that a request of hundreds of gigabytes does not hold up one of a few.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from services.ngas_fetcher.hosts import HostSlots
 
 T = TypeVar("T")
 MIB = 1 << 20
-LARGE_TRANSFER = 88 * MIB
+LARGE_TRANSFER = 96 * MIB
 """Bytes that one transfer of a large file holds: five parts of an upload, and the chunks that wait for it."""
 
 _LOOK = 0.2
@@ -95,6 +95,7 @@ class TransferPool:
         self._groups: list[Group] = []
         self._used = 0
         self._served = 0
+        self._at_hosts: Counter[str | None] = Counter()
         self._closing = False
         self._threads = [Thread(target=self._work, name=f"transfer-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
@@ -120,7 +121,8 @@ class TransferPool:
         waiting = _Waiting(job, Future(), copy_context())
         with self._changed:
             group.waiting.setdefault(job.host, deque()).append(waiting)
-            self._changed.notify()
+            if self._can_begin(group, job):
+                self._changed.notify()
         return waiting.future
 
     def close(self) -> None:
@@ -141,7 +143,7 @@ class TransferPool:
                     group.at_work -= 1
                     group.memory -= waiting.job.memory
                     self._used -= waiting.job.memory
-                    self._changed.notify_all()
+                    self._at_hosts[waiting.job.host] -= 1
 
     def _take(self) -> tuple[Group, _Waiting] | None:
         with self._changed:
@@ -149,25 +151,33 @@ class TransferPool:
                 for group in sorted(self._groups, key=lambda group: (group.at_work, group.served)):
                     if (waiting := self._next_of(group)) is not None:
                         self._begin(group, waiting)
+                        self._wake_another()
                         return group, waiting
                 # A host's slot can become free without anybody telling: look again now and then.
                 self._changed.wait(_LOOK if any(group.waiting for group in self._groups) else None)
             return None
 
     def _next_of(self, group: Group) -> _Waiting | None:
-        if group.at_work >= self._group_threads:
-            return None
         for host, queue in list(group.waiting.items()):
             while queue and queue[0].future.cancelled():
                 queue.popleft()
             if not queue:
                 del group.waiting[host]
-            elif self._has_room(group, queue[0].job):
+            elif self._can_begin(group, queue[0].job):
                 return queue.popleft()
         return None
 
-    def _has_room(self, group: Group, job: Job[Any]) -> bool:
-        if job.host is not None and not self._hosts.has_room(job.host):
+    def _wake_another(self) -> None:
+        """Wake one more thread if there is something for it; who ends a job looks for the next one itself."""
+        if any(
+            self._can_begin(group, queue[0].job) for group in self._groups for queue in group.waiting.values() if queue
+        ):
+            self._changed.notify()
+
+    def _can_begin(self, group: Group, job: Job[Any]) -> bool:
+        if group.at_work >= self._group_threads:
+            return False
+        if job.host is not None and not self._hosts.has_room(job.host, promised=self._at_hosts[job.host]):
             return False
         in_group = group.memory == 0 or group.memory + job.memory <= self._group_memory
         return in_group and (self._used == 0 or self._used + job.memory <= self._memory)
@@ -178,6 +188,7 @@ class TransferPool:
         group.at_work += 1
         group.memory += waiting.job.memory
         self._used += waiting.job.memory
+        self._at_hosts[waiting.job.host] += 1
 
 
 def _do(waiting: _Waiting) -> None:

@@ -153,7 +153,6 @@ class NgasFetcher:
     def close(self) -> None:
         """Release connections and threads."""
         self._pool.close()
-        self._client.close()
 
     def _stage_all(self, handling: _Handling) -> None:
         away: list[RestoreError] = []

@@ -108,11 +108,21 @@ class Transfer:
                 yield from read_ahead(self._all(), abandon=self._stop.tell)
 
     def _all(self) -> Iterator[bytes]:
+        try:
+            yield from self._stretch()
+        except NgasAwayError as error:
+            yield from self._again(error)
+        self._check_checksum()
+
+    def _again(self, broken: NgasAwayError | None) -> Iterator[bytes]:
+        """Go on after a break; only here is anything set up for it, which would take as long as a small file."""
         retrying = self._patience.retrying(self._stop, failures=lambda: self._failures, until=self._until)
         for attempt in retrying:
             with attempt:
+                if broken is not None:
+                    before, broken = broken, None
+                    raise before
                 yield from self._stretch()
-        self._check_checksum()
 
     def _stretch(self) -> Iterator[bytes]:
         """Go on from the present position until the end or a break."""

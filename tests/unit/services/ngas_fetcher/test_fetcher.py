@@ -56,9 +56,7 @@ def replica(tmp_path: Path) -> Iterator[NgasServer]:
 
 
 @pytest.fixture
-def fetch(server: NgasServer, store: DirectoryStore) -> Iterator[Fetch]:
-    clients: list[NgasClient] = []
-
+def fetch(server: NgasServer, store: DirectoryStore) -> Fetch:
     def run(file: ArchiveFile, *, stop: Stop | None = None, **changes: object) -> bytes:
         options: dict[str, object] = {
             "known_hosts": (server.address,),
@@ -66,14 +64,12 @@ def fetch(server: NgasServer, store: DirectoryStore) -> Iterator[Fetch]:
             "connect_timeout": 2.0,
             "stall_timeout": 0.2,
         }
-        clients.append(NgasClient(**(options | changes)))  # type: ignore[arg-type]  # the test's own keywords
+        client = NgasClient(**(options | changes))  # type: ignore[arg-type]  # the test's own keywords
         patience = Patience(attempts=4, backoff=0.01, limit=0.05)
-        fetcher = FileFetcher(way=clients[-1], target=store, patience=patience)
+        fetcher = FileFetcher(way=client, target=store, patience=patience)
         return store.read(fetcher.fetch(file, KEY, stop=stop or Stop(), on_position=lambda _: None))
 
-    yield run
-    for client in clients:
-        client.close()
+    return run
 
 
 def sent(server: NgasServer) -> int:

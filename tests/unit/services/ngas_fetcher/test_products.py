@@ -30,10 +30,8 @@ def test_caltables_of_no_named_session_are_everybodys() -> None:
 
 
 @pytest.fixture
-def client() -> Iterator[NgasClient]:
-    client = NgasClient(known_hosts=(), credentials=None, connect_timeout=2, stall_timeout=2)
-    yield client
-    client.close()
+def client() -> NgasClient:
+    return NgasClient(known_hosts=(), credentials=None, connect_timeout=2, stall_timeout=2)
 
 
 @pytest.fixture

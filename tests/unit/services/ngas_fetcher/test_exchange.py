@@ -1,0 +1,121 @@
+"""One request and its reply, against a socket that says what no NGAS server would, and against TLS."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from socket import create_server, socket
+from threading import Thread
+from urllib.parse import urlsplit
+
+import pytest
+
+from services.ngas_fetcher.exchange import BadAddressError, ExchangeError, Exchanges
+from tests.support.certificates import certificate_for
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Answer one connection with the given pieces, and give the address."""
+    threads: list[Thread] = []
+
+    def begin(*pieces: bytes, tls: ssl.SSLContext | None = None) -> str:
+        listener = create_server(("127.0.0.1", 0))
+
+        def answer() -> None:
+            with closing(listener):
+                connection = listener.accept()[0]
+            with closing(_secured(connection, tls)) as secured:
+                assert secured.recv(65536).startswith(b"GET /RETRIEVE?file_id=x HTTP/1.0\r\nHost: 127.0.0.1:")
+                for piece in pieces:
+                    secured.sendall(piece)
+
+        threads.append(Thread(target=answer))
+        threads[-1].start()
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    yield begin
+    for thread in threads:
+        thread.join()
+
+
+def _secured(connection: socket, tls: ssl.SSLContext | None) -> socket:
+    return tls.wrap_socket(connection, server_side=True) if tls else connection
+
+
+def get(address: str, *, scheme: str = "http", piece: int = 1 << 20) -> tuple[int, list[bytes]]:
+    exchanges = Exchanges(connect_timeout=5, stall_timeout=5)
+    with exchanges.get(urlsplit(f"{scheme}://{address}/RETRIEVE?file_id=x"), {}) as reply:
+        return reply.status, list(iter(lambda: reply.read(piece), b""))
+
+
+def test_a_body_comes_in_full_pieces_however_it_was_sent(serve: Serve) -> None:
+    address = serve(b"HTTP/1.0 200 OK\r\nContent-Length: 9000\r\n\r\n", *[b"x" * 100] * 90)
+    status, pieces = get(address, piece=4000)
+    assert (status, sum(map(len, pieces))) == (200, 9000)
+    assert len(pieces) <= 4
+
+
+def test_what_is_behind_the_stated_length_is_not_taken(serve: Serve) -> None:
+    address = serve(b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabcdef")
+    assert get(address)[1] == [b"abc"]
+
+
+def test_without_a_length_the_body_ends_with_the_connection(serve: Serve) -> None:
+    address = serve(b"HTTP/1.0 200 OK\n\n", b"abc", b"def")
+    assert b"".join(get(address)[1]) == b"abcdef"
+
+
+def test_a_negative_length_is_no_length(serve: Serve) -> None:
+    """A real server says this of a range that begins behind the end."""
+    assert get(serve(b"HTTP/1.0 200 OK\r\nContent-Length: -5\r\n\r\n"))[1] == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"", "without an answer"),
+        (b"HTTP/1.0 200", "without an answer"),
+        (b"SSH-2.0-x\r\n\r\n", "no HTTP"),
+        (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "'chunked' coding"),
+        (b"HTTP/1.0 200 OK\r\n" + b"X: y\r\n" * 20000, "do not end"),
+    ],
+)
+def test_what_is_no_reply_is_told(serve: Serve, answer: bytes, told: str) -> None:
+    with pytest.raises(ExchangeError, match=told):
+        get(serve(answer))
+
+
+@pytest.mark.parametrize("url", ["http://", "http://host:x/", "ftp://host/", "http://host/a b", "http://host/\r\nX: y"])
+def test_what_is_no_address_is_asked_nothing(url: str) -> None:
+    with pytest.raises(BadAddressError):
+        Exchanges(connect_timeout=1, stall_timeout=1).get(urlsplit(url)._replace(path=url.rpartition("host")[2]), {})
+
+
+def test_a_trusted_server_is_spoken_to_over_tls(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = certificate_for("127.0.0.1", tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made.certificate, made.key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+    body = bytes(range(256)) * 1000
+    address = serve(b"HTTP/1.0 200 OK\r\nContent-Length: 256000\r\n\r\n", body, tls=tls)
+    assert b"".join(get(address, scheme="https", piece=100_000)[1]) == body
+
+
+def test_a_stranger_is_not_spoken_to(tmp_path: Path) -> None:
+    made = certificate_for("127.0.0.1", tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made.certificate, made.key)
+    with create_server(("127.0.0.1", 0)) as listener:
+        stranger = Thread(target=_shake_hands, args=(listener, tls))
+        stranger.start()
+        with pytest.raises(ExchangeError, match=r"certificate|CERTIFICATE"):
+            get("{}:{}".format(*listener.getsockname()), scheme="https")
+        stranger.join()
+
+
+def _shake_hands(listener: socket, tls: ssl.SSLContext) -> None:
+    with closing(listener.accept()[0]) as connection, pytest.raises(ssl.SSLError):
+        tls.wrap_socket(connection, server_side=True)
