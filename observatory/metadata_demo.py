@@ -1,7 +1,8 @@
 """The people, projects and MOUSs of the demo, which the acceptance tests use too: the one place that names them.
 
 UIDs of the MOUSs, of the first one's execution blocks and its project code are
-those of public notes on restoring ALMA data; everything else is invented.
+those of public notes on restoring ALMA data, and so is what makes each of these six
+MOUSs special (`NOTED`); everything else is invented.
 """
 
 from dataclasses import replace
@@ -86,8 +87,16 @@ def _like(uid: str, number: int, *sessions: DemoSession, project: DemoProject = 
 
 CORRUPTED = _like("uid://A001/X12a3/X80e", 1, _session("uid://A002/Xc89480/X1f32"), project=PUBLIC_PROJECT)
 """A public MOUS; one binary file of its execution block is damaged in the archive."""
-TRUNCATED = _like("uid://A001/X12cc/X4a", 2, _session("uid://A002/Xc91189/X6b0"), project=PUBLIC_PROJECT)
-"""A public MOUS; one binary file of its execution block is cut short in the archive."""
+TRUNCATED = replace(
+    _like(
+        "uid://A001/X12cc/X4a",
+        2,
+        _session("uid://A002/Xc91189/X6b0", "uid://A002/Xc91189/Xb2f"),
+        project=PUBLIC_PROJECT,
+    ),
+    sb_status_uid=EntityUid("uid://A001/X12cc/X4b"),
+)
+"""A public MOUS with two execution blocks in one session; a binary file of the first is cut short in the archive."""
 
 NOT_DELIVERED = replace(
     _like("uid://A001/X1295/X31", 3, _session("uid://A002/Xc99ad7/X11c")), state="ReadyForReview", release_date=None
@@ -100,8 +109,9 @@ NOTHING_PASSED = _like(
     _session("uid://A002/Xc9e6a1/X8f4", qa0="Fail"),
 )
 
-TWO_SESSIONS = _like(
-    "uid://A001/X1284/X266", 6, _session("uid://A002/Xc6c0f0/X1a4"), _session("uid://A002/Xc6d2f9/X3b7")
+TWO_SESSIONS = replace(
+    _like("uid://A001/X1284/X266", 6, _session("uid://A002/Xc6c0f0/X1a4"), _session("uid://A002/Xc6d2f9/X3b7")),
+    sb_status_uid=EntityUid("uid://A001/X1284/X267"),
 )
 """Two execution blocks, a session each."""
 EMPTY_FIRST_SESSION = _like("uid://A001/X1284/Xf3b", 7, _session(), _session("uid://A002/Xc7a1be/X2c9"))
@@ -111,6 +121,9 @@ NO_END_TIME = replace(
     has_status_document=False,
 )
 """Its session's end is NULL, and only the session tables tell of it."""
+
+NOTED = (MOUS, CORRUPTED, TRUNCATED, TWO_SESSIONS, EMPTY_FIRST_SESSION, NO_END_TIME)
+"""The MOUSs that the notes name."""
 
 MOUSS = (
     MOUS,

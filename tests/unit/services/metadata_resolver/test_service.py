@@ -1,6 +1,4 @@
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from pydantic import ValidationError
@@ -10,18 +8,13 @@ from contracts.envelope import Event
 from contracts.messages import (
     RequestAccepted,
     RequestFailed,
-    RequestRefused,
     RequestSubmitted,
     RestoreFailed,
-    StructureResolved,
 )
 from contracts.messages.parts import (
     CalibrationKind,
     CasaBasis,
-    Entitlement,
-    MousStructure,
     ProductKind,
-    RestoreRequest,
     Stage,
 )
 from contracts.reasons import ReasonCode
@@ -34,7 +27,6 @@ from observatory.metadata_demo import (
     PI,
     TWO_SESSIONS,
 )
-from observatory.metadata_entities import DemoMous
 from services.metadata_resolver.service import MetadataResolver, build
 from services.metadata_resolver.settings import MetadataResolverSettings
 from shared.archive_db.tables import AQUA_V_EXECBLOCK, ASA_PRODUCT_FILES, OBS_UNIT_SET_STATUS
@@ -43,53 +35,9 @@ from shared.not_restorable import NotRestorableYet
 from shared.objects import DirectorySettings, open_store
 from tests.support.archive_tables import ArchiveTables
 from tests.support.delivery import RecordingDelivery
+from tests.unit.services.metadata_resolver.resolving import accepted, answers, refusal_of, structure_of
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "structures" / "uid___A001_X1284_X265f.json"
-
-
-@pytest.fixture
-def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
-    yield tables
-    tables.close()
-
-
-@pytest.fixture
-def service(tables: ArchiveTables, tmp_path: Path) -> Iterator[MetadataResolver]:
-    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
-    service = build(objects=objects, settings=MetadataResolverSettings(database=tables.settings()))
-    yield service
-    service.close()
-    objects.close()
-
-
-def accepted(mous: DemoMous) -> Event:
-    request = RestoreRequest(
-        request_id=uuid4(),
-        project_code=mous.project.code,
-        mous_uid=mous.uid,
-        user_name=PI.name,
-        user_email=PI.email,
-        ticket="16140",
-    )
-    return Event.first(RequestAccepted(request=request, entitlement=Entitlement.PI), source="/test")
-
-
-def answers(service: MetadataResolver, mous: DemoMous) -> list[Event]:
-    return service.handle(accepted(mous), RecordingDelivery())
-
-
-def structure_of(service: MetadataResolver, mous: DemoMous) -> MousStructure:
-    (answer,) = answers(service, mous)
-    assert isinstance(answer.data, StructureResolved)
-    return answer.data.structure
-
-
-def refusal_of(service: MetadataResolver, mous: DemoMous) -> RequestRefused:
-    (answer,) = answers(service, mous)
-    assert isinstance(answer.data, RequestRefused)
-    return answer.data
 
 
 def test_the_structure_of_the_golden_mous_is_as_it_was(service: MetadataResolver, tables: ArchiveTables) -> None:
