@@ -60,6 +60,11 @@ def trigger(request_id: UUID) -> str:
     return f"requests/{request_id}/trigger.json"
 
 
+def drafts(owner: str) -> str:
+    """Folder of the requests that somebody has described and not submitted; ``owner`` digests who that is."""
+    return f"drafts/{owner}/"
+
+
 def active(mous_uid: MousUid, selection: str) -> str:
     """Key of the record of who is served a MOUS; ``selection`` digests what of it was chosen."""
     return f"active/{mous_uid.file_form}.{selection}.json"

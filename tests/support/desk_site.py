@@ -1,6 +1,6 @@
 """A request desk's web server on loopback with everything real behind it: ledger, store, bus, deliveries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,14 +8,15 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID, uuid4
 
-from fastapi import APIRouter
-
 from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.identifiers import MousUid
-from contracts.messages import Message, RequestSubmitted
-from contracts.messages.parts import RestoreRequest, Selection
+from contracts.manifests import DeliveryManifest
+from contracts.messages import DeliveryAnnounced, Message, RequestSubmitted
+from contracts.messages.parts import DeliveredFile, NamedRef, RestoreRequest, Selection
 from services.request_desk.deliveries.base import Deliveries
+from services.request_desk.deliveries.opening import open_deliveries
+from services.request_desk.deliveries.settings import DeliveriesSettings
 from services.request_desk.ledger.migrating import migrate
 from services.request_desk.ledger.store import SqlLedger
 from services.request_desk.web.app import create_app
@@ -23,6 +24,7 @@ from services.request_desk.web.foretelling import Foreteller
 from services.request_desk.web.parts import make_parts
 from services.request_desk.web.server import WebServer, base_url_of, bind
 from services.request_desk.web.settings import OidcSignIn, WebSettings
+from shared import deliveries, keys
 from shared.bus.memory import MemoryBus
 from shared.casa_catalogue.catalogue import CasaCatalogue, read_releases
 from shared.objects.directory import DirectoryStore
@@ -34,6 +36,7 @@ JAN = Person("joort", "Jan Oort", "jan@example.org")
 OPERATOR = Person("op", "Olga Operator", "op@example.org", roles=("alma-restore-operator",))
 ARCHIVE = Person("service-account-rh", "Request Handler", "rh@example.org", roles=("alma-restore-submitter",))
 MOUS = MousUid("uid://A001/X1284/X265f")
+TAR = "uid___A002_Xc7111c_X3979.ms.split.cal.tar"
 
 
 class DeskSite:
@@ -53,7 +56,7 @@ class DeskSite:
         self,
         root: Path,
         *,
-        deliveries: Callable[["DeskSite"], tuple[Deliveries, APIRouter]] | None = None,
+        deliveries: Callable[["DeskSite"], Deliveries] | None = None,
         foreteller: Callable[["DeskSite"], Foreteller] | None = None,
         **settings: object,
     ) -> None:
@@ -91,10 +94,7 @@ class DeskSite:
         settings = WebSettings(port=0).model_copy(update={"sign_in": sign_in, **self._settings})
         listening = bind(settings)
         self.base_url = base_url_of(settings, listening)
-        deliveries, routers = None, []
-        if self._make_deliveries is not None:
-            deliveries, router = self._make_deliveries(self)
-            routers.append(router)
+        self.deliveries = self._make_deliveries(self) if self._make_deliveries else None
         parts = make_parts(
             settings=settings,
             base_url=self.base_url,
@@ -102,11 +102,11 @@ class DeskSite:
             objects=self.objects,
             publish=self._publish,
             bus=self.bus,
-            deliveries=deliveries,
+            deliveries=self.deliveries,
             foreteller=self._make_foreteller(self) if self._make_foreteller else None,
             catalogue=_catalogue(),
         )
-        app = create_app(parts=parts, routers=routers)
+        app = create_app(parts=parts)
         server = WebServer(app=app, listening=listening, settings=settings)
         stack.callback(parts.close)
         stack.callback(server.close)
@@ -162,6 +162,41 @@ class DeskSite:
         record = self.ledger.request(request_id)
         assert record is not None
         return record.change
+
+
+def with_deliveries(site: DeskSite) -> Deliveries:
+    """Let a desk serve the deliveries in its store, streamed, without asking the archive."""
+    settings = DeliveriesSettings(way="stream", release="unchecked", expire=False)
+    address = f"{site.base_url}/deliveries"
+    return open_deliveries(
+        objects=site.objects, ledger=site.ledger, records=None, settings=settings, address=address
+    ).deliveries
+
+
+def deliver(
+    site: DeskSite, request: RestoreRequest, files: Mapping[str, bytes] | None = None, *, days: float = 28
+) -> DeliveryManifest:
+    """Lay a delivery out as the notifier does, and say so."""
+    token = uuid4().hex
+    site.objects.put_bytes(keys.delivery(request.request_id), f'{{"token": "{token}"}}'.encode())
+    text = site.objects.put_bytes(deliveries.text(token, deliveries.README), b"read me")
+    tars = {
+        name: site.objects.put_bytes(f"products/{token}/{name}", data)
+        for name, data in (files or {TAR: b"tar"}).items()
+    }
+    made = DeliveryManifest(
+        token=token,
+        request=request,
+        address=f"{site.base_url}/deliveries/{token}",
+        created=later(days=-1),
+        expires=later(days=days),
+        files=tuple(NamedRef(name=name, ref=ref) for name, ref in tars.items()),
+        texts=(NamedRef(name=deliveries.README, ref=text),),
+    )
+    deliveries.write_manifest(site.objects, made)
+    shown = tuple(DeliveredFile(name=name, size=ref.size, sha256=ref.sha256) for name, ref in tars.items())
+    site.say(DeliveryAnnounced(request=request, address=made.address, files=shown, expires=made.expires))
+    return made
 
 
 def later(**span: float) -> datetime:

@@ -10,6 +10,7 @@ from typing import Annotated
 import structlog
 from fastapi import Depends, Request
 
+from services.request_desk.deliveries.base import Asker
 from services.request_desk.web.door import Door
 from services.request_desk.web.faults import RefusedError
 from services.request_desk.web.identity import Identity, Role
@@ -46,6 +47,13 @@ def check_own_page(request: Request) -> None:
     """Check that a call that changes something comes from our own page, whoever makes it."""
     door = door_of(request)
     check_origin(request.method, request.headers, own=door.own_origin(request), by_cookie=True)
+
+
+def asker_of(request: Request) -> Asker:
+    """Say who fetches a file, for the ledger: the address alone opens the door, whoever comes."""
+    door = door_of(request)
+    session = door.sessions.find(request.cookies.get(door.session_cookie, ""))
+    return Asker(account=session.identity.account if session else None, client=client_of(request))
 
 
 async def current_user(request: Request) -> Identity:

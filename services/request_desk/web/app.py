@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, FastAPI
 from starlette.middleware import Middleware
 
-from services.request_desk.web import sign_in
+from services.request_desk.deliveries.routes import deliveries_router
+from services.request_desk.web import datalink, sign_in
+from services.request_desk.web.access import asker_of
 from services.request_desk.web.acting import Acting
 from services.request_desk.web.api import foretelling, live, operations, requests
 from services.request_desk.web.door import Door, make_door
@@ -16,11 +18,24 @@ from services.request_desk.web.middleware import CallLog, LongestBody, SecurityH
 from services.request_desk.web.operating import Operating
 from services.request_desk.web.parts import Parts
 from services.request_desk.web.settings import OidcSignIn, WebSettings
+from services.request_desk.web.uws import routes as uws
+from services.request_desk.web.uws.service import Jobs
 
 DESCRIPTION = """\
 Calibrated ALMA data on request. Sign in with a browser, or send a token: `Authorization: Bearer …`.
 Errors are problem documents (RFC 9457) with a stable `code`.
 """
+
+
+_ROUTERS = (
+    sign_in.router,
+    requests.router,
+    live.router,
+    foretelling.router,
+    operations.router,
+    datalink.router,
+    uws.router,
+)
 
 
 def create_app(*, parts: Parts, door: Door | None = None, routers: Sequence[APIRouter] = ()) -> FastAPI:
@@ -49,10 +64,13 @@ def create_app(*, parts: Parts, door: Door | None = None, routers: Sequence[APIR
     app.state.door = door
     app.state.limits = RateLimits(settings=settings)
     app.state.parts = parts
-    app.state.acting = Acting(parts)
+    app.state.acting = acting = Acting(parts)
+    app.state.jobs = Jobs(parts=parts, acting=acting)
     app.state.operating = Operating(parts)
     add_handlers(app)
-    for router in (sign_in.router, requests.router, live.router, foretelling.router, operations.router, *routers):
+    if parts.deliveries is not None:
+        app.include_router(deliveries_router(deliveries=parts.deliveries, who=asker_of))
+    for router in (*_ROUTERS, *routers):
         app.include_router(router)
     return app
 

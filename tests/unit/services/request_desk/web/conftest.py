@@ -17,7 +17,7 @@ from services.request_desk.web.settings import LocalSignIn, OidcSignIn, WebSetti
 from shared.bus.memory import MemoryBus
 from shared.objects.directory import DirectoryStore
 from tests.support.browser import Browser
-from tests.support.desk_site import DeskSite
+from tests.support.desk_site import DeskSite, with_deliveries
 from tests.support.oidc_provider import AUDIENCE, CLIENT, CLIENT_SECRET, OidcProviderServer
 
 Serve = Callable[[WebSettings], str]
@@ -96,5 +96,5 @@ def browse() -> Iterator[Callable[..., Browser]]:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[DeskSite]:
     """A desk with real ledger, store and bus."""
-    with DeskSite(tmp_path) as site:
+    with DeskSite(tmp_path, deliveries=with_deliveries) as site:
         yield site
