@@ -1,6 +1,6 @@
 """Deliveries of a small site in a real object store, with a clock that tests turn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid5
@@ -69,13 +69,13 @@ class DeliverySite:
             nudge=self.nudged.append,
         )
 
-    def another_expirer(self) -> Expirer:
+    def another_expirer(self, *, work: Callable[[], Work] | None = None) -> Expirer:
         """Make the expirer of one more desk on the same store."""
         return Expirer(
             objects=self.objects,
             register=self.register,
             voice=self.voice,
-            work=lambda: self.work,
+            work=work or (lambda: self.work),
             terms=terms_of(self.settings),
             retention=retention_of(self.settings),
             clock=lambda: self.now,

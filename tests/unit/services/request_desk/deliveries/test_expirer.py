@@ -147,6 +147,23 @@ def test_what_was_found_just_before_it_was_hidden_is_brought_back(site: Delivery
     assert site.desk.look(delivered.token, file.name).ref == file.ref
 
 
+def test_what_is_delivered_while_a_round_is_under_way_stays(site: DeliverySite) -> None:
+    file = site.product(1)
+    site.rounds(1)
+    site.later(days=30)
+    site.rounds(1)
+    looks = iter([True])
+
+    def deliver_at_the_first_look() -> Work:
+        if next(looks, False):
+            site.deliver(1, [file])
+        return Work()
+
+    expirer = site.another_expirer(work=deliver_at_the_first_look)
+    assert expirer.run().tidied.removed == ()
+    assert site.has(file)
+
+
 def test_what_was_restored_anew_while_the_old_result_was_hidden_stays(site: DeliverySite) -> None:
     site.product(1)
     site.rounds(1)
