@@ -24,9 +24,12 @@ from shared.pipeline_files.ppr.tasks import Task, known_tasks
 _ENDINGS = ("_target.ms", "_cont.ms", ".ms")
 _BREAKPOINT = "breakpoint"
 _ATTRIBUTES = (
+    ("ObsUnitSetRef", "entityTypeName"),
     ("ObsUnitSetRef", "entityId"),
     ("ObsUnitSetRef", "partId"),
+    ("ProjectStatusRef", "entityTypeName"),
     ("ProjectStatusRef", "entityId"),
+    ("OUSStatusRef", "entityTypeName"),
     ("OUSStatusRef", "entityId"),
 )
 
@@ -95,6 +98,10 @@ class _Pipeline:
 
     def run(self) -> Foresight:
         findings = self._findings
+        if names := self._root.unreadable_names():
+            findings.ends(
+                Ending.QUIET, f"elements are called {', '.join(names)}, which no reader of Python's makes out"
+            )
         summary = {name: self._needed("ProjectSummary", name) for name in ("ProposalCode", "Observatory", "Telescope")}
         structure = self._structure()
         request = read_request(self._root, findings)
@@ -103,6 +110,7 @@ class _Pipeline:
         path, asdms = (None, []) if request is None else read_data_set(request, findings)
         self._check_texts({**summary, **structure, "ProcedureTitle": title})
         self._check_path(path)
+        self._check_keywords(intents)
         sessions = self._sessions(asdms, intents)
         steps = tuple(self._steps(commands))
         return Foresight(
@@ -143,6 +151,12 @@ class _Pipeline:
             if value is not None and not isinstance(value, str):
                 self._findings.ends(Ending.CRASH, f"{name} is read as {value!r}, not as a text")
 
+    def _check_keywords(self, intents: Mapping[str, Value]) -> None:
+        """Note keywords that are set as if they were parameters, though they are something of Python's."""
+        for keyword in intents:
+            if keyword.startswith("__"):
+                self._findings.ends(Ending.CRASH, f"the intent {keyword} is something of Python's")
+
     def _check_path(self, path: Value | None) -> None:
         if isinstance(path, str) and (path.startswith("/") or ".." in path.split("/")):
             self._findings.note(f"RelativePath {path} leads out of the pipeline's root")
@@ -175,7 +189,8 @@ class _Pipeline:
             task = known_tasks().get(name)
             if task is None:
                 self._findings.note(
-                    f"{name} is no task that is known here; a pipeline without it ends there with exit status 0 "
+                    f"{name} is no task that is known here; a pipeline without it "
+                    f"{'crashes' if number == 1 else 'ends there with exit status 0'} "
                     f"and {len(commands) - number} commands left"
                 )
                 yield Step(task=name, parameters=parameters, takes_data=False)

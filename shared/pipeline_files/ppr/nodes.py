@@ -2,7 +2,7 @@
 
 from lxml import etree
 
-from shared.pipeline_files.ppr.rules import PprError, Value, cast
+from shared.pipeline_files.ppr.rules import PprError, Value, cast, is_readable_name
 from shared.pipeline_files.untrusted_xml import UnsafeXmlError, read_xml
 
 MAX_BYTES = 4 * 2**20
@@ -66,6 +66,11 @@ class Node:
     def attribute(self, name: str) -> Value:
         """Return an attribute, cast; empty if there is none."""
         return cast(self._element.get(name, ""))
+
+    def unreadable_names(self) -> list[str]:
+        """Return the names of elements, its own and all below, at which the pipeline's reader ends."""
+        names = {etree.QName(element).localname for element in self._element.iter(etree.Element)}
+        return sorted(name for name in names if not is_readable_name(name))
 
     @property
     def is_empty(self) -> bool:

@@ -9,7 +9,7 @@ from shared.pipeline_files.ppr.dataset import AsdmIdentifier, SchedBlock
 from shared.pipeline_files.ppr.model import ProcessingRequest
 from shared.pipeline_files.ppr.procedure import Command, Parameter, Procedure
 from shared.pipeline_files.ppr.project import ProjectStructure, ProjectSummary
-from shared.pipeline_files.ppr.rules import PprError, cast
+from shared.pipeline_files.ppr.rules import PprError, cast, check_value, is_readable_name
 from shared.pipeline_files.ppr.sessions import Intent
 from shared.pipeline_files.untrusted_xml import UnsafeXmlError, read_xml
 
@@ -39,6 +39,7 @@ def read_ppr(data: bytes) -> ProcessingRequest:
         raise PprError("xml", str(error)) from error
     if _local(root) != "SciPipeRequest":
         raise PprError("xml", f"the root element is <{_local(root)}>, not <SciPipeRequest>: this is no PPR")
+    _refuse_names(root)
     _refuse_cdata(root)
     request = _only(_only(root, "ProcessingRequests"), "ProcessingRequest")
     return ProcessingRequest(
@@ -75,6 +76,9 @@ def _time(text: str) -> datetime:
 
 def _structure(element: etree._Element) -> ProjectStructure:
     holder = element if _children(element, "OUSStatusRef") else _only(element, "AlmaStructure")
+    for reference in ("ObsUnitSetRef", "ProjectStatusRef", "OUSStatusRef"):
+        # Not needed, but printed as a text.
+        check_value(_attribute(holder, reference, "entityTypeName"), where=f"{reference} entityTypeName")
     return ProjectStructure(
         obs_project_uid=_attribute(holder, "ObsUnitSetRef", "entityId"),
         obs_unit_set_part_id=_attribute(holder, "ObsUnitSetRef", "partId"),
@@ -151,6 +155,14 @@ def _text(parent: etree._Element, tag: str) -> str:
     if len(element):
         raise _not_plain(element)
     return element.text or ""
+
+
+def _refuse_names(root: etree._Element) -> None:
+    """Refuse elements of any name, also such as nobody looks at, that the pipeline's reader ends at."""
+    for tag in {element.tag for element in root.iter(etree.Element)}:
+        name = etree.QName(tag).localname
+        if not is_readable_name(name):
+            raise PprError("element_name", f"an element is called {name!r}, which ends the pipeline's reader")
 
 
 def _refuse_cdata(root: etree._Element) -> None:

@@ -9,6 +9,8 @@ not use. Source: ``pipeline/infrastructure/executeppr.py`` and
 import ast
 from collections import Counter
 from collections.abc import Iterable
+from keyword import iskeyword
+from xml.dom import minidom
 
 from contracts.identifiers import EntityUid, InvalidIdentifierError
 from contracts.reasons import ReasonCode
@@ -133,6 +135,16 @@ def check_uid(text: str, *, where: str) -> None:
         raise PprError("uid", f"{where}: {error}") from error
     if canonical != text:
         raise PprError("uid", f"{where}: {text!r} has to be written {str(canonical)!r}")
+
+
+def is_readable_name(name: str) -> bool:
+    """Whether the pipeline's reader, which makes Python attributes of elements, survives one of this name.
+
+    It replaces ``-`` and asks Python for the rest: a name with a dot, or one that Python or its elements have
+    already, ends it whatever the element is about.
+    """
+    attribute = name.replace("-", "_")
+    return attribute.isidentifier() and not iskeyword(attribute) and not hasattr(minidom.Element("x"), attribute)
 
 
 def repeated(names: Iterable[str]) -> list[str]:

@@ -20,6 +20,8 @@ class Intent:
 
     def __post_init__(self) -> None:
         check_text(self.keyword, where="an intent's Keyword")
+        if self.keyword.startswith("__"):
+            raise PprError("intent_keyword", f"{self.keyword!r} is something of Python's: the pipeline would crash")
         check_value(self.value, where=f"the Value of intent {self.keyword}")
 
     @property

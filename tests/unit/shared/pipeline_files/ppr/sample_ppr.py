@@ -20,6 +20,7 @@ from shared.pipeline_files.ppr import (
     ProjectSummary,
     SchedBlock,
     session_intents,
+    write_ppr,
 )
 from shared.pipeline_files.ppr.rules import check_text, check_value
 from shared.pipeline_files.ppr.tasks import known_tasks
@@ -177,3 +178,17 @@ def requests(draw: st.DrawFn) -> ProcessingRequest:
             }
         ),
     )
+
+
+WHOLE = write_ppr(request()).decode()
+
+
+def instead(old: str, new: str, times: int = -1) -> bytes:
+    """Write the sample with another text somewhere."""
+    assert old in WHOLE
+    return WHOLE.replace(old, new, times).encode()
+
+
+def within(tag: str) -> str:
+    """Return an element of the sample as it is written, with all that is in it."""
+    return WHOLE[WHOLE.index(f"<{tag}>") : WHOLE.index(f"</{tag}>") + len(f"</{tag}>")]

@@ -9,18 +9,7 @@ from shared.pipeline_files.ppr import PprError, ProcessingRequest, write_ppr
 from shared.pipeline_files.ppr.foresight import foresee
 from shared.pipeline_files.ppr.reading import Ending
 from tests.support.pipeline_view import look
-from tests.unit.shared.pipeline_files.ppr.sample_ppr import FIRST, THIRD, request, requests
-
-WHOLE = write_ppr(request()).decode()
-
-
-def instead(old: str, new: str, times: int = -1) -> bytes:
-    assert old in WHOLE
-    return WHOLE.replace(old, new, times).encode()
-
-
-def within(tag: str) -> str:
-    return WHOLE[WHOLE.index(f"<{tag}>") : WHOLE.index(f"</{tag}>") + len(f"</{tag}>")]
+from tests.unit.shared.pipeline_files.ppr.sample_ppr import FIRST, THIRD, instead, request, requests, within
 
 
 @given(requests())
@@ -86,6 +75,21 @@ ENDS: dict[str, tuple[Ending, str, bytes]] = {
         Ending.QUIET,
         "RelativePath is read as 2017.1",
         instead(request().sched_block.relative_path, "2017.1"),
+    ),
+    "an element with a name that Python cannot have": (
+        Ending.QUIET,
+        "called Site.Name",
+        instead("<Telescope", "<Site.Name>x</Site.Name><Telescope"),
+    ),
+    "a type that is a number": (
+        Ending.CRASH,
+        "OUSStatusRef/entityTypeName is read as 7",
+        instead('entityTypeName="OUSStatus"', 'entityTypeName="7"'),
+    ),
+    "a keyword of Python's": (
+        Ending.CRASH,
+        "the intent __class__",
+        instead(">PROCESS<", ">__class__<"),
     ),
     "a session that is a number": (
         Ending.CRASH,
@@ -173,7 +177,11 @@ def test_an_unknown_task_is_named_and_a_breakpoint_passed_over() -> None:
     foresight = foresee(instead("</ProcessingProcedure>", f"{commands}</ProcessingProcedure>"))
 
     assert [step.task for step in foresight.steps] == ["hifa_restoredata", "hifa_polcal"]
-    assert foresight.notes[0].startswith("hifa_polcal is no task that is known here")
+    assert "hifa_polcal is no task that is known here; a pipeline without it ends there" in foresight.notes[0]
+
+
+def test_an_unknown_task_that_is_the_first_crashes_the_pipeline() -> None:
+    assert "a pipeline without it crashes" in foresee(instead("hifa_restoredata", "hif_restoredata")).notes[0]
 
 
 @pytest.mark.parametrize("path", ["/data/a", "a/../../b"])

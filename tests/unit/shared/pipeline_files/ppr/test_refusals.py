@@ -1,17 +1,13 @@
 """Every rule of the processing request's model, with what breaks it; no rule is without a case."""
 
-import ast
-import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contracts.identifiers import ExecBlockUid
 from contracts.reasons import ReasonCode
-from shared.pipeline_files import ppr
 from shared.pipeline_files.ppr import (
     AsdmIdentifier,
     Command,
@@ -25,9 +21,7 @@ from shared.pipeline_files.ppr import (
     SchedBlock,
     check_release,
     find_recipe,
-    read_ppr,
     session_intents,
-    write_ppr,
 )
 from tests.unit.shared.pipeline_files.ppr.sample_ppr import (
     FIRST,
@@ -141,6 +135,7 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
         "repeated_intent",
         lambda: request(intents=(*session_intents([(FIRST, THIRD)]), *session_intents([(FIRST, THIRD)]))),
     ),
+    "a keyword of Python's": ("intent_keyword", intents(__class__="x", SESSION_1=ONE_OF_EACH)),
     "a block in no session": ("asdm_without_session", intents(SESSION_1=FIRST, SESSION_2="")),
     "no sessions at all": ("asdm_without_session", intents(PROCESS=True)),
     "a task of another time": ("unknown_task", command("hif_restoredata")),
@@ -192,145 +187,9 @@ def test_a_request_that_would_be_misread_cannot_be_made(rule: str, make: Callabl
     assert refused.value.reason is ReasonCode.PPR_INVALID
 
 
-WHOLE = write_ppr(request()).decode()
-
-
-def instead(old: str, new: str) -> bytes:
-    assert old in WHOLE
-    return WHOLE.replace(old, new).encode()
-
-
-def within(tag: str) -> str:
-    """Return an element of the whole request as it is written, with all that is in it."""
-    return WHOLE[WHOLE.index(f"<{tag}>") : WHOLE.index(f"</{tag}>") + len(f"</{tag}>")]
-
-
-MISWRITTEN: dict[str, tuple[str, bytes]] = {
-    "no XML": ("xml", b"PPR"),
-    "no bytes": ("xml", b""),
-    "another document": ("xml", b"<piperesults/>"),
-    "a document type": ("xml", instead("<SciPipeRequest ", "<!DOCTYPE SciPipeRequest><SciPipeRequest ")),
-    "entities that grow": (
-        "xml",
-        instead("<SciPipeRequest ", '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><SciPipeRequest ').replace(
-            b"2017.1.00886.L<", b"&b;<"
-        ),
-    ),
-    "a file of the machine": (
-        "xml",
-        instead("<SciPipeRequest ", '<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/hostname">]><SciPipeRequest '),
-    ),
-    "nesting without end": ("xml", instead("</SciPipeRequest>", "<a>" * 99 + "</a>" * 99 + "</SciPipeRequest>")),
-    "megabytes": ("xml", instead("</SciPipeRequest>", " " * 2**22 + "</SciPipeRequest>")),
-    "no structure": ("count", instead(within("ProjectStructure"), "")),
-    "two requests": ("count", instead(within("ProcessingRequest"), within("ProcessingRequest") * 2)),
-    "two sets of scheduling blocks": ("count", instead(within("SchedBlockSet"), within("SchedBlockSet") * 2)),
-    "two scheduling blocks": ("count", instead(within("SchedBlockIdentifier"), within("SchedBlockIdentifier") * 2)),
-    "no scheduling block": ("count", instead(within("SchedBlockIdentifier"), "")),
-    "no set of parameters": ("count", instead(within("ParameterSet"), "")),
-    "two sets of parameters": ("count", instead(within("ParameterSet"), within("ParameterSet") * 2)),
-    "no disk name": ("count", instead("<AsdmDiskName>uid___A002_Xc7111c_X86a7</AsdmDiskName>", "")),
-    "a comment in a value": ("content", instead("<Value>False</Value>", "<Value>False<!-- or not --></Value>")),
-    "a comment in a session": ("content", instead(f"{FIRST} | ", f"<!-- a -->{FIRST} | ")),
-    "CDATA in a command": ("content", instead("hifa_restoredata", "<![CDATA[hifa_restoredata]]>")),
-    "an instruction in a command": ("content", instead("hifa_restoredata", "hifa_restoredata<?a b?>")),
-    "an element in a title": ("content", instead(">hifa_restore<", "><b>hifa_restore</b><")),
-    "a command on a line of its own": ("characters", instead("hifa_restoredata", "\nhifa_restoredata\n")),
-    "a time in words": ("creation_time", instead("2018-10-01T12:00:00.000", "yesterday")),
-    "a gap in the sessions": ("session_gap", instead("SESSION_2", "SESSION_4")),
-    "an ASDM with its ending": ("asdm_disk_name", instead("X86a7</Asdm", "X86a7.asdm.sdm</Asdm")),
-    "an empty title": ("empty", instead(">hifa_restore<", "><")),
-    "a numeric title": ("cast", instead(">hifa_restore<", ">2019<")),
-}
-
-
-@pytest.mark.parametrize(("rule", "data"), MISWRITTEN.values(), ids=MISWRITTEN)
-def test_a_file_that_would_be_misread_is_refused(rule: str, data: bytes) -> None:
-    with pytest.raises(PprError) as refused:
-        read_ppr(data)
-
-    assert refused.value.rule == rule
-
-
-def test_every_rule_has_a_case() -> None:
-    folder = Path(ppr.__file__).parent
-    calls = [node for path in folder.glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
-    rules = {
-        node.args[0].value
-        for node in calls
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "PprError"
-        and isinstance(node.args[0], ast.Constant)
-    }
-
-    assert rules == {rule for rule, _ in [*BROKEN.values(), *MISWRITTEN.values()]}
-
-
 def test_a_refusal_says_what_the_pipeline_would_have_done() -> None:
     with pytest.raises(PprError, match=r"SESSION_2 is missing: the pipeline stops there .*\[session_gap\]"):
         request(intents=(Intent(keyword="SESSION_1", value=FIRST), Intent(keyword="SESSION_3", value=THIRD)))
-
-
-def test_the_layout_without_an_alma_structure_is_read() -> None:
-    old = instead("<AlmaStructure>", "").replace(b"</AlmaStructure>", b"")
-
-    assert read_ppr(old) == request()
-
-
-DISPENSABLE = (
-    "ProcessingSite",
-    "Operator",
-    "Mode",
-    "Version",
-    "CreationTime",
-    "ns4:SchedBlockRef",
-    "ns5:SBStatusRef",
-    "SBTitle",
-    "ProcedureTitle",
-)
-
-
-def without(text: str, tag: str) -> str:
-    return re.sub(rf"<{tag}( [^>]*)?(/>|>.*?</{tag}>)", "", text, flags=re.DOTALL)
-
-
-@pytest.mark.parametrize("tag", [*DISPENSABLE, "ResultsProcessing"])
-def test_what_the_pipeline_can_do_without_may_be_missing(tag: str) -> None:
-    lacking = without(WHOLE, tag).encode()
-    assert lacking != WHOLE.encode()
-
-    made = read_ppr(lacking)
-
-    assert read_ppr(write_ppr(made)) == made
-
-
-def test_a_request_made_by_hand_with_nothing_to_spare_is_read() -> None:
-    bare = WHOLE
-    for tag in DISPENSABLE:
-        bare = without(bare, tag)
-
-    made = read_ppr(bare.encode())
-
-    assert (made.summary.creation_time, made.sched_block.title, made.procedure.title) == (None, None, "Undefined")
-    assert made.sessions == request().sessions
-
-
-def test_a_missing_value_is_an_empty_one() -> None:
-    made = read_ppr(instead("<Value>False</Value>", ""))
-
-    assert made.procedure.commands[0].parameters[0].value == ""
-
-
-@pytest.mark.parametrize("text", ["2018-10-01T12:00:00", "2018-10-01T12:00:00.000Z", "2018-10-01T14:00:00+02:00"])
-def test_times_of_creation_are_read_as_they_come(text: str) -> None:
-    assert read_ppr(instead("2018-10-01T12:00:00.000", text)).summary == request().summary
-
-
-def test_comments_between_elements_and_other_prefixes_do_no_harm() -> None:
-    text = instead("<ProjectSummary>", "<!-- made by hand --><ProjectSummary>").replace(b"ns7", b"val")
-
-    assert read_ppr(text) == request()
 
 
 def test_a_request_knows_the_session_of_its_blocks_only() -> None:
