@@ -1,6 +1,6 @@
 """What the runner keeps in the store: results to be found again, tars and logs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import structlog
@@ -8,11 +8,31 @@ import structlog
 from contracts.manifests import ProductManifest
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import ObjectRef, RestoredBlock
+from services.casa_runner.interruption import Interruption
 from services.casa_runner.tar_stream import tar_chunks
 from shared import keys
+from shared.errors import DependencyAwayError
 from shared.objects import ObjectExistsError, ObjectStore
 
 log = structlog.get_logger()
+
+
+_STORE_DELAYS = (1.0, 5.0, 15.0, 60.0, 120.0, 300.0)
+
+
+def patiently(
+    store: Callable[[], RestoredBlock], *, interruption: Interruption, delays: Iterable[float] = _STORE_DELAYS
+) -> RestoredBlock:
+    """Try again to store a result while the store is away: it is worth hours of work."""
+    for delay in delays:
+        try:
+            return store()
+        except DependencyAwayError as error:
+            log.warning("store_away", cause=str(error), next_attempt_in=delay)
+            if interruption.cause():
+                raise
+            interruption.wait(delay)
+    return store()
 
 
 class Archive:

@@ -16,6 +16,16 @@ class CasaAwayError(DependencyAwayError):
 
 
 class RestoreInterruptedError(DependencyAwayError):
-    """The restore was ended because somebody else will do it: the delivery was lost, or the runner stops."""
+    """The runner works on this restore no more: somebody else will do it, or nobody wants it.
+
+    Attributes
+    ----------
+    works_on
+        Whether CASA goes on, for the next runner that gets the order.
+    """
 
     code = "restore_interrupted"
+
+    def __init__(self, detail: str, *, works_on: bool = False) -> None:
+        super().__init__(detail)
+        self.works_on = works_on

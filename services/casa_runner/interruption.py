@@ -34,10 +34,17 @@ class Interruption:
         """Say why the restore is to end; None while it may go on."""
         return next((why for flag, why in self._causes if flag.is_set()), None)
 
-    def check(self) -> None:
-        """Raise `RestoreInterruptedError` if the restore is to end."""
+    @property
+    def is_wanted_later(self) -> bool:
+        """Whether the order comes again, and nobody has begun with it yet."""
+        (cancelled, _), (_, _), (lease_lost, _), _ = self._causes
+        return self.cause() is not None and not cancelled.is_set() and not lease_lost.is_set()
+
+    def check(self, *, works_on: bool = False) -> None:
+        """Raise `RestoreInterruptedError` if the restore is to end here; CASA is left to work on if so told."""
         if cause := self.cause():
-            raise RestoreInterruptedError(f"the restore was ended: {cause}")
+            done = "left to the next runner" if works_on else "ended"
+            raise RestoreInterruptedError(f"the restore was {done}: {cause}", works_on=works_on)
 
     def wait(self, seconds: float) -> None:
         """Wait so long, less if the restore is to end."""

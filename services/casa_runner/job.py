@@ -95,6 +95,7 @@ class CasaFiles:
         self.shell_job = attempt.logs / "shell.json"
         self.progress = attempt.logs / "progress.jsonl"
         self.result = attempt.logs / "result.json"
+        self.last_try = attempt.logs / "last-try"
         self.site_config = attempt.home / "casasiteconfig.py"
 
     @property

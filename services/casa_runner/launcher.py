@@ -1,5 +1,6 @@
 """Where CASA runs: the Protocol that every launcher speaks, and what it says of ends that are not CASA's own."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,6 +52,11 @@ class Needs:
 NO_NEEDS = Needs()
 
 
+def nobody(_attempt: Path) -> bool:
+    """Spare nobody."""
+    return False
+
+
 class RunningCasa(Protocol):
     """A CASA that works."""
 
@@ -72,8 +78,14 @@ class RunningCasa(Protocol):
             If something else ended it that has nothing to do with the data.
         """
 
+    def is_queued(self) -> bool:
+        """Whether it still waited for a place to work, at the last look: its clocks do not run yet."""
+
     def stop(self) -> None:
         """End it and all that it started, at once; nothing happens if it has ended."""
+
+    def leave(self) -> bool:
+        """Let it work on for the next runner; False if this is not possible, and nothing happens then."""
 
 
 class Launcher(Protocol):
@@ -81,9 +93,6 @@ class Launcher(Protocol):
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> RunningCasa:
         """Start a script with its job, in the attempt's working directory.
-
-        A launcher whose jobs outlive the runner takes up the job that the attempt's directory names,
-        if it names one.
 
         Raises
         ------
@@ -93,7 +102,21 @@ class Launcher(Protocol):
             If there is none of the version that is needed, and never will be (``casa_version_unavailable``).
         """
 
-    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
+    def take_up(self, files: CasaFiles) -> RunningCasa | None:
+        """Take up what a dead runner started in an attempt, if that works or has come to its end well.
+
+        Returns
+        -------
+        RunningCasa or None
+            None if there is nothing of the kind; then nothing works there any more.
+
+        Raises
+        ------
+        CasaAwayError
+            If nobody can tell now.
+        """
+
+    def end_orphans(self, attempts: Path, *, spare: Callable[[Path], bool] = nobody) -> frozenset[Path]:
         """End what works for dead runners in a folder of attempts.
 
         Parameters
@@ -101,7 +124,7 @@ class Launcher(Protocol):
         attempts
             The folder; beside each attempt is the lock that its runner holds.
         spare
-            Leave alone what `start` could take up.
+            Asked of each attempt whose work `take_up` would take up: whether to leave it alone.
 
         Returns
         -------

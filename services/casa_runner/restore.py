@@ -1,22 +1,20 @@
 """Restores one execution block: inputs, CASA, proof, tar. Everything but the messages."""
 
-import errno
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 
 import structlog
 
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import BlockFailure, RestoredBlock, Stage
 from contracts.reasons import ReasonCode
-from services.casa_runner.archive import Archive
-from services.casa_runner.errors import ScratchFullError
+from services.casa_runner.archive import Archive, patiently
 from services.casa_runner.expectations import Expectations, PastJob
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.job import CasaFiles, CasaResult, Described
-from services.casa_runner.launcher import Launcher, MemoryLimitError, Needs
+from services.casa_runner.launcher import Launcher, MemoryLimitError, Needs, RunningCasa
 from services.casa_runner.logs import logs_of, severe_in, tail_of
 from services.casa_runner.metrics import RunnerMetrics
 from services.casa_runner.planner import Planner
@@ -29,13 +27,11 @@ from services.casa_runner.verify import check_files, judge
 from services.casa_runner.voice import Voice
 from services.casa_runner.watch import Signs, folder_size, watch
 from services.casa_runner.ways import Way
-from services.casa_runner.workspace import Workspace
-from shared.errors import BlockFailedError, DependencyAwayError
+from services.casa_runner.workspace import Attempt, Workspace, room_needed
+from shared.errors import BlockFailedError
 from shared.objects import ObjectStore
 
 log = structlog.get_logger()
-
-_STORE_DELAYS = (1.0, 5.0, 15.0, 60.0, 120.0, 300.0)
 
 
 class Restorer:
@@ -62,6 +58,14 @@ class Restorer:
     def find(self, order: RestoreOrdered) -> RestoredBlock | None:
         """Return the result of an earlier restore with the same key."""
         return self._archive.find(order)
+
+    def drop(self, order: RestoreOrdered) -> None:
+        """End what still works on an order for a dead runner, and remove its working directory."""
+        while True:
+            with self._workspace.resumed(_label(order), partial(self._take_up, order)) as found:
+                if found is None:
+                    return
+                found[1].stop()
 
     def restore(
         self,
@@ -109,19 +113,54 @@ class Restorer:
 
     def _attempt(self, task: Task, *, memory: int | None, last: bool = False) -> RestoredBlock | BlockFailure:
         """Restore once, in a working directory of its own; at the last try want of memory is a failure."""
-        order = task.order
-        with _room_needed(), self._workspace.attempt(order.eb_uid.file_form) as attempt:
+        order, label = task.order, _label(task.order)
+        with room_needed(), self._workspace.resumed(label, partial(self._take_up, order)) as found:
+            if found is not None:
+                attempt, running = found
+                files = CasaFiles(attempt, order.eb_uid)
+                return self._finish(task, files, running, last=last or files.last_try.exists())
+        with room_needed(), self._workspace.attempt(label) as attempt:
             files = CasaFiles(attempt, order.eb_uid)
             try:
-                result, output = self._calibrate(task, files, memory)
-            except MemoryLimitError as error:
-                if not last:
-                    raise
-                return self._keep(order, files, BlockFailedError(ReasonCode.CASA_OUT_OF_MEMORY, error.detail))
+                if last:
+                    files.last_try.touch()
+                running = self._start(task, files, memory)
             except BlockFailedError as error:
                 return self._keep(order, files, error)
-            task.voice.progressed("store", 95.0)
-            return _patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
+            return self._finish(task, files, running, last=last)
+
+    def _take_up(self, order: RestoreOrdered, attempt: Attempt) -> RunningCasa | None:
+        return self._launcher.take_up(CasaFiles(attempt, order.eb_uid))
+
+    def _start(self, task: Task, files: CasaFiles, memory: int | None) -> RunningCasa:
+        """Lay everything out and start CASA."""
+        task.voice.progressed("inputs", 0.0)
+        way, chosen = task.way, task.chosen
+        way.lay_out(task.inputs, files.attempt, limit=self._settings.unpacked_limit)
+        files.write(
+            selected=chosen.fields,
+            rows_by_field=task.promise.rows_by_field,
+            only_version=way.casa.only_version,
+            transform=chosen.transform,
+            spws=chosen.spws,
+            more=way.job(files.attempt),
+        )
+        return self._launcher.start(way.script, files, Needs(casa_version=way.casa.version, memory=memory))
+
+    def _finish(
+        self, task: Task, files: CasaFiles, running: RunningCasa, *, last: bool
+    ) -> RestoredBlock | BlockFailure:
+        """Wait for CASA, and store what it made or why it made nothing."""
+        try:
+            result, output = self._calibrate(task, files, running)
+        except MemoryLimitError as error:
+            if not last:
+                raise
+            return self._keep(task.order, files, BlockFailedError(ReasonCode.CASA_OUT_OF_MEMORY, error.detail))
+        except BlockFailedError as error:
+            return self._keep(task.order, files, error)
+        task.voice.progressed("store", 95.0)
+        return patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
 
     def _planned(
         self, order: RestoreOrdered, voice: Voice, interruption: Interruption, check: Callable[[], None]
@@ -145,24 +184,13 @@ class Restorer:
             check=check,
         )
 
-    def _calibrate(self, task: Task, files: CasaFiles, memory: int | None) -> tuple[CasaResult, Described]:
-        """Run CASA and prove what it made."""
+    def _calibrate(self, task: Task, files: CasaFiles, running: RunningCasa) -> tuple[CasaResult, Described]:
+        """Wait for CASA and prove what it made."""
         order, promise, chosen, way = task.order, task.promise, task.chosen, task.way
-        task.voice.progressed("inputs", 0.0)
-        way.lay_out(task.inputs, files.attempt, limit=self._settings.unpacked_limit)
-        needs = Needs(casa_version=way.casa.version, memory=memory)
-        files.write(
-            selected=chosen.fields,
-            rows_by_field=promise.rows_by_field,
-            only_version=way.casa.only_version,
-            transform=chosen.transform,
-            spws=chosen.spws,
-            more=way.job(files.attempt),
-        )
         selected = chosen.fields
         size = promise.share(task.inputs.size, selected) if way.method == "single pass" else task.inputs.size
         begun = time.monotonic()
-        status = self._run(task, files, way, needs, size)
+        status = self._watch(task, files, running, size)
         seconds = time.monotonic() - begun
         result = self._result(files, way)
         output = judge(
@@ -182,8 +210,8 @@ class Restorer:
         self._learn(result, PastJob(size=size, seconds=seconds, written=folder_size(files.output)))
         return result, output
 
-    def _run(self, task: Task, files: CasaFiles, way: Way, needs: Needs, size: int) -> int:
-        expected = self._expectations.of(method=way.method, version=needs.casa_version, size=size)
+    def _watch(self, task: Task, files: CasaFiles, running: RunningCasa, size: int) -> int:
+        expected = self._expectations.of(method=task.way.method, version=task.way.casa.version, size=size)
         task.voice.expects(expected.seconds if expected else None)
         signs = Signs(
             progress=files.progress,
@@ -193,7 +221,7 @@ class Restorer:
             expected_output=expected.written if expected else None,
         )
         return watch(
-            self._launcher.start(way.script, files, needs),
+            running,
             signs,
             on_progress=task.voice.progressed,
             interruption=task.interruption,
@@ -244,15 +272,9 @@ class Restorer:
         return _failure(order, error).model_copy(update={"log": log_ref, "working_directory": place})
 
 
-@contextmanager
-def _room_needed() -> Iterator[None]:
-    """Say that the disk is full as what it is, wherever it is noticed."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ScratchFullError(f"the scratch disk became full: {error}; make room there") from error
-        raise
+def _label(order: RestoreOrdered) -> str:
+    """Name attempts so that the next runner finds those of the same restore."""
+    return f"{order.eb_uid.file_form}-{order.restore_key[:16]}"
 
 
 def _numbers(version: str) -> list[str]:
@@ -269,21 +291,3 @@ def _note(order: RestoreOrdered, result: CasaResult) -> str | None:
 
 def _failure(order: RestoreOrdered, error: BlockFailedError) -> BlockFailure:
     return BlockFailure(eb_uid=order.eb_uid, stage=Stage.RESTORE, reason=error.reason, detail=error.detail)
-
-
-def _patiently(
-    store: Callable[[], RestoredBlock],
-    *,
-    interruption: Interruption,
-    delays: Iterable[float] = _STORE_DELAYS,
-) -> RestoredBlock:
-    """Try again to store a result while the store is away: it is worth hours of work."""
-    for delay in delays:
-        try:
-            return store()
-        except DependencyAwayError as error:
-            log.warning("store_away", cause=str(error), next_attempt_in=delay)
-            if interruption.cause():
-                raise
-            interruption.wait(delay)
-    return store()

@@ -1,5 +1,6 @@
 """The casa-runner: an ordered restore in, a restored or a failed execution block out."""
 
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event as Flag
@@ -97,7 +98,9 @@ class CasaRunner:
         order = event.data
         assert isinstance(order, RestoreOrdered)
         outcome = self._outcomes.find(order.request, order.eb_uid) or self._find(order)
-        if outcome is None:
+        if outcome is not None:
+            self._drop(order)
+        else:
             cancelled = Flag()
             with self._cancellations.watching(order.request.request_id, cancelled.set):
                 outcome = self._restore_claimed(event, delivery, order, cancelled)
@@ -106,6 +109,13 @@ class CasaRunner:
             log.info("restore_cancelled", consequence="CASA has ended; nothing more is said")
             return []
         return self._outcomes.record(event, order.request, order.structure.execution_blocks, outcome)
+
+    def _drop(self, order: RestoreOrdered) -> None:
+        """Make sure that nothing works on for a runner that died with an order which nobody has to work on now."""
+        try:
+            self._restorer.drop(order)
+        except CasaAwayError as error:
+            log.warning("orphans_not_ended", cause=str(error), consequence="they end with their time limit")
 
     def hear(self, event: Event) -> None:
         """End a restore at once whose request is cancelled."""
@@ -134,9 +144,11 @@ class CasaRunner:
         ttl = timedelta(seconds=self._settings.lease)
         with self._leases.held(key, owner=runner_name(), ttl=ttl) as lease:
             if cancelled.is_set():
+                self._drop(order)
                 return None
             # Who held the claim until now may have just finished.
             if (found := self._find(order)) is not None:
+                self._drop(order)
                 return found
             interruption = Interruption(
                 cancelled=cancelled, lost=delivery.lost, lease_lost=lease.lost, stopping=self._stopping
@@ -175,15 +187,19 @@ def build(*, objects: ObjectStore, settings: CasaRunnerSettings | None = None) -
     settings = settings or CasaRunnerSettings()
     workspace = Workspace(scratch=settings.scratch, keep_failed=settings.keep_failed)
     launcher = make_launcher(settings.launcher, python=settings.python)
-    _clean_up(workspace, launcher)
+    _clean_up(workspace, launcher, longest=settings.time_limit)
     return CasaRunner(settings=settings, objects=objects, workspace=workspace, launcher=launcher)
 
 
-def _clean_up(workspace: Workspace, launcher: Launcher) -> None:
-    """End the work of dead runners, then remove its directories: never from under a CASA that still works."""
+def _clean_up(workspace: Workspace, launcher: Launcher, *, longest: float) -> None:
+    """End the work of dead runners that cannot be taken up, or was not for too long, then remove its directories.
+
+    Never is one removed from under a CASA that still works.
+    """
+    oldest = time.time() - longest
     try:
-        launcher.end_orphans(workspace.attempts)
+        spared = launcher.end_orphans(workspace.attempts, spare=lambda attempt: attempt.stat().st_mtime > oldest)
     except CasaAwayError as error:
         log.warning("orphans_not_ended", cause=str(error), consequence="their directories stay until the next start")
     else:
-        workspace.remove_abandoned()
+        workspace.remove_abandoned(spared=spared)

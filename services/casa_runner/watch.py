@@ -56,7 +56,8 @@ def watch(
 ) -> int:
     """Wait for CASA to end and return its exit status.
 
-    However this function is left, CASA works no more.
+    However this function is left, CASA works no more, unless it is left to the next runner. While CASA waits for
+    a place to work, no clock runs.
 
     Parameters
     ----------
@@ -78,14 +79,22 @@ def watch(
     """
     begun = alive = looked = time.monotonic()
     last: tuple[int, ...] = ()
-    step, percent = "starting", 0.0
+    step, percent, left = "starting", 0.0, False
     try:
         with signs.progress.open() as stream:
             while (status := running.wait(_POLL_SECONDS)) is None:
                 for step, percent in _new_steps(stream):
                     on_progress(step, percent)
-                interruption.check()
+                if interruption.cause() is not None:
+                    left = interruption.is_wanted_later and running.leave()
+                    interruption.check(works_on=left)
                 now = time.monotonic()
+                if running.is_queued():
+                    begun = alive = now
+                    if step != "queued":
+                        step, percent = "queued", 0.0
+                        on_progress(step, percent)
+                    continue
                 if now - begun > time_limit:
                     raise BlockFailedError(ReasonCode.CASA_HUNG, f"CASA did not end within {time_limit:.0f} seconds")
                 if now - looked < min(_LOOK_SECONDS, hang_limit / 4):
@@ -102,7 +111,8 @@ def watch(
                     on_progress(step, round(percent + (_END - percent) * grown, 1))
             return status
     finally:
-        running.stop()
+        if not left:
+            running.stop()
 
 
 def folder_size(folder: Path) -> int:

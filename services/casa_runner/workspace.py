@@ -1,20 +1,26 @@
 """Working directories: a fresh one per attempt, kept at failure, removed when its runner is dead."""
 
+import errno
 import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import structlog
 
-from services.casa_runner.errors import ScratchFullError
+from services.casa_runner.errors import RestoreInterruptedError, ScratchFullError
 
 log = structlog.get_logger()
+
+
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -87,15 +93,41 @@ class Workspace:
 
     @contextmanager
     def attempt(self, label: str) -> Iterator[Attempt]:
-        """Give a fresh working directory, and remove it unless it was moved to the failed ones."""
-        name = f"{label}-{uuid4().hex[:12]}"
-        with self._locked(name):
-            attempt = Attempt(self._attempts / name)
+        """Give a fresh working directory.
+
+        It is removed in the end, unless it was moved to the failed ones or CASA works on there.
+        """
+        lock = self._attempts / f"{label}-{uuid4().hex[:12]}.lock"
+        while (descriptor := _try_lock(lock, create=True)) is None:
+            pass  # somebody cleaning up has it for a moment, and unlinks it
+        with _holding(lock, descriptor) as attempt:
             attempt.create()
+            yield attempt
+
+    @contextmanager
+    def resumed(self, label: str, take_up: Callable[[Attempt], Work | None]) -> Iterator[tuple[Attempt, Work] | None]:
+        """Give the attempt of a dead runner with what works there; it ends as that of `attempt` does.
+
+        Parameters
+        ----------
+        label
+            The attempt's.
+        take_up
+            Takes up what works in an attempt, if something does; if nothing does, the attempt is removed.
+        """
+        for lock in sorted(self._attempts.glob(f"{escape(label)}-*.lock")):
+            if (descriptor := _try_lock(lock)) is None:
+                continue
             try:
-                yield attempt
-            finally:
-                shutil.rmtree(attempt.root, ignore_errors=True)
+                work = take_up(Attempt(lock.with_suffix("")))
+            except BaseException:
+                os.close(descriptor)
+                raise
+            with _holding(lock, descriptor) as attempt:
+                if work is not None:
+                    yield attempt, work
+                    return
+        yield None
 
     def keep(self, attempt: Attempt) -> str:
         """Move an attempt to the failed ones, the oldest of which make room, and say where: ``host:path``."""
@@ -106,12 +138,11 @@ class Workspace:
             shutil.rmtree(path, ignore_errors=True)
         return f"{socket.gethostname()}:{kept}"
 
-    def remove_abandoned(self) -> int:
+    def remove_abandoned(self, *, spared: frozenset[Path] = frozenset()) -> int:
         """Remove what killed runners of this host left behind; those that live are not touched."""
         removed = 0
         for lock in sorted(self._attempts.glob("*.lock")):
-            descriptor = _try_lock(lock)
-            if descriptor is None:
+            if lock.with_suffix("") in spared or (descriptor := _try_lock(lock)) is None:
                 continue
             shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
             lock.unlink(missing_ok=True)
@@ -142,16 +173,32 @@ class Workspace:
         """Whether attempts can be made."""
         return os.access(self._attempts, os.W_OK | os.X_OK)
 
-    @contextmanager
-    def _locked(self, name: str) -> Iterator[None]:
-        path = self._attempts / f"{name}.lock"
-        while (descriptor := _try_lock(path, create=True)) is None:
-            pass  # somebody cleaning up has it for a moment, and unlinks it
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
+
+@contextmanager
+def room_needed() -> Iterator[None]:
+    """Say that the disk is full as what it is, wherever it is noticed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ScratchFullError(f"the scratch disk became full: {error}; make room there") from error
+        raise
+
+
+@contextmanager
+def _holding(lock: Path, descriptor: int) -> Iterator[Attempt]:
+    """Hold an attempt's lock, and remove both in the end unless CASA works on there."""
+    attempt, works_on = Attempt(lock.with_suffix("")), False
+    try:
+        yield attempt
+    except RestoreInterruptedError as error:
+        works_on = error.works_on
+        raise
+    finally:
+        if not works_on:
+            shutil.rmtree(attempt.root, ignore_errors=True)
+            lock.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _try_lock(path: Path, *, create: bool = False) -> int | None:

@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event as Flag
 
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 
 from contracts.flow import QUEUES
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import NO_NEEDS, Launcher, Needs
+from services.casa_runner.launcher import NO_NEEDS, Launcher, Needs, nobody
 from services.casa_runner.launchers.process import ProcessLauncher
 from services.casa_runner.service import CasaRunner
 from services.casa_runner.settings import CasaRunnerSettings
@@ -46,6 +47,14 @@ class Waiting:
         self._leave()
         return 0
 
+    def is_queued(self) -> bool:
+        """It works at once."""
+        return False
+
+    def leave(self) -> bool:
+        """It ends with its replica."""
+        return False
+
     def stop(self) -> None:
         """Nothing runs."""
 
@@ -73,7 +82,11 @@ class WaitingLauncher:
         """Start one; see `Launcher.start`."""
         return Waiting(files)
 
-    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
+    def take_up(self, files: CasaFiles) -> None:
+        """Nothing outlives a replica."""
+        return
+
+    def end_orphans(self, attempts: Path, *, spare: Callable[[Path], bool] = nobody) -> frozenset[Path]:
         """Nothing is left of a dead runner's."""
         return frozenset()
 

@@ -1,4 +1,7 @@
-"""What every launcher does with a job: real processes, a real container engine, a real Slurm cluster."""
+"""What every launcher does with a job: real processes, a real container engine, a real Slurm cluster.
+
+Kubernetes is a stand-in that speaks the cluster's REST interface and runs pods as processes.
+"""
 
 import fcntl
 import json
@@ -19,6 +22,7 @@ from services.casa_runner.launchers.choice import make_launcher
 from services.casa_runner.launchers.settings import (
     CasaPlace,
     ContainerSettings,
+    KubernetesSettings,
     LauncherSettings,
     ProcessSettings,
     SlurmSettings,
@@ -26,13 +30,21 @@ from services.casa_runner.launchers.settings import (
 from shared.errors import BlockFailedError
 from tests.support.casa_jobs import EAT_MEMORY, HANG, USER, Jobs
 from tests.support.docker_engine import IMAGE, DockerEngine, python_mounts
+from tests.support.kubernetes_cluster import NAMESPACE, KubernetesCluster
 from tests.support.slurm import SlurmCluster
 
 ENOUGH = 20.0
 MEMORY = 150_000_000
 
 
-@pytest.fixture(params=["process", "container", "slurm"])
+@pytest.fixture
+def kubernetes_cluster(tmp_path: Path) -> Iterator[KubernetesCluster]:
+    with KubernetesCluster(tmp_path) as cluster:
+        cluster.images |= {"casa:6.7", "casa-4.7.2-el7"}
+        yield cluster
+
+
+@pytest.fixture(params=["process", "container", "slurm", "kubernetes"])
 def settings(request: pytest.FixtureRequest) -> LauncherSettings:
     """A launcher for this machine's Python, with CASAs of the build el7 and a broken CASA 3."""
     python = (sys.executable,)
@@ -52,6 +64,19 @@ def settings(request: pytest.FixtureRequest) -> LauncherSettings:
             casa=CasaPlace(command=python, image=IMAGE),
             casas={"3.*": CasaPlace(command=python, image="alma-restore-test/missing:3")},
             builds={"el7": CasaPlace(command=(*python, "-B"), image="alma-restore-test/{image}")},
+        )
+    if kind == "kubernetes":
+        api: KubernetesCluster = request.getfixturevalue("kubernetes_cluster")
+        return KubernetesSettings(
+            api=api.address,
+            account=api.account,
+            namespace=NAMESPACE,
+            claim_path=Path("/"),
+            uid=os.getuid() or 1000,
+            poll_interval=0.1,
+            casa=CasaPlace(command=python, image="casa:6.7"),
+            casas={"3.*": CasaPlace(command=python, image="casa-missing:3")},
+            builds={"el7": CasaPlace(command=(*python, "-B"), image="{image}")},
         )
     cluster: SlurmCluster = request.getfixturevalue("slurm_cluster")
     return SlurmSettings(
@@ -193,7 +218,7 @@ def test_a_casa_that_is_missing_where_it_should_be_is_tried_later(
     launcher: Launcher, jobs: Jobs, files: CasaFiles
 ) -> None:
     with pytest.raises(CasaAwayError):
-        launcher.start(jobs.script(""), files, Needs(casa_version="3.4.0"))
+        launcher.start(jobs.script(""), files, Needs(casa_version="3.4.0")).wait(ENOUGH)
 
 
 def test_it_is_ready_and_finds_no_orphans_where_none_are(launcher: Launcher, jobs: Jobs, files: CasaFiles) -> None:
@@ -203,3 +228,20 @@ def test_it_is_ready_and_finds_no_orphans_where_none_are(launcher: Launcher, job
     assert launcher.end_orphans(jobs.attempts) == frozenset()
     assert running.wait(0) is None
     running.stop()
+
+
+def test_what_is_left_to_the_next_runner_is_taken_up_once_and_not_begun_again(
+    launcher: Launcher, jobs: Jobs, files: CasaFiles
+) -> None:
+    assert launcher.take_up(files) is None
+    running = launcher.start(jobs.script("say('a')\nwhile not os.path.exists('go'): time.sleep(0.02)\n"), files)
+    assert next(steps(files, running)) == "a"
+    assert not running.is_queued() or running.wait(1) is None
+    if not running.leave():
+        running.stop()
+        return
+    taken_up = launcher.take_up(files)
+    assert taken_up is not None
+    (files.attempt.working / "go").touch()
+    assert taken_up.wait(ENOUGH) == 0
+    assert len(files.progress.read_text().splitlines()) == 1

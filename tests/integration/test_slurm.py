@@ -1,6 +1,5 @@
 """Slurm: jobs outlive the runner and are taken up, and every end that is not CASA's own is told apart."""
 
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +21,9 @@ from tests.support.slurm import SlurmCluster
 
 ENOUGH = 30.0
 REPOSITORY = Path(__file__).parents[2]
-WAIT_FOR_GO = "say('waiting')\nwhile not os.path.exists('go'): time.sleep(0.02)\nsys.exit(7)\n"
+WAIT_FOR_GO = (
+    "say('waiting')\nwhile not os.path.exists('go'): time.sleep(0.02)\nsys.exit(int(open('go').read() or 7))\n"
+)
 
 
 @pytest.fixture
@@ -104,11 +105,17 @@ def finish(running: RunningCasa, files: CasaFiles) -> None:
     assert running.wait(ENOUGH) == 7
 
 
+def taken_up(launcher: Launcher, files: CasaFiles) -> RunningCasa:
+    running = launcher.take_up(files)
+    assert running is not None
+    return running
+
+
 def test_the_job_of_a_killed_runner_is_taken_up_and_not_started_again(
     launcher: Launcher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
 ) -> None:
-    assert launcher.end_orphans(jobs.attempts, spare=True) == {orphan.attempt.root}
-    running = launcher.start(jobs.script("sys.exit(99)\n"), orphan)
+    assert launcher.end_orphans(jobs.attempts, spare=lambda _: True) == {orphan.attempt.root}
+    running = taken_up(launcher, orphan)
     finish(running, orphan)
     assert len(states(slurm_cluster, f"alma-restore-{orphan.attempt.name}")) <= 1
 
@@ -118,8 +125,8 @@ def test_a_job_whose_number_was_never_written_down_is_found_by_its_name(
 ) -> None:
     record = record_of(orphan)
     record.model_copy(update={"job": None}).write(orphan.attempt.logs)
-    assert launcher.end_orphans(jobs.attempts, spare=True) == {orphan.attempt.root}
-    running = launcher.start(jobs.script("sys.exit(99)\n"), orphan)
+    assert launcher.end_orphans(jobs.attempts, spare=lambda _: True) == {orphan.attempt.root}
+    running = taken_up(launcher, orphan)
     assert record_of(orphan).job == record.job
     finish(running, orphan)
 
@@ -129,7 +136,7 @@ def test_the_job_of_a_killed_runner_is_ended_where_nobody_takes_it_up(
 ) -> None:
     living = launcher.start(jobs.script(HANG), files)
     assert launcher.end_orphans(jobs.attempts) == frozenset()
-    assert launcher.start(jobs.script("sys.exit(99)\n"), orphan).wait(ENOUGH) == -signal.SIGKILL
+    assert launcher.take_up(orphan) is None
     assert living.wait(0) is None
     living.stop()
 
@@ -137,13 +144,13 @@ def test_the_job_of_a_killed_runner_is_ended_where_nobody_takes_it_up(
 def test_a_job_that_ended_while_no_runner_looked_is_told_as_it_ended(
     launcher: Launcher, slurm_cluster: SlurmCluster, jobs: Jobs, orphan: CasaFiles
 ) -> None:
-    (orphan.attempt.working / "go").touch()
+    (orphan.attempt.working / "go").write_text("0")
     until = monotonic() + ENOUGH
     while states(slurm_cluster, f"alma-restore-{orphan.attempt.name}"):  # until only the accounting knows it
         assert monotonic() < until
         sleep(0.2)
-    assert launcher.end_orphans(jobs.attempts, spare=True) == frozenset()  # a failure is not worth keeping
-    assert launcher.start(jobs.script("sys.exit(99)\n"), orphan).wait(ENOUGH) == 7
+    assert launcher.end_orphans(jobs.attempts, spare=lambda _: True) == {orphan.attempt.root}
+    assert taken_up(launcher, orphan).wait(ENOUGH) == 0
 
 
 def test_the_runners_environment_and_options_for_sbatch_do_not_reach_the_job(

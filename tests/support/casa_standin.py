@@ -3,13 +3,14 @@
 import io
 import sys
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid, MousUid
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import NO_NEEDS, Needs
+from services.casa_runner.launcher import NO_NEEDS, Needs, nobody
 from services.casa_runner.launchers.process import CasaProcess, ProcessLauncher
 from services.casa_runner.verify import COLUMNS, SUBTABLES
 from shared.objects import ObjectStore
@@ -73,7 +74,11 @@ class StandInLauncher:
         self.started.append(self._processes.start(self._script, files, limited))
         return self.started[-1]
 
-    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
+    def take_up(self, files: CasaFiles) -> None:
+        """Nothing outlives a runner."""
+        return
+
+    def end_orphans(self, attempts: Path, *, spare: Callable[[Path], bool] = nobody) -> frozenset[Path]:
         """Nothing is left of a dead runner's."""
         return self._processes.end_orphans(attempts, spare=spare)
 

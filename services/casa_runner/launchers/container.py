@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import NO_NEEDS, CasaLostError, MemoryLimitError, Needs
+from services.casa_runner.launcher import NO_NEEDS, CasaLostError, MemoryLimitError, Needs, nobody
 from services.casa_runner.launchers.handing_over import hand_over, is_held, status_of
 from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings
@@ -62,6 +62,14 @@ class CasaContainer:
             else:
                 time.sleep(min(_POLL_SECONDS, max(0.0, until - time.monotonic())))
         return self._status
+
+    def is_queued(self) -> bool:
+        """It works at once."""
+        return False
+
+    def leave(self) -> bool:
+        """The next start of a runner removes it."""
+        return False
 
     def stop(self) -> None:
         """Kill the container and remove it."""
@@ -160,11 +168,16 @@ class ContainerLauncher:
                 raise
         return CasaContainer(container, printed=files.printed, memory=memory)
 
-    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's)
+    def take_up(self, files: CasaFiles) -> None:
+        """Remove the container of a dead runner, which is not taken up; see `Launcher.take_up`."""
+        with _engine_asked("remove an orphaned container"):
+            for container in self._orphans(files.attempt.root.parent, f"{LABEL}.attempt={files.attempt.name}"):
+                container.remove(force=True)
+
+    def end_orphans(self, attempts: Path, *, spare: Callable[[Path], bool] = nobody) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's)
         """Remove the containers of dead runners, none of which can be taken up; see `Launcher.end_orphans`."""
         with _engine_asked("look for orphaned containers"):
-            filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}.attempts={attempts}"}
-            for container in self._engine.containers.list(all=True, filters=filters, ignore_removed=True):
+            for container in self._orphans(attempts):
                 name = container.labels[f"{LABEL}.attempt"]
                 if not is_held(attempts / name):
                     container.remove(force=True)
@@ -177,6 +190,10 @@ class ContainerLauncher:
             return bool(self._engine.ping())
         except (DockerException, RequestException):
             return False
+
+    def _orphans(self, attempts: Path, *labels: str) -> list[Container]:
+        filters: dict[str, str | list[str] | bool] = {"label": [f"{LABEL}.attempts={attempts}", *labels]}
+        return self._engine.containers.list(all=True, filters=filters, ignore_removed=True)
 
     def _give_away(self, folder: Path) -> None:
         """Let CASA's user write to the attempt's directory, if that is somebody else."""

@@ -1,19 +1,16 @@
-"""Writes the Kubernetes Job of one execution block, and reads what became of it."""
+"""Writes the Kubernetes Job of one execution block."""
 
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contracts.reasons import ReasonCode
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import CasaLostError, MemoryLimitError
-from services.casa_runner.launchers.handing_over import status_of
 from services.casa_runner.launchers.settings import CasaPlace, KubernetesSettings
-from shared.errors import BlockFailedError
 
 LABEL = "alma-restore.org/attempt"
-_CONTAINER = "casa"
+APP = "casa-job"
+CONTAINER = "casa"
 _VOLUME = "scratch"
 
 
@@ -32,7 +29,7 @@ def job_manifest(
     no network is the business of a NetworkPolicy for the label ``app.kubernetes.io/name: casa-job``.
     """
     name = job_name(files.attempt.name)
-    labels = {"app.kubernetes.io/name": "casa-job", LABEL: name}
+    labels = {"app.kubernetes.io/name": APP, LABEL: name}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -46,7 +43,6 @@ def job_manifest(
             "backoffLimit": 0,
             "completions": 1,
             "parallelism": 1,
-            "activeDeadlineSeconds": settings.deadline,
             "ttlSecondsAfterFinished": settings.keep_ended,
             "template": {
                 "metadata": {"labels": labels},
@@ -61,9 +57,12 @@ def _pod(place: CasaPlace, script: Path, files: CasaFiles, memory: int, settings
     resources = {"cpu": f"{round(settings.cores * 1000)}m", "memory": str(memory)}
     return {
         "restartPolicy": "Never",
+        # The pod's own deadline: the job's would run while the pod waits for a node.
+        "activeDeadlineSeconds": settings.deadline,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 0,
+        # With none the pod would be gone from the cluster's books before its processes are.
+        "terminationGracePeriodSeconds": 1,
         "nodeSelector": settings.node_selector,
         "securityContext": {
             "runAsNonRoot": True,
@@ -74,11 +73,11 @@ def _pod(place: CasaPlace, script: Path, files: CasaFiles, memory: int, settings
         "volumes": [{"name": _VOLUME, "persistentVolumeClaim": {"claimName": settings.claim}}],
         "containers": [
             {
-                "name": _CONTAINER,
+                "name": CONTAINER,
                 "image": place.image,
                 # env -i: an image's own variables are not the job's.
-                "command": ["env", "-i", *(f"{name}={value}" for name, value in files.environment.items())],
-                "args": [*place.command, str(script), str(files.job)],
+                "command": ["env", "-i", *(_literal(f"{name}={value}") for name, value in files.environment.items())],
+                "args": [_literal(word) for word in (*place.command, str(script), str(files.job))],
                 "workingDir": str(files.attempt.working),
                 "resources": {"requests": resources, "limits": resources},
                 "securityContext": {
@@ -98,53 +97,12 @@ def _pod(place: CasaPlace, script: Path, files: CasaFiles, memory: int, settings
     }
 
 
-def exit_status(job: Mapping[str, Any], pods: Mapping[str, Any], *, memory: int) -> int | None:
-    """Decide what became of a job.
-
-    Parameters
-    ----------
-    job
-        The Job, as ``kubectl get --output=json`` tells it.
-    pods
-        The list of its pods.
-    memory
-        Its limit, bytes.
-
-    Returns
-    -------
-    int or None
-        The exit status, -N if signal N ended it; None if it still waits or works.
-
-    Raises
-    ------
-    MemoryLimitError, BlockFailedError, CasaLostError
-        See `RunningCasa.wait`.
-    """
-    conditions = {
-        condition["type"]: str(condition.get("reason", ""))
-        for condition in job.get("status", {}).get("conditions", ())
-        if condition.get("status") == "True"
-    }
-    if "Complete" in conditions:
-        return 0
-    if "Failed" not in conditions:
-        return None
-    name = job["metadata"]["name"]
-    if conditions["Failed"] == "DeadlineExceeded":
-        raise BlockFailedError(ReasonCode.CASA_FAILED, f"Kubernetes ended the job {name} at its deadline")
-    end = _container_end(pods)
-    if end is None:
-        raise CasaLostError(f"the pod of the job {name} was lost: {conditions['Failed']}")
-    if end.get("reason") == "OOMKilled":
-        raise MemoryLimitError(memory)
-    return status_of(int(end["exitCode"]))
+def _literal(word: str) -> str:
+    """Keep Kubernetes from reading ``$(NAME)`` in a command as a variable."""
+    return word.replace("$", "$$")
 
 
-def _container_end(pods: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Find how CASA's container ended; None if its pod is gone or was evicted before it could."""
-    for pod in pods.get("items", ()):
-        for container in pod.get("status", {}).get("containerStatuses", ()):
-            end = container.get("state", {}).get("terminated")
-            if container["name"] == _CONTAINER and end is not None and pod["status"].get("reason") != "Evicted":
-                return dict(end)
-    return None
+def memory_of(job: Mapping[str, Any]) -> int:
+    """Read the limit of a job's memory, bytes, as `job_manifest` wrote it."""
+    [container] = job["spec"]["template"]["spec"]["containers"]
+    return int(container["resources"]["limits"]["memory"])

@@ -7,12 +7,12 @@ import resource
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import NO_NEEDS, MemoryLimitError, Needs
+from services.casa_runner.launcher import NO_NEEDS, MemoryLimitError, Needs, nobody
 from services.casa_runner.launchers.places import Places
 
 _TAIL_BYTES = 4096
@@ -51,6 +51,14 @@ class CasaProcess:
         if status != 0 and self._memory is not None and _NO_MEMORY.search(_tail(self._printed)):
             raise MemoryLimitError(self._memory)
         return status
+
+    def is_queued(self) -> bool:
+        """It works at once."""
+        return False
+
+    def leave(self) -> bool:
+        """Its parent's death ends it."""
+        return False
 
     def stop(self) -> None:
         """Kill the group: what it wrote is thrown away, so there is nothing to tidy for it."""
@@ -103,7 +111,11 @@ class ProcessLauncher:
                 resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
         return CasaProcess(process, printed=files.printed, memory=memory)
 
-    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's)
+    def take_up(self, files: CasaFiles) -> None:  # noqa: ARG002 (the Protocol's)
+        """Nothing outlives a runner: see `start`."""
+        return
+
+    def end_orphans(self, attempts: Path, *, spare: Callable[[Path], bool] = nobody) -> frozenset[Path]:  # noqa: ARG002 (the Protocol's)
         """Nothing is left of a dead runner's: see `start`."""
         return frozenset()
 

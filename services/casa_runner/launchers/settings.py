@@ -93,7 +93,11 @@ class KubernetesSettings(_Common):
     """CASA as a job of a Kubernetes cluster; scratch is a volume that runner and jobs share."""
 
     kind: Literal["kubernetes"] = "kubernetes"
-    kubectl: Path = Field(default=Path("/usr/bin/kubectl"), description="The program kubectl")
+    api: str = Field(default="https://kubernetes.default.svc", description="Where the cluster's API server answers")
+    account: Path = Field(
+        default=Path("/var/run/secrets/kubernetes.io/serviceaccount"),
+        description="Directory of the service account's token and ca.crt, as pods have it",
+    )
     namespace: str = Field(default="alma-restore", description="Namespace of the jobs")
     claim: str = Field(default="casa-scratch", description="Persistent volume claim (ReadWriteMany) of the scratch")
     claim_path: Path = Field(
@@ -107,7 +111,9 @@ class KubernetesSettings(_Common):
     keep_ended: int = Field(default=3600, ge=0, description="Seconds after which the cluster removes an ended job")
     node_selector: dict[str, str] = Field(default={}, description="Labels of the nodes that CASA runs on")
     poll_interval: float = Field(default=2.0, gt=0, description="Seconds between two looks at a job")
-    answer_timeout: float = Field(default=30.0, gt=0, description="Longest that kubectl may take, seconds")
+    answer_timeout: float = Field(
+        default=30.0, gt=0, description="Longest that the API server may take to answer, seconds"
+    )
 
 
 LauncherSettings = Annotated[

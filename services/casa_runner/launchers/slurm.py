@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import structlog
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
-from services.casa_runner.launcher import NO_NEEDS, CasaLostError, Needs
+from services.casa_runner.launcher import NO_NEEDS, CasaLostError, Needs, nobody
 from services.casa_runner.launchers.handing_over import hand_over, is_held
 from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.settings import CasaPlace, SlurmSettings
@@ -93,6 +94,7 @@ class SlurmJob:
         self._looked_at = -math.inf
         self._missing_since: float | None = None
         self._is_over = False
+        self._is_queued = True
         self._status: int | None = None
 
     def wait(self, timeout: float) -> int | None:
@@ -102,11 +104,20 @@ class SlurmJob:
             if self._is_time_to_look() and (state := self._look()) is not None and state.is_over:
                 self._is_over = True
                 self._status = exit_status(state, memory=self._memory)
-            elif (left := until - time.monotonic()) <= 0:
+                break
+            # Looks that take longer than their interval do not stretch a wait.
+            if (left := until - time.monotonic()) <= 0:
                 return None
-            else:
-                time.sleep(min(left, _SOON))
+            time.sleep(min(left, _SOON))
         return self._status
+
+    def is_queued(self) -> bool:
+        """Whether Slurm had no node for it yet."""
+        return self._is_queued
+
+    def leave(self) -> bool:
+        """Let it work on; it is found by its record."""
+        return True
 
     def stop(self) -> None:
         """Kill the job and wait until it works no more."""
@@ -114,13 +125,7 @@ class SlurmJob:
             return
         self._is_over, self._status = True, _KILLED
         try:
-            self._programs.kill(self._job)
-            until = time.monotonic() + _STOP_SECONDS
-            while (state := self._programs.queued(self._name, self._job)) is not None and not state.is_over:
-                if time.monotonic() > until:
-                    log.warning("slurm_job_ends_slowly", job=self._job, state=state.state)
-                    return
-                time.sleep(_SOON)
+            end_job(self._programs, name=self._name, job=self._job)
         except CasaAwayError as error:
             log.warning("slurm_job_not_ended", job=self._job, cause=str(error), consequence="it ends at its time limit")
 
@@ -138,6 +143,7 @@ class SlurmJob:
         except CasaAwayError as error:
             log.warning("slurm_away", job=self._job, cause=str(error), consequence="the job works on")
             return None
+        self._is_queued = state is not None and state.is_queued
         return state
 
     def _accounted(self) -> JobState | None:
@@ -151,6 +157,17 @@ class SlurmJob:
             self._is_over, self._status = True, _KILLED
             raise CasaLostError(f"Slurm's accounting knows no end of the job {self._job}; is slurmdbd at work?")
         return None
+
+
+def end_job(programs: SlurmPrograms, *, name: str, job: str) -> None:
+    """Kill a job and wait until it works no more, for a while."""
+    programs.kill(job)
+    until = time.monotonic() + _STOP_SECONDS
+    while (state := programs.queued(name, job)) is not None and not state.is_over:
+        if time.monotonic() > until:
+            log.warning("slurm_job_ends_slowly", job=job, state=state.state)
+            return
+        time.sleep(_SOON)
 
 
 class SlurmLauncher:
@@ -172,22 +189,26 @@ class SlurmLauncher:
         )
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> SlurmJob:
-        """Submit a script, or take up the job that the attempt has; see `Launcher.start`."""
-        record = SlurmRecord.read(files.attempt.logs)
-        if record is not None and (found := self._find(record)) is not None:
-            job = found.job
-            log.info("slurm_job_taken_up", job=job)
-        else:
-            place = self._places.find(needs)
-            memory = needs.memory if needs.memory is not None else int(self._settings.memory)
-            record = SlurmRecord(name=f"alma-restore-{files.attempt.name}", memory=memory)
-            record.write(files.attempt.logs)
-            job = self._submit(place, hand_over(script, files), files, record)
-            log.info("slurm_job_submitted", job=job)
+        """Submit a script; see `Launcher.start`."""
+        place = self._places.find(needs)
+        memory = needs.memory if needs.memory is not None else int(self._settings.memory)
+        record = SlurmRecord(name=f"alma-restore-{files.attempt.name}", memory=memory)
+        record.write(files.attempt.logs)
+        job = self._submit(place, hand_over(script, files), files, record)
+        log.info("slurm_job_submitted", job=job)
         record.model_copy(update={"job": job}).write(files.attempt.logs)
         return self._running(job, record, files.result)
 
-    def end_orphans(self, attempts: Path, *, spare: bool = False) -> frozenset[Path]:
+    def take_up(self, files: CasaFiles) -> SlurmJob | None:
+        """Take up the job that an attempt's record names; see `Launcher.take_up`."""
+        record = SlurmRecord.read(files.attempt.logs)
+        if record is None or (state := self._find(record)) is None or not state.is_worth_keeping:
+            return None
+        log.info("slurm_job_taken_up", job=state.job, state=state.state)
+        record.model_copy(update={"job": state.job}).write(files.attempt.logs)
+        return self._running(state.job, record, files.result)
+
+    def end_orphans(self, attempts: Path, *, spare: Callable[[Path], bool] = nobody) -> frozenset[Path]:
         """End or spare the jobs of dead runners; see `Launcher.end_orphans`."""
         spared = set()
         for path in sorted(attempts.glob(f"*/logs/{_RECORD}")):
@@ -196,10 +217,10 @@ class SlurmLauncher:
                 continue
             if (state := self._find(record)) is None:
                 continue
-            if spare and (not state.is_over or state.state == "COMPLETED"):
+            if state.is_worth_keeping and spare(attempt):
                 spared.add(attempt)
             elif not state.is_over:
-                self._programs.kill(state.job)
+                end_job(self._programs, name=record.name, job=state.job)
                 log.warning("orphaned_slurm_job_ended", job=state.job, attempt=attempt.name)
         return frozenset(spared)
 

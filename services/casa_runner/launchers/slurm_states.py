@@ -9,6 +9,9 @@ from shared.errors import BlockFailedError
 # https://slurm.schedmd.com/squeue.html, "Job state codes"
 _TOO_LONG = frozenset({"TIMEOUT", "DEADLINE"})
 _LOST = frozenset({"BOOT_FAIL", "CANCELLED", "NODE_FAIL", "PREEMPTED", "REVOKED"})
+_QUEUED = frozenset(
+    {"CONFIGURING", "PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT", "SUSPENDED"}
+)
 _WORKING = frozenset(
     {
         *("CONFIGURING", "COMPLETING", "PENDING", "RUNNING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESIZING"),
@@ -40,6 +43,16 @@ class JobState:
     def is_over(self) -> bool:
         """Whether it works no more."""
         return self.state not in _WORKING
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it has no node yet, or none again."""
+        return self.state in _QUEUED
+
+    @property
+    def is_worth_keeping(self) -> bool:
+        """Whether it works or has done its work."""
+        return not self.is_over or self.state == "COMPLETED"
 
     @property
     def needs_accounting(self) -> bool:

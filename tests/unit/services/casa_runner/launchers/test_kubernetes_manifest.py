@@ -9,7 +9,8 @@ import pytest
 
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import CasaLostError, MemoryLimitError
-from services.casa_runner.launchers.kubernetes_manifest import exit_status, job_manifest, job_name
+from services.casa_runner.launchers.kubernetes_manifest import job_manifest, job_name, memory_of
+from services.casa_runner.launchers.kubernetes_states import exit_status
 from services.casa_runner.launchers.settings import CasaPlace, KubernetesSettings
 from services.casa_runner.workspace import Attempt
 from shared.errors import BlockFailedError
@@ -66,6 +67,16 @@ def test_the_script_runs_with_its_own_environment_and_no_shell() -> None:
     assert os.defpath in container["command"][-1]
 
 
+def test_nothing_in_a_command_is_read_as_a_variable() -> None:
+    place = CasaPlace(image="casa", command=("/soft/$(HOME)/casa", "5$"))
+    made = job_manifest(place=place, script=SCRIPT, files=FILES, memory=1, settings=KubernetesSettings())
+    assert made["spec"]["template"]["spec"]["containers"][0]["args"][:2] == ["/soft/$$(HOME)/casa", "5$$"]
+
+
+def test_the_limit_of_memory_is_read_from_a_job() -> None:
+    assert memory_of(manifest()) == 2 * 10**9
+
+
 def test_names_fit_labels_and_differ_where_attempts_do() -> None:
     assert job_name(ATTEMPT) == job_name(ATTEMPT)
     assert job_name(ATTEMPT) != job_name(ATTEMPT.lower())
@@ -106,6 +117,10 @@ def test_memory_is_told_apart() -> None:
 def test_the_deadline_fails_the_block() -> None:
     with pytest.raises(BlockFailedError, match="deadline"):
         exit_status(job(("Failed", "DeadlineExceeded")), {"items": []}, memory=1)
+    of_pod = pods(exitCode=137, reason="Error")
+    of_pod["items"][0]["status"]["reason"] = "DeadlineExceeded"
+    with pytest.raises(BlockFailedError, match="deadline"):
+        exit_status(job(("Failed", "BackoffLimitExceeded")), of_pod, memory=1)
 
 
 EVICTED = pods(exitCode=137, reason="Error")

@@ -1,0 +1,94 @@
+"""CASA that waits for a place to work is not taken for one that hangs."""
+
+import time
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+
+from contracts.reasons import ReasonCode
+from services.casa_runner.errors import RestoreInterruptedError
+from services.casa_runner.interruption import Interruption
+from services.casa_runner.watch import Signs, watch
+from shared.errors import BlockFailedError
+
+LIMIT = 0.3
+
+
+class Queued:
+    """A job of a cluster that has its node after some looks, and then is silent."""
+
+    def __init__(self, *, looks: int, lives: bool = True) -> None:
+        self._looks = looks
+        self._lives = lives
+        self.is_stopped = False
+
+    def wait(self, timeout: float) -> int | None:
+        time.sleep(timeout)
+        self._looks -= 1
+        return None if self._lives or self._looks >= 0 else 0
+
+    def is_queued(self) -> bool:
+        return self._looks >= 0
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+    def leave(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def signs(tmp_path: Path) -> Signs:
+    (tmp_path / "progress").touch()
+    return Signs(progress=tmp_path / "progress", logs=(), working=tmp_path, output=tmp_path / "x.ms")
+
+
+def interruption(**flags: Flag) -> Interruption:
+    names = ("cancelled", "lost", "lease_lost", "stopping")
+    return Interruption(**{name: flags.get(name, Flag()) for name in names})
+
+
+def watched(casa: Queued, signs: Signs, said: list[str], ending: Interruption) -> int:
+    return watch(
+        casa,
+        signs,
+        on_progress=lambda step, _: said.append(step),
+        interruption=ending,
+        time_limit=LIMIT,
+        hang_limit=LIMIT,
+    )
+
+
+def test_no_clock_runs_while_it_is_queued_which_is_said_once(signs: Signs) -> None:
+    said: list[str] = []
+    assert watched(Queued(looks=6, lives=False), signs, said, interruption()) == 0
+    assert said == ["queued"]
+
+
+def test_once_it_has_its_place_its_silence_counts(signs: Signs) -> None:
+    casa = Queued(looks=2)
+    with pytest.raises(BlockFailedError) as raised:
+        watched(casa, signs, [], interruption())
+    assert raised.value.reason is ReasonCode.CASA_HUNG
+    assert casa.is_stopped
+
+
+@pytest.mark.parametrize("why", ["lost", "stopping"])
+def test_where_the_order_comes_again_it_is_left_to_the_next_runner(signs: Signs, why: str) -> None:
+    casa, flag = Queued(looks=99), Flag()
+    flag.set()
+    with pytest.raises(RestoreInterruptedError, match="left to the next runner") as raised:
+        watched(casa, signs, [], interruption(**{why: flag}))
+    assert raised.value.works_on
+    assert not casa.is_stopped
+
+
+@pytest.mark.parametrize("why", ["cancelled", "lease_lost"])
+def test_where_nobody_wants_it_it_is_ended(signs: Signs, why: str) -> None:
+    casa, flag = Queued(looks=99), Flag()
+    flag.set()
+    with pytest.raises(RestoreInterruptedError) as raised:
+        watched(casa, signs, [], interruption(**{why: flag}))
+    assert not raised.value.works_on
+    assert casa.is_stopped
