@@ -1,28 +1,24 @@
 """Every rule of the procedure by its id, through the whole service."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import Connection, delete, update
 
-from contracts.envelope import Event
 from contracts.identifiers import MousUid, ProjectCode
 from contracts.messages import Message, ProductsReady, RequestSubmitted
 from contracts.messages.parts import Entitlement, RestoreRequest, Selection
 from contracts.reasons import ReasonCode
 from observatory import metadata_demo as demo
 from observatory.metadata import set_release_date, set_state
-from services.entitlement_checker.service import EntitlementChecker, build
-from services.entitlement_checker.settings import EntitlementCheckerSettings
+from services.entitlement_checker.service import EntitlementChecker
 from shared.archive_db.tables import ACCOUNT, BMMV_OBSPROPOSAL, PROJECT_DELEGEE
 from shared.errors import DependencyAwayError
-from shared.objects import DirectorySettings, open_store
 from tests.support.archive_tables import ArchiveTables
-from tests.support.delivery import RecordingDelivery
 from tests.support.samples import BLOCK
+from tests.unit.services.entitlement_checker.answers import said
 
 REQUEST_ID = UUID("33333333-3333-4333-8333-333333333333")
 Change = Callable[[Connection], object]
@@ -132,28 +128,6 @@ WHILE_AWAY = (
 )
 
 
-@pytest.fixture
-def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
-    yield tables
-    tables.close()
-
-
-@pytest.fixture
-def service(tables: ArchiveTables, tmp_path: Path) -> Iterator[EntitlementChecker]:
-    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
-    service = build(objects=objects, settings=EntitlementCheckerSettings(database=tables.settings()))
-    yield service
-    service.close()
-    objects.close()
-
-
-def answer_to(service: EntitlementChecker, message: Message) -> Message:
-    (answer,) = service.handle(Event.first(message, source="/test"), RecordingDelivery())
-    return answer.data
-
-
 def name(row: Row) -> str:
     return f"{row.rule} {row.case}"
 
@@ -167,7 +141,7 @@ def test_every_rule_on_decisions_has_a_row() -> None:
 def test_a_request_is_answered_as_the_rule_says(row: Row, service: EntitlementChecker, tables: ArchiveTables) -> None:
     if row.change is not None:
         tables.change(row.change)
-    answer = answer_to(service, RequestSubmitted(request=row.request))
+    answer = said(service, RequestSubmitted(request=row.request))
     assert answer.topic == ("request.accepted" if isinstance(row.answer, Entitlement) else "request.refused")
     assert row.answer in (getattr(answer, "entitlement", None), getattr(answer, "reason", None))
 
@@ -178,12 +152,12 @@ def test_a_result_is_released_or_withheld_by_what_holds_at_that_moment(
 ) -> None:
     if row.case == "clawed back":
         tables.change(public)
-    assert answer_to(service, RequestSubmitted(request=row.request)).topic == "request.accepted"
+    assert said(service, RequestSubmitted(request=row.request)).topic == "request.accepted"
     if row.case == "clawed back":
         tables.change(lambda connection: set_release_date(connection, demo.MOUS, demo.PROPRIETARY))
     if row.change is not None:
         tables.change(row.change)
-    answer = answer_to(service, ProductsReady(request=row.request, blocks=(BLOCK,)))
+    answer = said(service, ProductsReady(request=row.request, blocks=(BLOCK,)))
     assert answer.topic == ("release.granted" if isinstance(row.answer, Entitlement) else "release.withheld")
     assert getattr(answer, "reason", row.answer) == row.answer
 
@@ -196,8 +170,8 @@ def test_a_database_that_is_away_is_no_answer_and_back_again_gives_the_right_one
     asking = message.model_validate({"request": row.request, "blocks": (BLOCK,)})
     hidden = tables.path.rename(tables.path.with_suffix(".away"))
     with pytest.raises(DependencyAwayError):
-        answer_to(service, asking)
+        said(service, asking)
     hidden.rename(tables.path)
-    answer = answer_to(service, asking)
+    answer = said(service, asking)
     assert answer.topic.endswith(("accepted", "granted")) == isinstance(row.answer, Entitlement)
     assert getattr(answer, "reason", row.answer) == row.answer

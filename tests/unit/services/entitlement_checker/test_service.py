@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -8,7 +7,6 @@ import pytest
 from contracts.envelope import Event
 from contracts.identifiers import MousUid, ProjectCode
 from contracts.messages import (
-    Message,
     ProductsReady,
     ReleaseGranted,
     ReleaseWithheld,
@@ -38,7 +36,7 @@ from observatory.metadata_demo import (
 )
 from observatory.metadata_entities import DemoAccount
 from services.entitlement_checker.active import ActiveRequests
-from services.entitlement_checker.service import EntitlementChecker, build
+from services.entitlement_checker.service import EntitlementChecker
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.cancellation import cancel
 from shared.ends import RequestEnd, mark_end
@@ -48,6 +46,7 @@ from shared.objects import DirectorySettings, open_store
 from tests.support.archive_tables import ArchiveTables
 from tests.support.delivery import RecordingDelivery
 from tests.support.samples import BLOCK
+from tests.unit.services.entitlement_checker.answers import said
 
 
 def request_of(
@@ -65,28 +64,6 @@ def request_of(
         ticket="16140",
         selection=Selection(calibrator_fields=fields),
     )
-
-
-@pytest.fixture
-def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
-    yield tables
-    tables.close()
-
-
-@pytest.fixture
-def service(tables: ArchiveTables, tmp_path: Path) -> Iterator[EntitlementChecker]:
-    objects = open_store(DirectorySettings(root=tmp_path / "objects"))
-    service = build(objects=objects, settings=EntitlementCheckerSettings(database=tables.settings()))
-    yield service
-    service.close()
-    objects.close()
-
-
-def said(service: EntitlementChecker, message: Message) -> Message:
-    (answer,) = service.handle(Event.first(message, source="/test"), RecordingDelivery())
-    return answer.data
 
 
 @pytest.mark.parametrize(

@@ -12,14 +12,6 @@ from tests.support.archive_tables import ArchiveTables
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
-    yield tables
-    tables.close()
-
-
-@pytest.fixture
 def service(tables: ArchiveTables, tmp_path: Path) -> Iterator[MetadataResolver]:
     objects = open_store(DirectorySettings(root=tmp_path / "objects"))
     service = build(objects=objects, settings=MetadataResolverSettings(database=tables.settings()))

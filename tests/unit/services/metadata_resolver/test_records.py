@@ -1,5 +1,4 @@
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import ClauseElement, Table, delete, insert, update
@@ -16,14 +15,6 @@ from shared.archive_db.tables import (
     SCHED_BLOCK_STATUS,
 )
 from tests.support.archive_tables import ArchiveTables
-
-
-@pytest.fixture
-def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
-    yield tables
-    tables.close()
 
 
 @pytest.fixture

@@ -28,24 +28,19 @@ def oracle_at(port: int, **more: object) -> ArchiveDatabase:
     return ArchiveDatabase(settings=ArchiveDbSettings.model_validate({"url": url, "password": "x", **more}))
 
 
-def test_the_tables_are_read(tmp_path: Path) -> None:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
+def test_the_tables_are_read(tables: ArchiveTables) -> None:
     database = tables.open()
     assert database.is_ready()
     with database.reading() as connection:
         assert len(connection.execute(select(ACCOUNT.c.ACCOUNT_ID)).all()) == 3
     database.close()
-    tables.close()
 
 
-def test_the_tables_cannot_be_written(tmp_path: Path) -> None:
-    tables = ArchiveTables(tmp_path)
+def test_the_tables_cannot_be_written(tables: ArchiveTables) -> None:
     database = tables.open()
     with pytest.raises(DependencyAwayError, match="readonly"), database.reading() as connection:
         connection.execute(ACCOUNT.insert().values(ACCOUNT_ID="intruder"))
     database.close()
-    tables.close()
 
 
 def test_the_schema_owner_stands_before_every_table() -> None:

@@ -30,14 +30,6 @@ from tests.support.samples import REQUEST
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
-    yield tables
-    tables.close()
-
-
-@pytest.fixture
 def records(tables: ArchiveTables) -> Iterator[ArchiveRecords]:
     records = ArchiveRecords(database=tables.open())
     yield records
