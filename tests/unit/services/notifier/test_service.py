@@ -2,18 +2,14 @@
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import (
-    DeliveryAnnounced,
-    MailSent,
     Message,
     ProductsReady,
     ReleaseGranted,
@@ -25,18 +21,13 @@ from contracts.messages import (
 )
 from contracts.messages.parts import BlockFailure, MailKind
 from contracts.reasons import ReasonCode
-from services.notifier.addresses import Addresses
-from services.notifier.area import DirectoryArea
-from services.notifier.mail import Mail
 from services.notifier.provenance import UndeliverableFileError
 from services.notifier.service import Notifier, build
-from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
 from shared import keys
 from shared.cancellation import cancel
-from shared.ends import find_end
 from shared.objects import ObjectStore
-from tests.support.delivery import RecordingDelivery
 from tests.support.samples import TICKET
+from tests.unit.services.notifier.handling import announcement, granted, handle, mails, mails_said, text_of
 from tests.unit.services.notifier.samples import EBS, EVENT_ID, NOW, REQUEST, event_of, failure, now, restored, settings
 from tests.unit.services.notifier.transport_contract import parsed
 
@@ -44,33 +35,6 @@ from tests.unit.services.notifier.transport_contract import parsed
 @pytest.fixture
 def notifier(tmp_path: Path, objects: ObjectStore) -> Notifier:
     return build(objects=objects, settings=settings(tmp_path), clock=now)
-
-
-def granted(objects: ObjectStore, *, reused: int = 0) -> Event:
-    return event_of(ReleaseGranted(request=REQUEST, blocks=restored(objects, reused=reused)))
-
-
-def handle(notifier: Notifier, event: Event) -> list[Event]:
-    return notifier.handle(event, RecordingDelivery())
-
-
-def announcement(events: list[Event]) -> DeliveryAnnounced:
-    (found,) = (event.data for event in events if isinstance(event.data, DeliveryAnnounced))
-    return found
-
-
-def mails_said(events: list[Event]) -> list[MailSent]:
-    return [event.data for event in events if isinstance(event.data, MailSent)]
-
-
-def text_of(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
-    assert part is not None
-    return str(part.get_content())
-
-
-def mails(folder: Path) -> list[Path]:
-    return list((folder / "mails").glob("*.eml"))
 
 
 def test_it_listens_to_the_ends_of_requests(notifier: Notifier) -> None:
@@ -175,20 +139,6 @@ def test_a_request_that_is_not_served_gets_one_mail_and_nothing_is_shown(
     assert not (tmp_path / "deliveries").exists()
 
 
-def test_a_requests_end_is_marked_after_its_mail_is_out(objects: ObjectStore, tmp_path: Path) -> None:
-    transport = PickyTransport(set())
-    notifier = with_transport(transport, objects, tmp_path)
-    transport.away = True
-    with pytest.raises(MailServerAwayError):
-        handle(notifier, granted(objects))
-    assert find_end(objects, REQUEST.request_id) is None
-    transport.away = False
-    handle(notifier, granted(objects))
-    end = find_end(objects, REQUEST.request_id)
-    assert end is not None
-    assert (end.kind, end.mail_id) == (MailKind.DELIVERED, EVENT_ID)
-
-
 def test_a_failure_is_told_with_the_whole_log(notifier: Notifier, objects: ObjectStore, tmp_path: Path) -> None:
     log = b"first line\n\xff not utf-8\n" + b"the last line\n"
     handle(notifier, event_of(RequestFailed(request=REQUEST, failures=(failure(objects, log=log),))))
@@ -233,116 +183,3 @@ def test_a_file_name_that_is_unfit_for_a_link_is_never_shown(
         handle(notifier, event_of(ReleaseGranted(request=REQUEST, blocks=tuple(blocks))))
     assert mails(tmp_path) == []
     assert not (tmp_path / "deliveries").exists()
-
-
-class PickyTransport:
-    """A mail server that refuses some addresses for good, and all mails while it is away."""
-
-    def __init__(self, refused: set[str]) -> None:
-        self.refused = refused
-        self.away = False
-        self.taken: list[Mail] = []
-
-    def send(self, mail: Mail) -> Handover:
-        if self.away:
-            raise MailServerAwayError("away")
-        refused = {one: "550 unknown" for one in mail.recipients if one in self.refused}
-        if len(refused) == len(mail.recipients):
-            raise MailRefusedError("nobody")
-        self.taken.append(mail)
-        return Handover(refused=refused)
-
-    def is_ready(self) -> bool:
-        return not self.away
-
-
-def with_transport(transport: PickyTransport, objects: ObjectStore, folder: Path) -> Notifier:
-    site = settings(folder)
-    return Notifier(
-        settings=site,
-        objects=objects,
-        area=DirectoryArea(root=folder / "deliveries", objects=objects),
-        transport=transport,
-        addresses=Addresses(
-            objects=objects, public_url=site.public_url, retention=timedelta(days=28), clock=lambda: datetime.now(UTC)
-        ),
-        clock=lambda: datetime.now(UTC),
-    )
-
-
-def test_support_is_told_once_who_was_refused(objects: ObjectStore, tmp_path: Path) -> None:
-    transport = PickyTransport({"vera@example.org"})
-    notifier = with_transport(transport, objects, tmp_path)
-    event = granted(objects)
-    for _ in range(2):
-        announcement(handle(notifier, event))
-    success, notice = transport.taken
-    assert success.mail_id == EVENT_ID
-    assert notice.recipients == ("support@example.org",)
-    assert "vera@example.org\n        550 unknown" in text_of(notice.message)
-
-
-def test_a_delivery_stands_even_if_support_cannot_be_told_who_was_refused(objects: ObjectStore, tmp_path: Path) -> None:
-    transport = PickyTransport({"vera@example.org", "support@example.org"})
-    announcement(handle(with_transport(transport, objects, tmp_path), granted(objects)))
-    assert [mail.mail_id for mail in transport.taken] == [EVENT_ID]
-
-
-def test_a_mail_that_every_server_refuses_is_told_to_support_and_the_request_has_ended(
-    objects: ObjectStore, tmp_path: Path
-) -> None:
-    transport = PickyTransport({"contact@example.org", "colleague@example.org"})
-    event = event_of(RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED))
-    for _ in range(2):
-        lost, notice = mails_said(handle(with_transport(transport, objects, tmp_path), event))
-    assert (lost.kind, lost.recipients, lost.refused) == (MailKind.REFUSED, 0, 2)
-    assert (notice.kind, notice.recipients) == (MailKind.UNDELIVERED, 1)
-    (mail,) = transport.taken
-    assert mail.recipients == ("support@example.org",)
-    assert "contact@example.org" in text_of(mail.message)
-    assert find_end(objects, REQUEST.request_id) is not None
-
-
-def test_if_nobody_at_all_can_be_written_to_the_event_is_a_dead_letter_that_can_be_tried_again(
-    objects: ObjectStore, tmp_path: Path
-) -> None:
-    transport = PickyTransport({"contact@example.org", "colleague@example.org", "support@example.org"})
-    event = event_of(RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED))
-    notifier = with_transport(transport, objects, tmp_path)
-    with pytest.raises(MailRefusedError, match="not even support") as raised:
-        handle(notifier, event)
-    assert not raised.value.transient
-    assert find_end(objects, REQUEST.request_id) is None
-    transport.refused.clear()
-    (said,) = mails_said(handle(notifier, event))
-    assert (said.recipients, said.refused) == (2, 0)
-
-
-@pytest.mark.parametrize("address", ["a,b@example.org", "vera@example.org>;x@y.org", "vera@ex(ample.org"])
-def test_who_has_no_address_is_told_to_support_and_the_others_get_their_mail(
-    address: str, objects: ObjectStore, tmp_path: Path
-) -> None:
-    transport = PickyTransport(set())
-    request = REQUEST.model_copy(update={"user_email": address})
-    event = event_of(ReleaseGranted(request=request, blocks=restored(objects)))
-    announcement(handle(with_transport(transport, objects, tmp_path), event))
-    success, notice = transport.taken
-    assert success.message["To"] == "support@example.org"
-    assert address not in success.recipients
-    assert address in text_of(notice.message)
-
-
-def test_while_the_mail_server_is_away_nothing_is_announced_and_afterwards_the_address_is_the_same(
-    objects: ObjectStore, tmp_path: Path
-) -> None:
-    transport = PickyTransport(set())
-    notifier = with_transport(transport, objects, tmp_path)
-    event = granted(objects)
-    transport.away = True
-    with pytest.raises(MailServerAwayError):
-        handle(notifier, event)
-    assert not notifier.is_ready()
-    (shown,) = (tmp_path / "deliveries").iterdir()
-    transport.away = False
-    assert announcement(handle(notifier, event)).address.endswith(f"/{shown.name}")
-    assert len(transport.taken) == 1
