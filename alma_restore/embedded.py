@@ -1,6 +1,8 @@
 """All services in one process, with the bus in memory."""
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +13,7 @@ from contracts.messages import RequestSubmitted
 from contracts.messages.parts import RestoreRequest
 from shared.bus import RetryPolicy
 from shared.bus.memory import MemoryBus
+from shared.housekeeping import Housekeeping
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore
 from shared.runtime import Runtime
@@ -32,6 +35,10 @@ class Embedded:
         When failed handlers are tried again.
     drain_timeout
         Seconds that handlers get to finish at the end.
+    sweep_interval
+        Seconds between two looks for what killed writers left in the store; the first is at the start.
+    sweep_age
+        How long ago a write must have begun to be taken for dead.
     """
 
     def __init__(
@@ -41,15 +48,20 @@ class Embedded:
         objects: ObjectStore,
         retry: RetryPolicy | None = None,
         drain_timeout: float = 10.0,
+        sweep_interval: float = 3600.0,
+        sweep_age: timedelta = timedelta(days=7),
     ) -> None:
         retry = retry or RetryPolicy()
         self._services = services
         self._objects = objects
         self._drain_timeout = drain_timeout
         self._bus = MemoryBus(retry=retry)
+        self._housekeeping = Housekeeping(objects=objects, interval=sweep_interval, age=sweep_age, first=0.0)
+        self._open = ExitStack()
         self._runtime = Runtime(bus=self._bus, metrics=ServiceMetrics(CollectorRegistry()), objects=objects)
 
     def __enter__(self) -> Self:
+        self._open.enter_context(self._housekeeping)
         for service in self._services:
             self._runtime.add(service)
         for service in self._services:
@@ -60,6 +72,7 @@ class Embedded:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._open.close()
         self._runtime.rest()
         self._bus.drain(self._drain_timeout if kind is None else 0.0)
         self._bus.close()

@@ -23,16 +23,19 @@ class Housekeeping:
     objects
         The store.
     interval
-        Seconds between two sweeps; the first comes after a random part of it, so that
-        replicas that were started together do not sweep together.
+        Seconds between two sweeps.
     age
         How long ago a write must have begun, or a lease ended, to be taken for dead.
+    first
+        Seconds until the first sweep; a random part of the interval if None, so that
+        replicas that were started together do not sweep together.
     """
 
-    def __init__(self, *, objects: ObjectStore, interval: float, age: timedelta) -> None:
+    def __init__(self, *, objects: ObjectStore, interval: float, age: timedelta, first: float | None = None) -> None:
         self._objects = objects
         self._interval = interval
         self._age = age
+        self._first = random.uniform(0, interval) if first is None else first  # noqa: S311  (no secret: spreads replicas)
         self._leases = Leases(objects=objects)
         self._done = Event()
         self._thread = Thread(target=self._keep, name="housekeeping", daemon=True)
@@ -58,7 +61,7 @@ class Housekeeping:
             log.info("store_swept", left_by_killed_writers=things, leases=leases)
 
     def _keep(self) -> None:
-        pause = random.uniform(0, self._interval)  # noqa: S311  (no secret: spreads replicas)
+        pause = self._first
         while not self._done.wait(pause):
             self.sweep()
             pause = self._interval
