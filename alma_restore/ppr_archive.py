@@ -6,7 +6,7 @@ from uuid import uuid4
 from sqlalchemy import select
 
 from contracts.identifiers import EntityUid, MousUid, ProjectCode
-from contracts.messages.parts import MousStructure, RestoreRequest
+from contracts.messages.parts import CalibrationKind, MousStructure, RestoreRequest
 from contracts.reasons import ReasonCode
 from services.metadata_resolver.facts import MousRecords
 from services.metadata_resolver.ous_status import read_sessions
@@ -88,8 +88,13 @@ def _status_documents(database: ArchiveDatabase, levels: tuple[EntityUid, ...]) 
 def _structure(
     request: RestoreRequest, records: MousRecords, kind: Kind, settings: MetadataResolverSettings
 ) -> MousStructure:
-    resolution = resolve(request, records, catalogue=open_catalogue(settings.catalogue))
+    by_hand = settings.restore_manual or kind is Kind.IMPORT
+    resolution = resolve(request, records, catalogue=open_catalogue(settings.catalogue), restore_manual=by_hand)
     match resolution:
+        case MousStructure(calibration=CalibrationKind.MANUAL) if kind.needs_calibration:
+            raise UnusableMousError(
+                f"{request.mous_uid} was calibrated by hand, which no pipeline can restore: take --kind {Kind.IMPORT}"
+            )
         case MousStructure():
             return resolution
         case NotRestorable(reason=ReasonCode.NOT_RESTORABLE_YET) if not kind.needs_calibration:

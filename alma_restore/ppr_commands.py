@@ -28,6 +28,8 @@ from shared.pipeline_files.ppr.rules import cast
 from shared.pipeline_files.ppr.tasks import casa_numbers
 
 STORE = ".alma-restore"
+# What the casa-runner does; a block that people calibrated is imported by its script.
+_RUN_HERE = (Kind.RESTORE, Kind.SD_RESTORE, Kind.IMPORT)
 Uid = TypeVar("Uid", bound=EntityUid)
 
 
@@ -52,8 +54,8 @@ def make_request(
     """
     configure_logs(form="text", level="WARNING")
     wish = _wish(kind, blocks, old_layout, options)
-    if run and wish.kind is not Kind.RESTORE:
-        raise BadArgumentsError(f"--run restores by CASA tasks alone; a request of kind {kind} needs the pipeline")
+    if run and wish.kind not in _RUN_HERE:
+        raise BadArgumentsError(f"--run restores and no more; a request of kind {kind} needs the pipeline's own hands")
     if casa is not None:
         casa_numbers(casa)
     found = find_mous(_uid(MousUid, mous), wish.kind, MetadataResolverSettings())

@@ -8,6 +8,7 @@ from typing import Self
 from contracts.identifiers import ExecBlockUid, SessionName
 from observatory import metadata, metadata_demo
 from observatory.blocks import BlockProgress, BlockSpec, MadeBlock, ensure_blocks
+from observatory.by_hand import write_hand_made
 from observatory.metadata_entities import DemoMous
 from observatory.ngas.faults import Fault
 from observatory.ngas.locations import location_report
@@ -31,6 +32,8 @@ class MiniatureAlma:
         How many blocks are made at a time.
     mouss
         The MOUSs to make data for; all of the demo's stand in the database.
+    by_hand
+        Those of them that people calibrated: scripts are delivered, and no tables.
     on_progress
         Told of every step of making a block.
     ngas
@@ -44,12 +47,14 @@ class MiniatureAlma:
         cache: Path,
         workers: int = 2,
         mouss: Sequence[DemoMous] = RESTORABLE,
+        by_hand: Sequence[DemoMous] = (),
         on_progress: Callable[[BlockProgress], None] = lambda _: None,
         ngas: NgasServer | None = None,
     ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._mouss = mouss
+        self._by_hand = by_hand
         specs = [spec for mous in mouss for spec in _specs(mous)]
         made = ensure_blocks(specs, cache=cache, workers=workers, on_progress=on_progress)
         self.blocks: dict[ExecBlockUid, MadeBlock] = {block.spec.eb_uid: block for block in made}
@@ -83,13 +88,16 @@ class MiniatureAlma:
         sessions = {name: tuple(spec.eb_uid for spec in specs) for name, specs in _sessions(mous)}
         blocks = [self.blocks[eb_uid] for ebs in sessions.values() for eb_uid in ebs]
         into = self._root / "products" / mous.uid.file_form
-        written = write_products(mous.uid, sessions, blocks, into=into, facts=_facts(mous))
-        for path in written.files:
+        if mous in self._by_hand:
+            files = write_hand_made(mous.uid, blocks, into=into).files
+        else:
+            files = write_products(mous.uid, sessions, blocks, into=into, facts=_facts(mous)).files
+        for path in files:
             self.ngas.archive(path, path.name)
         for number, block in enumerate(blocks):
             # Old archives recorded checksums as signed numbers, newer ones did not: here are both.
             location_report(block.asdm, block.spec.eb_uid, self.ngas, write_to=self.locations, signed=number % 2 == 0)
-        return [(path.name, path.stat().st_size) for path in written.files]
+        return [(path.name, path.stat().st_size) for path in files]
 
     def _damage(self, mous: DemoMous, fault_of: Callable[[int], Fault]) -> None:
         """Let the archive serve the largest binary file of a MOUS's first block with a fault."""
