@@ -1,86 +1,20 @@
 """Mails through a real SMTP conversation, with the answers that servers give on bad days."""
 
 import socket
-import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from threading import Thread
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from services.notifier.mail import Draft, Mail, write_mail
-from services.notifier.settings import SmtpSettings
 from services.notifier.smtp import SmtpTransport
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
-from tests.support.certificates import Certificate, certificate_for
+from tests.support.mail_server import Mailbox, serving, transport
 from tests.support.s3 import free_ports
 from tests.unit.services.notifier.samples import EVENT_ID, NOW
 from tests.unit.services.notifier.transport_contract import RECIPIENTS, MailTransportContract, a_mail, parsed
 
 USER, CONTACT, SUPPORT = RECIPIENTS
-OK = "250 OK"
-
-
-@dataclass
-class Mailbox:
-    """What a mail server took, and what it answers instead if the test says so."""
-
-    recipients: dict[str, str] = field(default_factory=dict)
-    sender: str = OK
-    data: str = OK
-    taken: list[Envelope] = field(default_factory=list)
-
-    async def handle_MAIL(  # noqa: N802  aiosmtpd calls it so
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
-    ) -> str:
-        envelope.mail_from = address
-        envelope.mail_options.extend(options)
-        return self.sender
-
-    async def handle_RCPT(  # noqa: N802  aiosmtpd calls it so
-        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
-    ) -> str:
-        answer = self.recipients.get(address, OK)
-        if answer == OK:
-            envelope.rcpt_tos.append(address)
-        return answer
-
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
-        if self.data == OK:
-            self.taken.append(envelope)
-        return self.data
-
-
-@contextmanager
-def serving(mailbox: Mailbox, **options: Any) -> Iterator[int]:
-    """Run a mail server on loopback and give its port."""
-    (port,) = free_ports(1)
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
-    controller.start()
-    try:
-        yield port
-    finally:
-        controller.stop()
-
-
-def transport(port: int, **options: object) -> SmtpTransport:
-    settings = {"host": "127.0.0.1", "port": port, "security": "none", "timeout_seconds": 5} | options
-    return SmtpTransport(settings=SmtpSettings.model_validate(settings))
-
-
-@pytest.fixture
-def mailbox() -> Mailbox:
-    return Mailbox()
-
-
-@pytest.fixture
-def port(mailbox: Mailbox) -> Iterator[int]:
-    with serving(mailbox) as found:
-        yield found
 
 
 class TestSmtpTransport(MailTransportContract):
@@ -234,68 +168,6 @@ def test_a_broken_connection_means_later_unless_the_mail_was_taken(answers: list
             server.join()
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return certificate_for("127.0.0.1", tmp_path_factory.mktemp("certificate"))
-
-
-def context_of(certificate: Certificate) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.certificate, certificate.key)
-    return context
-
-
-def check_password(
-    _server: SMTP, _session: Session, _envelope: Envelope, _kind: str, data: LoginPassword
-) -> AuthResult:
-    return AuthResult(success=(data.login, data.password) == (b"notifier", b"correct"), handled=False)
-
-
-@pytest.fixture
-def guarded(mailbox: Mailbox, certificate: Certificate) -> Iterator[int]:
-    """A server that insists on STARTTLS and a login."""
-    with serving(
-        mailbox,
-        tls_context=context_of(certificate),
-        require_starttls=True,
-        auth_required=True,
-        authenticator=check_password,
-    ) as found:
-        yield found
-
-
-def test_a_mail_goes_out_over_starttls_with_a_login(mailbox: Mailbox, guarded: int, certificate: Certificate) -> None:
-    sender = transport(
-        guarded, security="starttls", ca_file=certificate.certificate, user="notifier", password="correct"
-    )
-    assert sender.is_ready()
-    sender.send(a_mail())
-    assert len(mailbox.taken) == 1
-
-
-def test_a_mail_goes_out_over_tls_from_the_first_byte(mailbox: Mailbox, certificate: Certificate) -> None:
-    with serving(mailbox, ssl_context=context_of(certificate)) as port:
-        transport(port, security="tls", ca_file=certificate.certificate).send(a_mail())
-    assert len(mailbox.taken) == 1
-
-
-@pytest.mark.parametrize(
-    ("trusted", "password", "words"),
-    [(False, "correct", "CERTIFICATE_VERIFY_FAILED"), (True, "mistyped", "SMTPAuthenticationError")],
-    ids=["an unknown certificate", "a wrong password"],
-)
-def test_mails_wait_for_a_person_to_put_the_settings_right(
-    trusted: bool, password: str, words: str, mailbox: Mailbox, guarded: int, certificate: Certificate
-) -> None:
-    trust = certificate.certificate if trusted else None
-    sender = transport(guarded, security="starttls", ca_file=trust, user="notifier", password=password)
-    with pytest.raises(MailServerAwayError, match=words) as raised:
-        sender.send(a_mail())
-    assert password not in str(raised.value)
-    assert not sender.is_ready()
-    assert mailbox.taken == []
-
-
 def international() -> Mail:
     draft = Draft(to=["zoë@example.org"], subject="x", body="x\n", reply_to="a@example.org", headers={})
     return write_mail(draft, mail_id=EVENT_ID, sender="alma@example.org", domain="example.org", date=NOW)
@@ -313,10 +185,4 @@ def test_an_address_beyond_ascii_is_refused_where_the_server_knows_none(mailbox:
         pytest.raises(MailRefusedError, match="SMTPUTF8"),
     ):
         transport(port).send(international())
-    assert mailbox.taken == []
-
-
-def test_a_server_without_starttls_never_sees_a_mail_that_was_to_be_protected(mailbox: Mailbox, port: int) -> None:
-    with pytest.raises(MailServerAwayError, match="STARTTLS"):
-        transport(port, security="starttls").send(a_mail())
     assert mailbox.taken == []
