@@ -1,0 +1,174 @@
+"""What is in k8s/ is what Kubernetes, KEDA and Prometheus understand, and what a careful site would run."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
+import pytest
+import yaml
+from cloudcoil.models.keda import v1alpha1 as keda
+from cloudcoil.models.prometheus_operator import v1 as prometheus_operator
+from pydantic import BaseModel, ValidationError
+
+from alma_restore.registry import BUILDERS
+
+K8S = Path(__file__).parents[2] / "k8s"
+KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
+VERSIONS = ("1.29", "1.31", "1.33", "1.35", "1.37")
+CUSTOM: dict[str, type[BaseModel]] = {
+    "ScaledJob": keda.ScaledJob,
+    "TriggerAuthentication": keda.TriggerAuthentication,
+    "PodMonitor": prometheus_operator.PodMonitor,
+}
+JOBS = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: alma-restore
+resources: [../base]
+components: [../components/kubernetes-jobs]
+"""
+
+Document = dict[str, Any]
+
+
+def built(folder: Path) -> list[Document]:
+    done = subprocess.run([KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+@pytest.fixture(scope="module", params=["base", "overlays/small", "overlays/production", "jobs"])
+def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
+    if request.param != "jobs":
+        return built(K8S / request.param)
+    root = tmp_path_factory.mktemp("k8s")
+    for name in ("base", "components"):
+        subprocess.run(["cp", "-r", K8S / name, root / name], check=True)
+    (root / "site").mkdir()
+    (root / "site" / "kustomization.yaml").write_text(JOBS)
+    return built(root / "site")
+
+
+def pods(documents: list[Document]) -> Iterator[tuple[str, Document]]:
+    """Find every pod that is described: its owner's name and its specification."""
+    for document in documents:
+        spec = document.get("spec", {})
+        owner = spec.get("jobTargetRef", spec)
+        if "containers" in owner.get("template", {}).get("spec", {}):
+            yield document["metadata"]["name"], owner["template"]["spec"]
+
+
+def differences(said: object, understood: object, where: str = "") -> Iterator[str]:
+    """Find what a model did not take over: a name that it does not know, a value that it read otherwise."""
+    if isinstance(said, dict) and isinstance(understood, dict):
+        for name, value in said.items():
+            if name in understood:
+                yield from differences(value, understood[name], f"{where}.{name}")
+            else:
+                yield f"{where}.{name}"
+    elif isinstance(said, list) and isinstance(understood, list) and len(said) == len(understood):
+        for number, (one, other) in enumerate(zip(said, understood, strict=True)):
+            yield from differences(one, other, f"{where}[{number}]")
+    elif str(said) != str(understood):
+        yield f"{where}: {said} was read as {understood}"
+
+
+def faults_of(document: Document) -> list[str]:
+    model = CUSTOM[document["kind"]]
+    try:
+        understood = model.model_validate(document)
+    except ValidationError as error:
+        return [str(error)]
+    return list(differences(document, understood.model_dump(by_alias=True, exclude_unset=True, mode="json")))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_object_fits_the_schema_of_kubernetes(documents: list[Document], version: str) -> None:
+    for document in documents:
+        if document["kind"] not in CUSTOM:
+            kubernetes_validate.validate(document, version, strict=True)
+
+
+def test_custom_objects_are_read_as_they_are_written(documents: list[Document]) -> None:
+    for document in documents:
+        if document["kind"] in CUSTOM:
+            assert faults_of(document) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("pollingInterval", "pollingIntervall"), ("maxReplicaCount", "maxReplicas"), ("triggers", "trigger")],
+)
+def test_a_slip_of_the_pen_in_a_custom_object_is_found(old: str, new: str) -> None:
+    text = (K8S / "components/keda/casa-runner.yaml").read_text()
+    assert f"{old}:" in text
+    job = next(d for d in yaml.safe_load_all(text.replace(f"{old}:", f"{new}:")) if d["kind"] == "ScaledJob")
+    assert faults_of(job)
+
+
+def test_all_services_run(documents: list[Document]) -> None:
+    assert set(BUILDERS) <= {name for name, _ in pods(documents)}
+
+
+def test_no_pod_has_rights_that_it_does_not_need(documents: list[Document]) -> None:
+    for name, pod in pods(documents):
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        if pod["serviceAccountName"] != "casa-runner":
+            assert pod["automountServiceAccountToken"] is False, name
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert {"memory"} <= container["resources"]["limits"].keys(), name
+            assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), name
+
+
+def test_what_keeps_running_is_probed(documents: list[Document]) -> None:
+    for document in documents:
+        if document["kind"] == "Deployment":
+            (container,) = document["spec"]["template"]["spec"]["containers"]
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
+
+
+def test_whatever_a_pod_mounts_is_there_and_every_named_configuration_too(documents: list[Document]) -> None:
+    maps = {d["metadata"]["name"] for d in documents if d["kind"] == "ConfigMap"}
+    claims = {d["metadata"]["name"] for d in documents if d["kind"] == "PersistentVolumeClaim"}
+    for name, pod in pods(documents):
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in pod["containers"]:
+            assert {mount["name"] for mount in container["volumeMounts"]} == volumes, name
+            for source in container["envFrom"]:
+                assert "secretRef" in source or source["configMapRef"]["name"] in maps, name
+        assert {
+            v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v
+        } <= claims
+
+
+def test_no_secret_is_in_what_is_applied(documents: list[Document]) -> None:
+    assert not [d for d in documents if d["kind"] == "Secret"]
+
+
+def test_a_runner_gets_the_time_to_finish_its_restore(documents: list[Document]) -> None:
+    runner = next(pod for name, pod in pods(documents) if name == "casa-runner")
+    variables = {v["name"]: v["value"] for v in runner["containers"][0]["env"]}
+    assert float(variables["ALMA_RESTORE_DRAIN_TIMEOUT"]) < runner["terminationGracePeriodSeconds"]
+    assert float(variables["ALMA_RESTORE_DRAIN_TIMEOUT"]) >= 172_000
+
+
+def test_what_is_in_the_examples_are_secrets_that_pods_ask_for(documents: list[Document]) -> None:
+    examples = {d["metadata"]["name"] for d in yaml.safe_load_all((K8S / "examples/secrets.yaml").read_text())}
+    asked = {
+        source["secretRef"]["name"]
+        for _, pod in pods(documents)
+        for container in pod["containers"]
+        for source in container["envFrom"]
+        if "secretRef" in source
+    }
+    assert asked <= examples
