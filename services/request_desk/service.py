@@ -1,4 +1,4 @@
-"""Takes requests in: from trigger files, and from tickets with several MOUSs."""
+"""Takes requests in, keeps the ledger, and serves people and programs."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,12 +17,14 @@ from services.request_desk.intake.watch import TriggerWatch
 from services.request_desk.ledger.settings import LedgerSettings
 from services.request_desk.settings import RequestDeskSettings
 from shared.bus import Bus, Delivery, Subscription
+from shared.errors import MisconfiguredError
 from shared.objects import ObjectStore
 from shared.service import source_of
 from shared.tickets import TooManyMousError, requests_of
 
 if TYPE_CHECKING:
     from services.request_desk.ledger.keeping import Keeping
+    from services.request_desk.web.opening import WebDesk
 
 log = structlog.get_logger()
 
@@ -42,6 +44,8 @@ class RequestDesk:
         Watches them.
     keeping
         Keeps the ledger, if one is kept.
+    web
+        Serves people and programs, if it is to listen.
     registry
         Where metrics are declared.
     """
@@ -55,12 +59,14 @@ class RequestDesk:
         directory: TriggerDirectory | None = None,
         watch: TriggerWatch | None = None,
         keeping: "Keeping | None" = None,
+        web: "WebDesk | None" = None,
         registry: CollectorRegistry | None = None,
     ) -> None:
         self._concurrency = settings.concurrency
         self._directory = directory
         self._watch = watch
         self._keeping = keeping
+        self._web = web
         self.registry = registry or CollectorRegistry()
 
     def subscriptions(self) -> Sequence[Subscription]:
@@ -82,14 +88,18 @@ class RequestDesk:
                 raise TypeError(f"the {self.name} does not handle {other.type_name()}")
 
     def oversee(self, bus: Bus) -> None:
-        """Begin to take every event into the ledger."""
+        """Begin to take every event into the ledger, and let operators look after the bus."""
         if self._keeping is not None:
             self._keeping.oversee(bus)
+        if self._web is not None:
+            self._web.oversee(bus)
 
     def begin(self, publish: Publish) -> None:
-        """Begin to watch the trigger files, and for stuck requests."""
+        """Begin to watch the trigger files, and for stuck requests, and to serve."""
         if self._keeping is not None:
             self._keeping.begin()
+        if self._web is not None:
+            self._web.begin(publish)
         if self._watch is not None:
             self._watch.begin(publish)
 
@@ -98,20 +108,24 @@ class RequestDesk:
         return 0 if self._keeping is None else self._keeping.take_up_again(publish)
 
     def rest(self) -> None:
-        """Take no more trigger files."""
+        """Take no more trigger files and no more calls."""
+        if self._web is not None:
+            self._web.rest()
         if self._keeping is not None:
             self._keeping.rest()
         if self._watch is not None:
             self._watch.rest()
 
     def is_ready(self) -> bool:
-        """Whether the trigger files can be read and removed, and the ledger answers."""
-        parts = [part for part in (self._directory, self._keeping) if part is not None]
+        """Whether the trigger files can be read and removed, the ledger answers, and calls are answered."""
+        parts = [part for part in (self._directory, self._keeping, self._web) if part is not None]
         return all(part.is_ready() for part in parts)
 
     def close(self) -> None:
         """End the watching, if it has not ended, and close the ledger."""
         self.rest()
+        if self._web is not None:
+            self._web.close()
         if self._keeping is not None:
             self._keeping.close()
 
@@ -149,8 +163,9 @@ def build(
     settings = settings or RequestDeskSettings()
     registry = CollectorRegistry()
     keeping = _keeping(ledger or LedgerSettings(), registry)
+    web = _web(settings, objects, keeping)
     if settings.triggers is None:
-        return RequestDesk(settings=settings, keeping=keeping, registry=registry)
+        return RequestDesk(settings=settings, keeping=keeping, web=web, registry=registry)
     directory = TriggerDirectory(settings.triggers)
     triggers = Triggers(
         directory=directory,
@@ -166,7 +181,7 @@ def build(
         period=settings.scan_seconds,
         settle=settings.settle_seconds,
     )
-    return RequestDesk(settings=settings, directory=directory, watch=watch, keeping=keeping, registry=registry)
+    return RequestDesk(settings=settings, directory=directory, watch=watch, keeping=keeping, web=web, registry=registry)
 
 
 def _keeping(settings: LedgerSettings, registry: CollectorRegistry) -> "Keeping | None":
@@ -176,3 +191,23 @@ def _keeping(settings: LedgerSettings, registry: CollectorRegistry) -> "Keeping 
     from services.request_desk.ledger.keeping import Keeping, open_ledger
 
     return Keeping(ledger=open_ledger(settings), registry=registry, interval=settings.look_seconds)
+
+
+def _web(settings: RequestDeskSettings, objects: ObjectStore, keeping: "Keeping | None") -> "WebDesk | None":
+    """Open the web server, if it is to listen; its libraries are needed only then.
+
+    Raises
+    ------
+    MisconfiguredError
+        If there is no ledger that it could show.
+    """
+    if settings.web.port is None:
+        return None
+    if keeping is None:
+        raise MisconfiguredError(
+            "the web server shows what the ledger knows: set ALMA_RESTORE_REQUEST_DESK_LEDGER_URL, "
+            "or leave ALMA_RESTORE_REQUEST_DESK_WEB_PORT unset"
+        )
+    from services.request_desk.web.opening import open_web
+
+    return open_web(settings, objects=objects, ledger=keeping.ledger)

@@ -6,9 +6,12 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.request_desk.deliveries.settings import DeliveriesSettings
+from services.request_desk.web.settings import WebSettings
+
 
 class RequestDeskSettings(BaseSettings):
-    """Where requests come in."""
+    """Where requests come in, and where people meet them."""
 
     model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_REQUEST_DESK_", frozen=True)
 
@@ -25,4 +28,19 @@ class RequestDeskSettings(BaseSettings):
     patience_seconds: float = Field(
         default=60.0, ge=0, description="A file that lacks its end is rejected when it has not changed for so long"
     )
+    web: WebSettings = Field(
+        default_factory=WebSettings, description="The web server; its own variables say where it listens"
+    )
+    deliveries: DeliveriesSettings = Field(
+        default_factory=DeliveriesSettings, description="The deliveries that it serves; they have own variables, too"
+    )
+    archive: bool = Field(
+        default=False,
+        description="Whether the archive's database is read here (ALMA_RESTORE_ARCHIVE_DB_URL): to foretell what a "
+        "request would meet, and to ask again when a download begins",
+    )
+    delivery_column: Literal["DELIVERY_NAME", "DELIVERY_ID"] = Field(
+        default="DELIVERY_NAME", description="As ALMA_RESTORE_ENTITLEMENT_CHECKER_DELIVERY_COLUMN"
+    )
+    delegee_query: str | None = Field(default=None, description="As ALMA_RESTORE_ENTITLEMENT_CHECKER_DELEGEE_QUERY")
     concurrency: int = Field(default=2, ge=1, le=32, description="Events that one process handles at a time")

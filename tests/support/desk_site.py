@@ -166,7 +166,7 @@ class DeskSite:
 
 def with_deliveries(site: DeskSite) -> Deliveries:
     """Let a desk serve the deliveries in its store, streamed, without asking the archive."""
-    settings = DeliveriesSettings(way="stream", release="unchecked", expire=False)
+    settings = DeliveriesSettings(way="stream", expire=False)
     address = f"{site.base_url}/deliveries"
     return open_deliveries(
         objects=site.objects, ledger=site.ledger, records=None, settings=settings, address=address
