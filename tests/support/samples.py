@@ -35,6 +35,7 @@ from contracts.messages import (
 )
 from contracts.messages.parts import (
     BlockFailure,
+    CalibrationKind,
     CasaBasis,
     CasaChoice,
     DeliveredFile,
@@ -194,9 +195,18 @@ SAMPLES: tuple[Message, ...] = (
             basis=CasaBasis.MANIFEST,
             parallel=False,
         ),
+        calibration=CalibrationKind.PIPELINE,
         restore_key="0123456789abcdef" * 2,
     ),
-    RestoreStarted(request_id=REQUEST_ID, mous_uid=MOUS, eb_uid=EB, runner="node1:4242", attempt=1),
+    RestoreStarted(
+        request_id=REQUEST_ID,
+        mous_uid=MOUS,
+        eb_uid=EB,
+        runner="node1:4242",
+        attempt=1,
+        way="reference",
+        why="applymode: line 3: calonly",
+    ),
     RestoreProgressed(request_id=REQUEST_ID, mous_uid=MOUS, eb_uid=EB, step="applycal", percent=55.5),
     RestoreCompleted(request=REQUEST, block=BLOCK),
     RestoreFailed(request=REQUEST, failure=FAILURE),
