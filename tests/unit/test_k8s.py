@@ -18,7 +18,7 @@ from alma_restore.registry import BUILDERS
 
 K8S = Path(__file__).parents[2] / "k8s"
 KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
-VERSIONS = ("1.29", "1.31", "1.33", "1.35", "1.37")
+VERSIONS = ("1.34", "1.35", "1.36", "1.37")
 CUSTOM: dict[str, type[BaseModel]] = {
     "ScaledJob": keda.ScaledJob,
     "TriggerAuthentication": keda.TriggerAuthentication,
