@@ -4,9 +4,9 @@ Decisions go through the whole handler in one process, with its records in an ob
 in memory, since in a deployment that is another machine's work, and with them on this disk,
 where the four syncs of a record are most of what is measured. The yardstick is the statements
 alone, run by hand on the same file. Answers are timed from the publishing of
-``request.submitted`` until ``request.accepted`` or ``request.refused`` is heard, at an even 10 requests a second, with the service in a
-process of its own and an S3 server; the yardstick is the time until the request itself
-is heard. The updater's full passes and quick refreshes are made in turn.
+``request.submitted`` until ``request.accepted`` or ``request.refused`` is heard, at an even
+10 requests a second, with the service in a process of its own and an S3 server; the yardstick
+is the time until the request itself is heard. The updater's full passes and quick refreshes are made in turn.
 """
 
 import argparse
