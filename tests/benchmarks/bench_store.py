@@ -5,15 +5,17 @@ one with the best median counts. Everything runs in turn against one server: Sea
 its own, or the one that ``S3_URL``, ``S3_ACCESS_KEY`` and ``S3_SECRET_KEY`` name.
 
 The minio client checks nothing that it downloads; a second figure compares with the
-client and a SHA-256 by hand. Where server and client share few cores, or others use them,
-the digest's CPU time is what the first figure lacks; so the load is printed.
+client and a SHA-256 by hand. The digest costs processor time. On machines of their own
+server and client do not compete for it, so the server of our own gets one half of the
+cores and the clients the other. What comes out when all share all cores is printed too,
+with the processor seconds per gigabyte of either side: on two cores these alone decide it.
 """
 
 import argparse
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from statistics import median
@@ -34,6 +36,7 @@ CHUNKS = (MIB // 4, MIB, 4 * MIB)
 HASHED = "by hand 1024 KiB and SHA-256"
 ASK = 0.9
 BUCKET = "benchmark"
+ALL_CORES = os.sched_getaffinity(0)
 
 
 class Source:
@@ -58,8 +61,10 @@ class Source:
 class Bench:
     """Both clients on one bucket."""
 
-    def __init__(self, settings: S3Settings, size: int) -> None:
+    def __init__(self, settings: S3Settings, size: int, server: S3Server | None) -> None:
         self.size = size
+        self._server = server
+        self._cpu: dict[str, list[tuple[float, float]]] = {}
         self.store = S3Store(settings)
         self.client = S3Client(settings, connect_timeout=5, read_timeout=120, retries=0)
 
@@ -71,13 +76,31 @@ class Bench:
         self.store.close()
         self.client.close()
 
-    def speed(self, work: Callable[[], int]) -> float:
+    def speed(self, name: str, work: Callable[[], int]) -> float:
         """Give megabytes a second."""
-        begin = time.perf_counter()
+        client, server, begin = time.process_time(), self._server_seconds(), time.perf_counter()
         done = work()
         seconds = time.perf_counter() - begin
         assert done == self.size
+        used = (time.process_time() - client, self._server_seconds() - server)
+        self._cpu.setdefault(name, []).append(used)
         return self.size / 1e6 / seconds
+
+    def cost(self, name: str) -> str:
+        """Say what a way took of the processors, in the middle."""
+        client, server = (median(side) * 1e9 / self.size for side in zip(*self._cpu.pop(name), strict=True))
+        return f"{client:.2f} + {server:.2f} s/GB" if self._server else f"{client:.2f} s/GB"
+
+    def _server_seconds(self) -> float:
+        return self._server.cpu_seconds() if self._server else 0.0
+
+    def share_cores(self, *, apart: bool) -> None:
+        """Give server and clients cores of their own, if there are two and the server is ours."""
+        cores = sorted(ALL_CORES)
+        half = len(cores) // 2 if apart else 0
+        if self._server:
+            self._server.keep_to(cores[:half] or cores)
+            os.sched_setaffinity(0, cores[half:])
 
     def upload(self) -> int:
         return self.store.put("ours", Source(self.size).chunks()).size
@@ -105,24 +128,31 @@ class Bench:
 
 def uploads(bench: Bench, rounds: int) -> list[Figure]:
     """Measure uploads."""
-    runs = {"store": partial(bench.speed, bench.upload)}
+    ways: dict[str, Callable[[], int]] = {"store": bench.upload}
     for part in PARTS:
-        runs[f"by hand {part // MIB} MiB"] = partial(bench.speed, partial(bench.upload_by_hand, part))
-    values = in_turn(runs, rounds)
-    return [against_best("upload", values, list(runs)[1:])]
+        ways[f"by hand {part // MIB} MiB"] = partial(bench.upload_by_hand, part)
+    values = measured(bench, ways, rounds)
+    return [against_best("upload", values, list(ways)[1:])]
 
 
 def downloads(bench: Bench, rounds: int) -> list[Figure]:
     """Measure downloads of one object."""
     ref = bench.store.put("download", Source(bench.size).chunks())
-    runs = {
-        "store": partial(bench.speed, partial(bench.download, ref)),
-        HASHED: partial(bench.speed, lambda: bench.download_by_hand(ref.key, MIB, hashlib.sha256().update)),
+    ways: dict[str, Callable[[], int]] = {
+        "store": partial(bench.download, ref),
+        HASHED: lambda: bench.download_by_hand(ref.key, MIB, hashlib.sha256().update),
     }
     for chunk in CHUNKS:
-        runs[f"by hand {chunk // 1024} KiB"] = partial(bench.speed, partial(bench.download_by_hand, ref.key, chunk))
-    values = in_turn(runs, rounds)
-    return [against_best("download", values, list(runs)[2:]), against_best("download", values, [HASHED])]
+        ways[f"by hand {chunk // 1024} KiB"] = partial(bench.download_by_hand, ref.key, chunk)
+    values = measured(bench, ways, rounds)
+    return [against_best("download", values, list(ways)[2:]), against_best("download", values, [HASHED])]
+
+
+def measured(bench: Bench, ways: Mapping[str, Callable[[], int]], rounds: int) -> dict[str, list[float]]:
+    """Measure ways in turn, and say what they take of the processors: client + server."""
+    values = in_turn({name: partial(bench.speed, name, way) for name, way in ways.items()}, rounds)
+    print("; ".join(f"{name} {bench.cost(name)}" for name in ways))
+    return values
 
 
 def against_best(what: str, values: dict[str, list[float]], hands: list[str]) -> Figure:
@@ -133,12 +163,12 @@ def against_best(what: str, values: dict[str, list[float]], hands: list[str]) ->
     return Figure(f"{what} of the minio client's ({best})", ratio(values["store"], values[best]), ASK)
 
 
-def settings_of(stack: ExitStack) -> S3Settings:
-    """Name the server: one of our own, unless the environment names another."""
-    if not (url := os.environ.get("S3_URL")):
-        return stack.enter_context(S3Server()).settings(bucket=BUCKET)
+def settings_of(server: S3Server | None) -> S3Settings:
+    """Name the bucket: on the server of our own, or where the environment says."""
+    if server is not None:
+        return server.settings(bucket=BUCKET)
     return S3Settings(
-        endpoint=url,
+        endpoint=os.environ["S3_URL"],
         access_key=os.environ["S3_ACCESS_KEY"],
         secret_key=SecretStr(os.environ["S3_SECRET_KEY"]),
         bucket=BUCKET,
@@ -149,13 +179,19 @@ def settings_of(stack: ExitStack) -> S3Settings:
 def main() -> None:
     """Measure, print, and exit with 1 if an ask is not met."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mib", type=int, default=512, help="size of the object")
+    parser.add_argument("--mib", type=int, default=256, help="size of the object")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     with ExitStack() as stack:
-        bench = stack.enter_context(closing(Bench(settings_of(stack), options.mib * MIB)))
+        server = None if "S3_URL" in os.environ else stack.enter_context(S3Server())
+        bench = stack.enter_context(closing(Bench(settings_of(server), options.mib * MIB, server)))
         bench.store.put_bytes("warm", b"x")
+        bench.share_cores(apart=True)
         figures = [*downloads(bench, options.rounds), *uploads(bench, options.rounds)]
+        if server is not None:
+            bench.share_cores(apart=False)
+            shared = downloads(bench, options.rounds)
+            print("all on the same cores: " + "; ".join(f"{each.what} {each.value:.3g}" for each in shared))
     print(f"load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores, this benchmark's own among it")
     close(figures)
 

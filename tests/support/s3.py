@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -98,6 +99,17 @@ class S3Server:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
 
+    def keep_to(self, cores: Collection[int]) -> None:
+        """Let the running server work on these cores only."""
+        for thread in self._tasks():
+            os.sched_setaffinity(int(thread.name), cores)
+
+    def cpu_seconds(self) -> float:
+        """Give the processor time that the running server has used, of all its threads."""
+        process = self._tasks()[0].parents[1]
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def log(self) -> str:
         """Give what the server has printed."""
         return (self._directory / "log").read_text(errors="replace") if self._directory else ""
@@ -147,6 +159,10 @@ class S3Server:
         except urllib3.exceptions.HTTPError:
             return False
         return gate.status == 200 and volumes.status == 200 and volumes.json()["Topology"]["Max"] > 0
+
+    def _tasks(self) -> list[Path]:
+        assert self._process is not None
+        return sorted(Path(f"/proc/{self._process.pid}/task").iterdir())
 
     def _end(self, with_signal: signal.Signals) -> None:
         if self._process is not None:

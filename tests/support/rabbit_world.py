@@ -1,0 +1,93 @@
+"""Buses on a real RabbitMQ under a prefix of their own, and a plain connection to look behind them."""
+
+from collections.abc import Sequence
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import pika
+from pydantic import SecretStr
+
+from contracts.envelope import Event
+from shared.bus import Delivery, RetryPolicy, Subscription, UnroutableError
+from shared.bus.rabbitmq import RabbitBus
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Names
+from tests.contract.bus_harness import QUICK, Collector, progressed
+from tests.support.rabbitmq import RabbitServer
+
+STARTED, PROGRESSED = "restore.started", "restore.progressed"
+PATIENCE = 30.0
+
+
+class World:
+    """Buses under one prefix, and a plain connection to look behind them."""
+
+    def __init__(self, server: RabbitServer) -> None:
+        self.server = server
+        self.settings = RabbitSettings(
+            url=SecretStr(server.url), prefix=f"test-{uuid4().hex[:8]}", settle_time=0.0, reconnect_delay_max=0.5
+        )
+        self.names = Names(self.settings.prefix)
+        self._buses: list[RabbitBus] = []
+
+    def bus(self, *, retry: RetryPolicy = QUICK, **changes: Any) -> RabbitBus:
+        bus = RabbitBus(settings=self.settings.model_copy(update=changes), retry=retry)
+        self._buses.append(bus)
+        return bus
+
+    def collect(self, queue: str, topic: str) -> Collector[Event]:
+        events = Collector[Event]()
+
+        def handler(event: Event, delivery: Delivery) -> Sequence[Event]:
+            events(event)
+            return ()
+
+        self.bus().subscribe(Subscription(queue=queue, topics=(topic,), handler=handler, concurrency=50))
+        return events
+
+    def plain(self) -> pika.BlockingConnection:
+        return pika.BlockingConnection(self.settings.parameters("test"))
+
+    def close(self) -> None:
+        for bus in self._buses:
+            bus.close()
+
+
+class Interrupted:
+    """A handler that says something, then waits until its first delivery is lost."""
+
+    def __init__(self) -> None:
+        self.deliveries = Collector[tuple[Event, Delivery]]()
+        self.ended = Collector[bool]()
+
+    def __call__(self, event: Event, delivery: Delivery) -> Sequence[Event]:
+        self.deliveries((event, delivery))
+        delivery.publish([progressed(event, 10.0)])
+        if len(self.deliveries.items) == 1:
+            self.ended(delivery.lost.wait(PATIENCE))
+        return [progressed(event, 100.0)]
+
+
+def assert_repeated_with_the_same_ids(event: Event, interrupted: Interrupted, answers: Collector[Event]) -> None:
+    """The first delivery was lost, the second came to its end, and nothing said has a second id."""
+    (_, first), (again, second) = interrupted.deliveries.wait_for(2, PATIENCE)
+    assert interrupted.ended.wait_for(1) == [True]
+    assert first.lost.is_set()
+    assert again == event
+    assert second.attempt == 2
+    said = [answer.id for answer in answers.wait_for(3, PATIENCE)]
+    early, late = progressed(event, 10.0).id, progressed(event, 100.0).id
+    assert said == [early, early, late]
+
+
+def publish_until_routed(bus: RabbitBus, event: Event) -> None:
+    """Publish again and again, as the cause of an unroutable event is tried again."""
+    until = monotonic() + PATIENCE
+    while True:
+        try:
+            bus.publish([event])
+        except UnroutableError:
+            assert monotonic() < until
+        else:
+            return
