@@ -12,6 +12,7 @@ from rich.live import Live
 
 from alma_restore.archive_command import register as register_archive
 from alma_restore.dead_letters_command import register as register_dead_letters
+from alma_restore.expire_command import register as register_expire
 from alma_restore.fetch_command import register as register_fetch
 from alma_restore.ppr_cli import ppr_app
 from alma_restore.progress import RequestProgress, RequestState
@@ -46,6 +47,7 @@ register_trigger(app)
 register_stagecalms(app)
 register_topology(app)
 register_dead_letters(app)
+register_expire(app)
 
 
 @app.command()

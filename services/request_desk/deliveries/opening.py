@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import structlog
+
 from contracts.identifiers import EntityUid
 from services.request_desk.deliveries.desk import StoreDeliveries
 from services.request_desk.deliveries.expirer import Expirer
@@ -18,8 +20,9 @@ from services.request_desk.deliveries.watch import DeliveryWatch
 from services.request_desk.ledger.base import Ledger
 from services.request_desk.ledger.records import Page, RequestFilter
 from shared.entitlement.records import EntitlementRecords
-from shared.errors import MisconfiguredError
 from shared.objects import ObjectStore
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +37,14 @@ class DeliveryDesk:
         Begins and rests with the service (`begin`, `rest`).
     expirer
         Does single rounds, and foretells them.
+    voice
+        Says what follows from rounds; `watch` lets it begin.
     """
 
     deliveries: StoreDeliveries
     watch: DeliveryWatch
     expirer: Expirer
+    voice: Voice
 
 
 def _now() -> datetime:
@@ -63,7 +69,7 @@ def open_deliveries(
     ledger
         Tells what is under way, and counts downloads.
     records
-        The archive's tables; None if this desk cannot read them.
+        The archive's tables, which are asked at each start of a download; None if this desk cannot read them.
     settings
         From the environment if None.
     address
@@ -71,11 +77,6 @@ def open_deliveries(
         were told another address: that of a web server of its own.
     clock
         Tells the time, UTC.
-
-    Raises
-    ------
-    MisconfiguredError
-        If downloads are to be checked and the archive's tables cannot be read.
     """
     settings = settings or DeliveriesSettings()
     register = Register(objects=objects, area=settings.area)
@@ -104,7 +105,7 @@ def open_deliveries(
         nudge=watch.nudge,
         address=address,
     )
-    return DeliveryDesk(deliveries=deliveries, watch=watch, expirer=expirer)
+    return DeliveryDesk(deliveries=deliveries, watch=watch, expirer=expirer, voice=voice)
 
 
 def terms_of(settings: DeliveriesSettings) -> Terms:
@@ -151,13 +152,13 @@ def work_of(ledger: Ledger) -> Work:
 def _release(
     settings: DeliveriesSettings, records: EntitlementRecords | None, clock: Callable[[], datetime]
 ) -> Release:
-    if settings.release == "unchecked":
-        return Unchecked()
     if records is None:
-        raise MisconfiguredError(
-            "downloads are to be checked against the archive, which cannot be read here: "
-            "set ALMA_RESTORE_ARCHIVE_DB_URL, or ALMA_RESTORE_REQUEST_DESK_DELIVERIES_RELEASE=unchecked"
+        log.warning(
+            "downloads_are_not_checked_against_the_archive",
+            consequence="a delivery is handed out until it expires, even if a release date is moved or QA3 begins",
+            to_do="set ALMA_RESTORE_REQUEST_DESK_ARCHIVE=true and ALMA_RESTORE_ARCHIVE_DB_URL",
         )
+        return Unchecked()
     return ArchiveRelease(
         records=records,
         clock=clock,

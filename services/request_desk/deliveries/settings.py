@@ -17,11 +17,9 @@ class DeliveriesSettings(BaseSettings):
         description="link: files come from the object store by signed links, if it gives any; stream: always from here",
     )
     link_seconds: int = Field(default=3600, ge=1, le=604_800, description="How long a signed link is good")
-    release: Literal["checked", "unchecked"] = Field(
-        default="checked",
-        description="Whether the archive is asked at each start of a download if the data may still be handed out",
+    release_seconds: float = Field(
+        default=60.0, ge=0, description="How long the archive's word is good that data may still be handed out, seconds"
     )
-    release_seconds: float = Field(default=60.0, ge=0, description="How long an answer of the archive is good, seconds")
     release_patience_seconds: float = Field(
         default=3600.0, ge=0, description="How long an earlier yes is good while the archive does not answer, seconds"
     )
