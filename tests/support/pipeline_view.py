@@ -1,14 +1,20 @@
 """What the pipeline would see in a PPR: its rules once more, by another XML library and without our model.
 
-Written from the behaviour that was observed of the real ``executeppr``: leaves
-with one text node only, casts, contiguous SESSION keys, blocks without a session
-in ``session_1``, commands up to the first without a ParameterSet.
+Written from the behaviour of the public ``executeppr`` and of its reader, which makes Python attributes of
+elements: only leaves with one text node have a value, what cannot be read is the end of a list, a value that cannot
+be read is empty, texts are cast, sessions are contiguous, blocks without one are in ``session_1``.
 """
 
 import ast
+import keyword
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from xml.dom import minidom
+
+
+class UnseenError(Exception):
+    """The pipeline would end before it ran anything."""
 
 
 @dataclass(frozen=True)
@@ -22,34 +28,75 @@ class Seen:
 
 
 def look(data: bytes) -> Seen:
-    """Read a PPR as the pipeline does."""
-    root = minidom.parseString(data).documentElement
+    """Read a PPR as the pipeline does.
+
+    Raises
+    ------
+    UnseenError
+        If it would not get to a command.
+    """
+    document = minidom.parseString(data)
+    root: Any = document.documentElement
+    root.normalize()
+    for element in [root, *root.getElementsByTagName("*")]:
+        _check_name(_name(element))
     request = _child(_child(root, "ProcessingRequests"), "ProcessingRequest")
     block = _child(_child(_child(request, "DataSet"), "SchedBlockSet"), "SchedBlockIdentifier")
-    intents = {
-        _leaf(item, "Keyword"): _leaf(item, "Value") for item in _all(_child(request, "ProcessingIntents"), "Intents")
-    }
-    structure = _child(_child(root, "ProjectStructure"), "AlmaStructure")
-    return Seen(
+    intents = dict(_listed(_child(request, "ProcessingIntents"), "Intents", _pair))
+    seen = Seen(
         path=_leaf(block, "RelativePath"),
-        mous_uid=_child(structure, "OUSStatusRef").getAttribute("entityId"),
-        tasks=_tasks(_child(request, "ProcessingProcedure")),
-        sessions={name: _session(str(name), intents) for name in _disk_names(block)},
+        mous_uid=_mous(root),
+        tasks=list(_listed(_child(request, "ProcessingProcedure"), "ProcessingCommand", _task)),
+        sessions={name: _session(str(name), intents) for name in _listed(block, "AsdmIdentifier", _disk_name)},
     )
+    if not seen.tasks or not seen.sessions or not isinstance(seen.path, str):
+        raise UnseenError("an empty list, or no folder")
+    return seen
 
 
-def _tasks(procedure: Any) -> list[tuple[object, dict[object, object]]]:
-    tasks = []
-    for command in _all(procedure, "ProcessingCommand"):
-        if not _all(command, "ParameterSet"):
-            break
-        parameters = _all(_child(command, "ParameterSet"), "Parameter")
-        tasks.append((_leaf(command, "Command"), {_leaf(each, "Keyword"): _leaf(each, "Value") for each in parameters}))
-    return tasks
+def _mous(root: Any) -> str:
+    """Return the MOUS once all that is put together with texts is one."""
+    summary, structure = _child(root, "ProjectSummary"), _child(root, "ProjectStructure")
+    texts = [_leaf(summary, name) for name in ("ProposalCode", "Observatory", "Telescope")]
+    if len(_all(structure, "OUSStatusRef")) != 1:
+        structure = _child(structure, "AlmaStructure")
+    texts += [_leaf(structure, name) for name in ("ObsUnitSetTitle", "ObsUnitSetType")]
+    for name in ("ObsUnitSetRef", "ProjectStatusRef", "OUSStatusRef"):
+        reference = _child(structure, name)
+        texts += [_cast(reference.getAttribute(attribute)) for attribute in ("entityTypeName", "entityId")]
+    texts.append(_cast(_child(structure, "ObsUnitSetRef").getAttribute("partId")))
+    if not all(isinstance(text, str) for text in texts):
+        raise UnseenError("a number where a text is")
+    return str(_child(structure, "OUSStatusRef").getAttribute("entityId"))
 
 
-def _disk_names(block: Any) -> list[object]:
-    return [_leaf(asdm, "AsdmDiskName") for asdm in _all(block, "AsdmIdentifier")]
+def _listed(parent: Any, tag: str, read: Callable[[Any], Any]) -> Iterator[Any]:
+    """Read elements up to the first that cannot be read."""
+    for element in _all(parent, tag):
+        try:
+            yield read(element)
+        except UnseenError:
+            return
+
+
+def _pair(element: Any) -> tuple[object, object]:
+    name = _leaf(element, "Keyword")
+    try:
+        return name, _leaf(element, "Value")
+    except UnseenError:
+        return name, ""
+
+
+def _task(command: Any) -> tuple[object, dict[object, object]]:
+    sets = _all(command, "ParameterSet")
+    if not sets:
+        raise UnseenError("no ParameterSet")
+    return _leaf(command, "Command"), dict(_listed(sets[0], "Parameter", _pair)) if len(sets) == 1 else {}
+
+
+def _disk_name(asdm: Any) -> object:
+    _leaf(_child(asdm, "AsdmRef"), "ExecBlockId")
+    return _leaf(asdm, "AsdmDiskName")
 
 
 def _session(disk_name: str, intents: dict[object, object]) -> str:
@@ -61,20 +108,31 @@ def _session(disk_name: str, intents: dict[object, object]) -> str:
     return "session_1"
 
 
+def _check_name(name: str) -> None:
+    attribute = name.replace("-", "_")
+    if not attribute.isidentifier() or keyword.iskeyword(attribute) or attribute in dir(minidom.Element("x")):
+        raise UnseenError(f"no Python makes {name} an attribute")
+
+
+def _name(element: Any) -> str:
+    return str(element.nodeName).rpartition(":")[2]
+
+
 def _all(parent: Any, tag: str) -> list[Any]:
-    return [node for node in parent.childNodes if node.nodeType == 1 and node.nodeName.rpartition(":")[2] == tag]
+    return [node for node in parent.childNodes if node.nodeType == node.ELEMENT_NODE and _name(node) == tag]
 
 
 def _child(parent: Any, tag: str) -> Any:
-    (found,) = _all(parent, tag)
-    return found
+    found = _all(parent, tag)
+    if len(found) != 1:
+        raise UnseenError(f"{len(found)} {tag}")
+    return found[0]
 
 
 def _leaf(parent: Any, tag: str) -> object:
     element = _child(parent, tag)
-    element.normalize()
-    if len(element.childNodes) != 1 or element.childNodes[0].nodeType != 3:
-        return ""
+    if len(element.childNodes) != 1 or element.childNodes[0].nodeType != element.TEXT_NODE:
+        raise UnseenError(f"{tag} is no leaf")
     return _cast(element.childNodes[0].data)
 
 
@@ -86,4 +144,4 @@ def _cast(text: str) -> object:
             pass
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    return ast.literal_eval(text) if text[:1] in "[({" else text
+    return ast.literal_eval(text) if text[:1] in ("[", "(", "{") else text
