@@ -22,6 +22,7 @@ from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.archive_db import ArchiveDatabase
 from shared.bus import Delivery, Subscription
 from shared.entitlement.decide import Accept, Facts, Refuse, Verdict, decide, refuse_unasked
+from shared.entitlement.delegees import QueriedDelegees
 from shared.entitlement.records import ArchiveRecords, EntitlementRecords
 from shared.objects import ObjectStore
 from shared.service import source_of
@@ -156,10 +157,11 @@ def _release(ready: ProductsReady, verdict: Verdict) -> Message:
 def build(*, objects: ObjectStore, settings: EntitlementCheckerSettings | None = None) -> EntitlementChecker:
     """Make the service and its adapters from settings, or from the environment."""
     settings = settings or EntitlementCheckerSettings()
+    database = ArchiveDatabase(settings=settings.database)
     records = ArchiveRecords(
-        database=ArchiveDatabase(settings=settings.database),
+        database=database,
         delivery_column=settings.delivery_column,
-        delegee_query=settings.delegee_query,
+        delegees=QueriedDelegees(database=database, query=settings.delegee_query),
     )
     active = ActiveRequests(
         objects=objects, longest=timedelta(days=settings.active_days), clock=lambda: datetime.now(UTC)

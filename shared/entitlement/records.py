@@ -11,6 +11,7 @@ from contracts.messages.parts import RestoreRequest
 from shared.archive_db import ArchiveDatabase
 from shared.entitlement import statements
 from shared.entitlement.decide import MousFacts, PersonFacts
+from shared.entitlement.delegees import Delegees, QueriedDelegees
 
 
 class EntitlementRecords(Protocol):
@@ -30,18 +31,28 @@ class EntitlementRecords(Protocol):
 
 
 class ArchiveRecords:
-    """Reads the facts from the archive's tables."""
+    """Reads the facts from the archive's tables.
+
+    Parameters
+    ----------
+    database
+        The tables.
+    delivery_column
+        Where deliveries have their names.
+    delegees
+        Knows who may act for a PI; None: the table PROJECT_DELEGEE.
+    """
 
     def __init__(
         self,
         *,
         database: ArchiveDatabase,
         delivery_column: Literal["DELIVERY_NAME", "DELIVERY_ID"] = "DELIVERY_NAME",
-        delegee_query: str | None = None,
+        delegees: Delegees | None = None,
     ) -> None:
         self._database = database
         self._delivery_column = delivery_column
-        self._delegee_query = delegee_query
+        self._delegees = delegees or QueriedDelegees(database=database)
 
     def mous(self, mous_uid: MousUid) -> MousFacts | None:
         """Return state, project and release dates of a MOUS, or None if no row has this UID."""
@@ -65,12 +76,11 @@ class ArchiveRecords:
         with self._database.reading() as connection:
             rows = connection.execute(statements.accounts(by_account=name is not None), asked).all()
             pis = connection.execute(statements.principal_investigators(), project).scalars().all()
-            delegees = connection.execute(statements.delegees(self._delegee_query), project).all()
         return PersonFacts(
             by_account=_lowered(row.ACCOUNT_ID for row in rows if _same(row.ACCOUNT_ID, name)),
             by_email=_lowered(row.ACCOUNT_ID for row in rows if _same(row.EMAIL, email)),
             pis=_lowered(pis),
-            delegees=_lowered(row[0] for row in delegees),
+            delegees=self._delegees.of(request.project_code),
         )
 
     def is_ready(self) -> bool:

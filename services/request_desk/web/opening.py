@@ -19,6 +19,7 @@ from services.request_desk.web.settings import LocalSignIn, WebSettings
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
 from shared.bus import Bus
 from shared.casa_catalogue import CasaCatalogue, CasaCatalogueSettings, open_catalogue
+from shared.entitlement.delegees import QueriedDelegees
 from shared.entitlement.records import ArchiveRecords, EntitlementRecords
 from shared.objects import ObjectStore
 
@@ -151,10 +152,11 @@ def open_web(settings: RequestDeskSettings, *, objects: ObjectStore, ledger: Led
 
 def _records(settings: RequestDeskSettings) -> ArchiveRecords:
     """Open the archive's tables, to be read as the entitlement checker reads them."""
+    database = ArchiveDatabase(settings=ArchiveDbSettings())
     return ArchiveRecords(
-        database=ArchiveDatabase(settings=ArchiveDbSettings()),
+        database=database,
         delivery_column=settings.delivery_column,
-        delegee_query=settings.delegee_query,
+        delegees=QueriedDelegees(database=database, query=settings.delegee_query),
     )
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
-from contracts.identifiers import MousUid
+from contracts.identifiers import MousUid, ProjectCode
 from contracts.messages.parts import RestoreRequest
 from observatory.metadata import set_release_date
 from observatory.metadata_demo import (
@@ -22,8 +22,9 @@ from observatory.metadata_demo import (
     UNKNOWN_MOUS,
 )
 from services.entitlement_checker.settings import EntitlementCheckerSettings
-from shared.archive_db.tables import BMMV_OBSPROJECT
+from shared.archive_db.tables import BMMV_OBSPROJECT, PROJECT_DELEGEE
 from shared.entitlement.decide import MousFacts
+from shared.entitlement.delegees import QueriedDelegees
 from shared.entitlement.records import ArchiveRecords
 from tests.support.archive_tables import ArchiveTables
 from tests.support.samples import REQUEST
@@ -117,9 +118,29 @@ def test_a_closed_account_is_nobodys(tmp_path: Path) -> None:
 
 def test_delegees_come_from_the_sites_own_query_if_there_is_one(tables: ArchiveTables) -> None:
     query = "SELECT ACCOUNT_ID FROM ACCOUNT WHERE LASTNAME = 'Lind' AND '2017.1.00886.L' = :project_code"
-    records = ArchiveRecords(database=tables.open(), delegee_query=query)
+    database = tables.open()
+    records = ArchiveRecords(database=database, delegees=QueriedDelegees(database=database, query=query))
     assert records.person(asking(STRANGER.email)).delegees == {STRANGER.account_id}
     records.close()
+
+
+def test_delegees_can_come_from_elsewhere(tables: ArchiveTables) -> None:
+    class Directory:
+        def of(self, project_code: ProjectCode) -> frozenset[str]:
+            return frozenset({STRANGER.account_id}) if project_code == MOUS.project.code else frozenset()
+
+    records = ArchiveRecords(database=tables.open(), delegees=Directory())
+    assert records.person(asking(STRANGER.email)).delegees == {STRANGER.account_id}
+    records.close()
+
+
+def test_delegees_of_the_table_are_those_who_may_have_data(tables: ArchiveTables) -> None:
+    other_right = {"PROJECT_CODE": MOUS.project.code, "ACCOUNT_ID": STRANGER.account_id, "DELEGATION_TYPE": "SUBMIT"}
+    tables.change(lambda connection: connection.execute(insert(PROJECT_DELEGEE).values(other_right)))
+    database = tables.open()
+    assert QueriedDelegees(database=database).of(MOUS.project.code) == {DELEGEE.account_id}
+    assert QueriedDelegees(database=database).of(CORRUPTED.project.code) == frozenset()
+    database.close()
 
 
 def test_a_query_for_delegees_must_name_the_project() -> None:

@@ -55,6 +55,26 @@ def test_the_procedures_example_with_calfield_is_read() -> None:
     assert (request.project_code, request.user_name, request.ticket) == ("2021.1.01582.S", "Franco Nero", "12345")
 
 
+def test_the_procedures_example_of_a_files_content_is_read() -> None:
+    text = """\
+EU ARC contact contact@example.org
+CC email support@example.org
+ALMA: REQUEST FOR CALIBRATED DATA MOUS uid___A001_X1296_X675
+
+Dear AOG,
+please create the calibrated MS for MOUS uid___A001_X1296_X675
+project 2017.1.00727.S
+calfield J0510+1800,J0321+1234
+for user Vera Rubin
+email vera@example.org
+helpdesk ticket 16140
+"""
+    assert text.replace("calfield J0510+1800,J0321+1234\n", "") == WHOLE.read_text()
+    request = read_trigger(WHOLE.name, text.encode())
+    assert request.selection == Selection(calibrator_fields=("J0510+1800", "J0321+1234"))
+    assert write_request_text(request) == text
+
+
 @BOTH
 def test_what_is_written_is_the_golden_file(golden: Path) -> None:
     request = read(golden)
