@@ -42,7 +42,8 @@ def look(data: bytes) -> Seen:
         _check_name(_name(element))
     request = _child(_child(root, "ProcessingRequests"), "ProcessingRequest")
     block = _child(_child(_child(request, "DataSet"), "SchedBlockSet"), "SchedBlockIdentifier")
-    intents = dict(_listed(_child(request, "ProcessingIntents"), "Intents", _pair))
+    intents = _intents(request)
+    _check_title(_child(request, "ProcessingProcedure"))
     seen = Seen(
         path=_leaf(block, "RelativePath"),
         mous_uid=_mous(root),
@@ -52,6 +53,31 @@ def look(data: bytes) -> Seen:
     if not seen.tasks or not seen.sessions or not isinstance(seen.path, str):
         raise UnseenError("an empty list, or no folder")
     return seen
+
+
+def _intents(request: Any) -> dict[object, object]:
+    """Return the intents, of several holders none, once those that name sessions are texts."""
+    holders = _all(request, "ProcessingIntents")
+    if not holders:
+        raise UnseenError("no intents")
+    intents = dict(_listed(holders[0], "Intents", _pair)) if len(holders) == 1 else {}
+    number = 1
+    while (key := f"SESSION_{number}") in intents:
+        if not isinstance(intents[key], str):
+            raise UnseenError(f"{key} is no text")
+        number += 1
+    if any(str(name).startswith("__") for name in intents):
+        raise UnseenError("an intent that is something of Python's")
+    return intents
+
+
+def _check_title(procedure: Any) -> None:
+    try:
+        title = _leaf(procedure, "ProcedureTitle")
+    except UnseenError:
+        return
+    if not isinstance(title, str):
+        raise UnseenError("a title that is no text")
 
 
 def _mous(root: Any) -> str:
@@ -80,7 +106,7 @@ def _listed(parent: Any, tag: str, read: Callable[[Any], Any]) -> Iterator[Any]:
 
 
 def _pair(element: Any) -> tuple[object, object]:
-    name = _leaf(element, "Keyword")
+    name = str(_leaf(element, "Keyword"))
     try:
         return name, _leaf(element, "Value")
     except UnseenError:
@@ -96,7 +122,7 @@ def _task(command: Any) -> tuple[object, dict[object, object]]:
 
 def _disk_name(asdm: Any) -> object:
     _leaf(_child(asdm, "AsdmRef"), "ExecBlockId")
-    return _leaf(asdm, "AsdmDiskName")
+    return str(_leaf(asdm, "AsdmDiskName"))
 
 
 def _session(disk_name: str, intents: dict[object, object]) -> str:
@@ -144,4 +170,7 @@ def _cast(text: str) -> object:
             pass
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    return ast.literal_eval(text) if text[:1] in ("[", "(", "{") else text
+    try:
+        return ast.literal_eval(text) if text[:1] in ("[", "(", "{") else text
+    except (SyntaxError, ValueError):
+        return text

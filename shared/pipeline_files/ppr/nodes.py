@@ -58,14 +58,11 @@ class Node:
             raise NotThereError(f"{self.where} holds more than plain text")
         if not self._element.text:
             raise NotThereError(f"{self.where} is empty")
-        try:
-            return cast(self._element.text)
-        except PprError:
-            return self._element.text
+        return _read(self._element.text)
 
     def attribute(self, name: str) -> Value:
         """Return an attribute, cast; empty if there is none."""
-        return cast(self._element.get(name, ""))
+        return _read(self._element.get(name, ""))
 
     def unreadable_names(self) -> list[str]:
         """Return the names of elements, its own and all below, at which the pipeline's reader ends."""
@@ -81,6 +78,14 @@ class Node:
     def where(self) -> str:
         """The element's name and line."""
         return f"<{etree.QName(self._element).localname}> in line {self._element.sourceline}"
+
+
+def _read(text: str) -> Value:
+    """Cast a text; one that only begins like a collection stays what it is."""
+    try:
+        return cast(text)
+    except PprError:
+        return text
 
 
 def read_root(data: bytes) -> Node:

@@ -55,6 +55,11 @@ def read_request(root: Node, findings: Findings) -> Node | None:
 def read_intents(request: Node, findings: Findings) -> dict[str, Value]:
     """Return the intents up to the first without a keyword; of two with one keyword the last."""
     found: dict[str, Value] = {}
+    holders = request.all("ProcessingIntents")
+    if not holders:
+        findings.ends(Ending.QUIET, "there are no ProcessingIntents")
+    if len(holders) > 1:
+        findings.note(f"{len(holders)} ProcessingIntents: none of them is read, and so no session")
     intents = request.all_in("ProcessingIntents", "Intents")
     for number, intent in enumerate(intents, start=1):
         try:

@@ -8,7 +8,9 @@ import pytest
 from lxml import etree
 
 from shared.pipeline_files.ppr import PprError, ProcessingRequest, read_ppr
-from tests.support.pipeline_view import look
+from shared.pipeline_files.ppr.foresight import foresee
+from shared.pipeline_files.ppr.reading import Ending
+from tests.support.pipeline_view import UnseenError, look
 from tests.unit.shared.pipeline_files.ppr.sample_ppr import FIRST, THIRD, WHOLE
 
 SEEDS = range(3000)
@@ -99,14 +101,32 @@ def mutated(seed: int) -> bytes:
     return data
 
 
+def foreseen(data: bytes) -> object:
+    """Say whether and how the pipeline runs a request, as it is foretold."""
+    foresight = foresee(data)
+    if foresight.ending is not Ending.RUNS:
+        return None
+    return foresight.relative_path, dict(foresight.sessions), [step.task for step in foresight.steps]
+
+
+def seen(data: bytes) -> object:
+    """Say the same as it is seen step by step."""
+    try:
+        found = look(data)
+    except UnseenError:
+        return None
+    tasks = [str(name) for name, _ in found.tasks if name != "breakpoint"]
+    return found.path, {str(asdm): session for asdm, session in found.sessions.items()}, tasks
+
+
 def agrees(request: ProcessingRequest, data: bytes) -> bool:
     """Whether the pipeline sees what the model says."""
-    seen = look(data)
+    found = look(data)
     return (
-        seen.path == request.sched_block.relative_path
-        and seen.mous_uid == request.structure.mous_uid
-        and seen.sessions == {block.file_form: request.session_of(block) for block in request.execution_blocks}
-        and seen.tasks
+        found.path == request.sched_block.relative_path
+        and found.mous_uid == request.structure.mous_uid
+        and found.sessions == {block.file_form: request.session_of(block) for block in request.execution_blocks}
+        and found.tasks
         == [
             (command.task, {parameter.keyword: parameter.value for parameter in command.parameters})
             for command in request.procedure.commands
@@ -127,3 +147,11 @@ def test_what_is_read_of_a_mutated_request_is_what_the_pipeline_sees(part: int) 
         assert agrees(request, data), f"seed {seed}:\n{data.decode()}"
 
     assert accepted > 10
+
+
+@pytest.mark.parametrize("part", range(10))
+def test_what_is_foretold_of_a_mutated_request_is_what_the_pipeline_does(part: int) -> None:
+    for seed in SEEDS[part::10]:
+        data = mutated(seed)
+
+        assert foreseen(data) == seen(data), f"seed {seed}:\n{data.decode()}"
