@@ -14,6 +14,7 @@ from alma_restore.archive_command import register as register_archive
 from alma_restore.dead_letters_command import register as register_dead_letters
 from alma_restore.expire_command import register as register_expire
 from alma_restore.fetch_command import register as register_fetch
+from alma_restore.ledger_command import register as register_ledger
 from alma_restore.ppr_cli import ppr_app
 from alma_restore.progress import RequestProgress, RequestState
 from alma_restore.registry import BUILDERS, builder
@@ -47,6 +48,7 @@ register_trigger(app)
 register_stagecalms(app)
 register_topology(app)
 register_dead_letters(app)
+register_ledger(app)
 register_expire(app)
 
 

@@ -1,8 +1,10 @@
 """Reads the journal of all events in RabbitMQ, which is a stream."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from threading import Event as Flag
 from threading import Thread
+from time import monotonic
 
 import structlog
 from pika import BasicProperties
@@ -12,12 +14,16 @@ from shared.bus.declaring import connected
 from shared.bus.following import Follower, Said
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
-from shared.errors import RestoreError
+from shared.errors import DependencyAwayError, RestoreError
 
 log = structlog.get_logger(__name__)
 _BATCH = 200
 _LOOK = 0.2
 _PAUSE = 1.0
+_QUIET = 0.5
+_EMPTY = 3.0
+_PROOF = 5.0
+"""Seconds in which the broker gives the last event that was taken once more, if it has it."""
 
 
 class JournalFollowing:
@@ -46,49 +52,87 @@ class JournalFollowing:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                for batch in read_journal(self._settings, self._follower, until=self._stopping.is_set):
-                    self._follower.take(batch)
+                self._follow()
             except RestoreError as error:
                 log.warning("journal_cannot_be_followed_now", reason=str(error), consequence="it is tried again")
             except Exception:  # whatever a follower raises, it gets the same events again
                 log.exception("follower_failed", consequence="the same events are given to it again")
             self._stopping.wait(_PAUSE)
 
+    def _follow(self) -> None:
+        after = self._follower.position()
+        with closing(read_journal(self._settings, self._follower, after=after, until=self._stopping.is_set)) as batches:
+            for batch in batches:
+                self._follower.take(batch)
+
 
 def read_journal(
-    settings: RabbitSettings, follower: Follower, *, until: Callable[[], bool], at_end: Callable[[], None] | None = None
-) -> Iterator[Sequence[Said]]:
-    """Read the journal from where a follower is on, in batches; each is done with when the next one is asked for.
+    settings: RabbitSettings, follower: Follower, *, after: int | None, until: Callable[[], bool] = lambda: False
+) -> Generator[Sequence[Said], None, None]:
+    """Read the journal in batches, and wait for more; each is done with when the next one is asked for.
 
     Parameters
     ----------
     settings
         Where the broker is.
     follower
-        Says where it is, and hears what is missing.
+        Hears what is missing.
+    after
+        The place that it has reached; None to begin at the first event that the journal keeps.
     until
         Whether to stop; asked at least every 0.2 s.
-    at_end
-        Called whenever nothing more has come for that long.
 
     Raises
     ------
     DependencyAwayError
         If the broker does not answer, or the journal is not declared yet.
     """
-    after, again = follower.position(), True
+    again = True
     while again:
         again = False
         with connected(settings, "journal") as connection:
-            for batch in _batches(connection, Names(settings.prefix).journal, after, until=until, at_end=at_end):
-                if after is not None and _is_of_another(batch, after):
+            for batch in _batches(connection, Names(settings.prefix).journal, after, until=until):
+                if not batch:
                     log.error("journal_was_made_anew", consequence="it is read from its beginning")
                     follower.begin_anew()
                     after, again = None, True
                     break
-                _tell_missing(batch, after, follower)
-                after = batch[-1].offset
-                yield batch
+                new = [said for said in batch if after is None or said.offset is None or said.offset > after]
+                if new:
+                    _tell_missing(new, after, follower)
+                    after = new[-1].offset
+                    yield new
+
+
+def end_of_journal(settings: RabbitSettings) -> int | None:
+    """Return the place of the last event in the journal; None if it holds none.
+
+    Raises
+    ------
+    DependencyAwayError
+        If the broker does not answer or does not give the last event, or the journal is not declared yet.
+    """
+    journal, last = Names(settings.prefix).journal, None
+    with connected(settings, "journal") as connection:
+        channel = connection.channel()
+        # The count of a stream lags seconds behind: one that says 0 may hold events nevertheless.
+        counted = channel.queue_declare(journal, passive=True).method.message_count
+        until = monotonic() + (settings.connect_timeout if counted else _EMPTY)
+        channel.basic_qos(prefetch_count=2 * _BATCH)
+        for method, properties, _ in channel.consume(
+            journal, arguments={"x-stream-offset": "last"}, inactivity_timeout=_QUIET
+        ):
+            if method is None or properties is None:
+                if last is not None:
+                    return last
+                if monotonic() > until and not counted:
+                    return None
+                if monotonic() > until:
+                    raise DependencyAwayError(f"RabbitMQ does not give the last event of {journal}; try again")
+                continue
+            last = _offset(properties)
+            channel.basic_ack(method.delivery_tag or 0)
+    return last
 
 
 def _batches(
@@ -97,22 +141,26 @@ def _batches(
     after: int | None,
     *,
     until: Callable[[], bool],
-    at_end: Callable[[], None] | None,
 ) -> Iterator[list[Said]]:
-    """Consume the journal; a batch ends where nothing more has come yet."""
+    """Consume the journal, the last one taken included; a batch ends where nothing more has come yet.
+
+    That the last one comes again proves that this is the journal in which it was: the broker
+    gives nothing, and no error, for places that a shorter journal does not have yet. An
+    empty batch says that it did not come.
+    """
     channel = connection.channel()
     channel.basic_qos(prefetch_count=2 * _BATCH)
     batch: list[Said] = []
-    where: int | str = "first" if after is None else after + 1
-    for method, properties, body in channel.consume(
-        journal, arguments={"x-stream-offset": where}, inactivity_timeout=_LOOK
-    ):
+    proof_until = None if after is None else monotonic() + _PROOF
+    arguments = {"x-stream-offset": "first" if after is None else after}
+    for method, properties, body in channel.consume(journal, arguments=arguments, inactivity_timeout=_LOOK):
         if until():
             return
         if method is None or properties is None or body is None:
-            if at_end is not None:
-                at_end()
+            if proof_until is not None and monotonic() > proof_until:
+                yield []
             continue
+        proof_until = None
         batch.append(Said(body=body, offset=_offset(properties)))
         if len(batch) >= _BATCH or channel.get_waiting_message_count() == 0:
             yield batch
@@ -125,11 +173,6 @@ def _offset(properties: BasicProperties) -> int:
     offset = (properties.headers or {}).get("x-stream-offset")
     assert isinstance(offset, int), "every message of a stream says its place"
     return offset
-
-
-def _is_of_another(batch: Sequence[Said], after: int) -> bool:
-    """Whether the places are those of another journal: it was deleted, and begins at 0 again."""
-    return batch[0].offset is not None and batch[0].offset <= after
 
 
 def _tell_missing(batch: Sequence[Said], after: int | None, follower: Follower) -> None:

@@ -1,10 +1,11 @@
 """The ledger in a database: takes events in, and reads what follows from them."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, select
 
 from contracts.envelope import Event
 from services.request_desk.ledger import journal
@@ -14,10 +15,10 @@ from services.request_desk.ledger.queries import Queries
 from services.request_desk.ledger.records import DownloadRecord, RequestRecord
 from services.request_desk.ledger.states import Step
 from services.request_desk.ledger.stuck import LIMITS
-from services.request_desk.ledger.tables import DOWNLOADS
-from services.request_desk.ledger.taking import take_in
+from services.request_desk.ledger.tables import BLOCKS, DOWNLOADS, EVENTS, MISSED, POSITION, REQUESTS, UNREADABLE
+from services.request_desk.ledger.taking import refold, take_in
 from services.request_desk.ledger.together import Together
-from services.request_desk.ledger.watching import Watchers, changed
+from services.request_desk.ledger.watching import Recent, Watchers, changed
 
 
 class SqlLedger(Queries):
@@ -46,8 +47,9 @@ class SqlLedger(Queries):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(engine=open_engine(url), limits={**LIMITS, **(limits or {})}, now=now)
+        self._recent = Recent()
         self._together: Together[Event, bool] = Together(self._take_in)
-        self._watchers = Watchers(changes=self.changes, last=self.last_change)
+        self._watchers = Watchers(changes=self._news, last=self.last_change)
 
     def record(self, event: Event) -> bool:
         """Take an event in; tell whether it was new. See `base.Ledger`."""
@@ -63,9 +65,19 @@ class SqlLedger(Queries):
             moved = place is not None and journal.move(connection, place)
             if not changes and not moved:
                 connection.rollback()
-        for request_id, change in changes.items():
-            self._watchers.tell(request_id, change)
+        for request_id, written in changes.items():
+            self._recent.put(written.record)
+            self._watchers.tell(request_id, written.change)
         return new
+
+    def _news(self, since: int) -> Sequence[tuple[int, UUID]]:
+        """List what other processes have changed, and read the requests for those who wait for them."""
+        found = self.changes(since, limit=100_000)
+        others = [request_id for change, request_id in found if self._recent.change(request_id) < change]
+        for request_id in others:
+            if self._watchers.is_watched(request_id):
+                self._recent.put(self.request(request_id))
+        return [(change, request_id) for change, request_id in found if request_id in set(others)]
 
     def watch(self, watcher: Watcher, *, request_id: UUID | None = None) -> Callable[[], None]:
         """Call a watcher after each change of a request (of any if None); what is returned ends that."""
@@ -75,8 +87,8 @@ class SqlLedger(Queries):
         """Wait until a request has changed after change ``since``; see `base.Ledger`."""
         found: list[RequestRecord | None] = [None]
 
-        def look() -> bool:
-            found[0] = self.request(request_id)
+        async def look(at_least: int) -> bool:
+            found[0] = self._recent.get(request_id, at_least) or await asyncio.to_thread(self.request, request_id)
             return found[0] is not None and found[0].change > since
 
         await changed(self._watchers, request_id, look=look, timeout=timeout)
@@ -100,6 +112,29 @@ class SqlLedger(Queries):
         """Begin at the beginning of the journal the next time."""
         with writing(self._engine) as connection:
             journal.forget(connection)
+
+    def clear(self) -> None:
+        """Forget all that events told; downloads and the count of changes stay."""
+        with writing(self._engine) as connection:
+            for table in (EVENTS, REQUESTS, BLOCKS, POSITION, UNREADABLE, MISSED):
+                connection.execute(delete(table))
+
+    def fold_anew(self) -> tuple[UUID, ...]:
+        """Fold every request anew from the facts that are kept; return those that come out otherwise than before."""
+        return tuple(request_id for request_id in self._known() if self._fold_anew(request_id))
+
+    def _known(self) -> Sequence[UUID]:
+        with reading(self._engine) as connection:
+            return connection.execute(select(EVENTS.c.request_id).distinct()).scalars().all()
+
+    def _fold_anew(self, request_id: UUID) -> bool:
+        with writing(self._engine) as connection:
+            change = refold(connection, request_id)
+            if change is None:
+                connection.rollback()
+                return False
+        self._watchers.tell(request_id, change)
+        return True
 
     def note_unreadable(self, body: bytes, reason: str) -> None:
         """Keep an event that cannot be taken in, for a person."""

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -20,29 +21,52 @@ _ABOUT_NO_REQUEST = frozenset({"ticket.submitted", "ticket.refused", "mail.sent"
 """Topics that alone make no request: they may be about a ticket."""
 
 
-def take_in(connection: Connection, events: Sequence[Event], *, now: datetime) -> tuple[list[bool], dict[UUID, int]]:
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What changed: the number of the change, and the request as it is now; None of a ticket."""
+
+    change: int
+    record: RequestRecord | None
+
+
+def take_in(
+    connection: Connection, events: Sequence[Event], *, now: datetime
+) -> tuple[list[bool], dict[UUID, Written]]:
     """Take events in, within a transaction.
 
     Returns
     -------
     list of bool
         Of each event whether it was new and counts.
-    dict of UUID to int
-        The number of the change of each request (or ticket) that changed.
+    dict of UUID to Written
+        What changed, by the request (or ticket).
     """
     of_request: dict[UUID, list[int]] = {}
     for index, event in enumerate(events):
         of_request.setdefault(request_of(event), []).append(index)
     last = _count_changes(connection, len(of_request))
     counts = [False] * len(events)
-    changes: dict[UUID, int] = {}
+    changes: dict[UUID, Written] = {}
     for number, (request_id, indices) in enumerate(of_request.items()):
-        new = _take_in(connection, request_id, [events[i] for i in indices], change=last - number, now=now)
+        new, record = _take_in(connection, request_id, [events[i] for i in indices], change=last - number, now=now)
         for i, counted in zip(indices, new, strict=True):
             counts[i] = counted
         if any(new):
-            changes[request_id] = last - number
+            changes[request_id] = Written(change=last - number, record=record)
     return counts, changes
+
+
+def refold(connection: Connection, request_id: UUID) -> int | None:
+    """Write what the facts of a request say now, if it is not what is written; return the number of that change."""
+    facts = tuple(facts_of(connection, request_id).values())
+    written = connection.execute(select(REQUESTS.c.record).where(REQUESTS.c.id == request_id)).scalar()
+    before = None if written is None else RequestRecord.model_validate_json(written)
+    now = None if _is_no_request(facts) else fold(request_id, facts)
+    if now is None or (before is not None and before == now.model_copy(update={"change": before.change})):
+        return None
+    change = _count_changes(connection, 1)
+    _write(connection, request_id, facts, change)
+    return change
 
 
 def request_of(event: Event) -> UUID:
@@ -66,8 +90,8 @@ def _count_changes(connection: Connection, number: int) -> int:
 
 def _take_in(
     connection: Connection, request_id: UUID, events: Sequence[Event], *, change: int, now: datetime
-) -> list[bool]:
-    """Take in events of one request; tell of each whether it was new and counts."""
+) -> tuple[list[bool], RequestRecord | None]:
+    """Take in events of one request; tell of each whether it was new and counts, and what follows if any is."""
     known = facts_of(connection, request_id)
     told = [fact_of(event) for event in events]
     kept = condense([*known.values(), *told])
@@ -76,10 +100,11 @@ def _take_in(
         for fact, event in zip(told, events, strict=True)
         if kept.get(key := key_of(fact)) == fact != known.get(key)
     }
+    record = None
     if new:
         _put(connection, request_id, new, kept, now=now, outdated=known.keys() - (kept.keys() - new.keys()))
-        _write(connection, request_id, tuple(kept.values()), change)
-    return [new.get(key_of(fact)) is event for fact, event in zip(told, events, strict=True)]
+        record = _write(connection, request_id, tuple(kept.values()), change)
+    return [new.get(key_of(fact)) is event for fact, event in zip(told, events, strict=True)], record
 
 
 def _put(
@@ -109,13 +134,18 @@ def _put(
     connection.execute(insert(EVENTS), rows)
 
 
-def _write(connection: Connection, request_id: UUID, facts: Sequence[Fact], change: int) -> None:
-    """Write what the facts of a request say."""
-    if all(fact.topic in _ABOUT_NO_REQUEST for fact in facts):
-        return
+def _write(connection: Connection, request_id: UUID, facts: Sequence[Fact], change: int) -> RequestRecord | None:
+    """Write what the facts of a request say; nothing of what is none."""
+    if _is_no_request(facts):
+        return None
     record = fold(request_id, facts).model_copy(update={"change": change})
     _upsert(connection, request_row(record))
     _write_blocks(connection, record)
+    return record
+
+
+def _is_no_request(facts: Sequence[Fact]) -> bool:
+    return all(fact.topic in _ABOUT_NO_REQUEST for fact in facts)
 
 
 def _upsert(connection: Connection, row: dict[str, object]) -> None:

@@ -35,6 +35,11 @@ class Together(Generic[T, R]):
         self._turn = Lock()
         self._waiting: list[_Wanted[T, R]] = []
 
+    def __len__(self) -> int:
+        """Tell how many items are waiting to be done."""
+        with self._lock:
+            return len(self._waiting)
+
     def do(self, item: T) -> R:
         """Have an item done; returns or raises when it was."""
         mine: _Wanted[T, R] = _Wanted(item)

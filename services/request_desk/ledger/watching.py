@@ -1,7 +1,8 @@
 """Tells those who wait that a request has changed: a thousand may, in one process."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from threading import Event as Flag
 from threading import Lock, Thread
 from uuid import UUID
@@ -9,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from services.request_desk.ledger.base import Watcher
+from services.request_desk.ledger.records import RequestRecord
 from shared.errors import RestoreError
 
 log = structlog.get_logger(__name__)
@@ -20,7 +22,7 @@ class Watchers:
     Parameters
     ----------
     changes
-        Lists the changes after one, by number.
+        Lists the changes that others have made after one, by number.
     last
         Returns the number of the newest change.
     interval
@@ -60,6 +62,11 @@ class Watchers:
             if not theirs:
                 self._watchers.pop(request_id, None)
 
+    def is_watched(self, request_id: UUID) -> bool:
+        """Whether somebody watches this request, or all."""
+        with self._lock:
+            return request_id in self._watchers or None in self._watchers
+
     def tell(self, request_id: UUID, change: int) -> None:
         """Call those who watch a request, and those who watch all."""
         with self._lock:
@@ -88,29 +95,72 @@ class Watchers:
     def _tell_of_others(self) -> None:
         with self._lock:
             seen = self._seen
-        found = self._changes(seen)
-        if not found:
+        last = self._last()
+        if last == seen:
+            return
+        for change, request_id in self._changes(seen):
+            self.tell(request_id, change)
+        with self._lock:
+            self._seen = max(self._seen, last)
+
+
+class Recent:
+    """Keeps the requests that changed last, so that all who wait for one read it once.
+
+    Parameters
+    ----------
+    most
+        Requests that are kept.
+    """
+
+    def __init__(self, *, most: int = 500) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._records: OrderedDict[UUID, RequestRecord] = OrderedDict()
+
+    def put(self, record: RequestRecord | None) -> None:
+        """Keep a request, unless a newer state of it is known."""
+        if record is None:
             return
         with self._lock:
-            self._seen = max(self._seen, found[-1][0])
-        for change, request_id in found:
-            self.tell(request_id, change)
+            before = self._records.get(record.id)
+            if before is None or before.change < record.change:
+                self._records[record.id] = record
+                self._records.move_to_end(record.id)
+            while len(self._records) > self._most:
+                self._records.popitem(last=False)
+
+    def get(self, request_id: UUID, at_least: int) -> RequestRecord | None:
+        """Return a request as it was at a change or later, if it is kept."""
+        with self._lock:
+            record = self._records.get(request_id)
+        return record if record is not None and 0 < at_least <= record.change else None
+
+    def change(self, request_id: UUID) -> int:
+        """Return the number of the change that is known of a request; 0 of one that is not kept."""
+        with self._lock:
+            record = self._records.get(request_id)
+        return 0 if record is None else record.change
 
 
-async def changed(watchers: Watchers, request_id: UUID, *, look: Callable[[], bool], timeout: float) -> None:
-    """Wait until ``look`` says that something has changed, or for so many seconds; it is asked after each change.
+async def changed(
+    watchers: Watchers, request_id: UUID, *, look: Callable[[int], Awaitable[bool]], timeout: float
+) -> None:
+    """Wait until ``look`` says that something has changed, or for so many seconds.
 
-    The first look comes after the watching has begun, so that no change falls in between.
+    It is asked once the watching has begun, so that no change falls in between, with 0; and
+    after each change, with its number.
     """
-    loop, news = asyncio.get_running_loop(), asyncio.Event()
+    loop, news, newest = asyncio.get_running_loop(), asyncio.Event(), [0]
 
-    def wake(_request_id: UUID, _change: int) -> None:
+    def wake(_request_id: UUID, change: int) -> None:
+        newest[0] = max(newest[0], change)
         loop.call_soon_threadsafe(news.set)
 
     end = await asyncio.to_thread(watchers.add, wake, request_id=request_id)
     try:
         async with asyncio.timeout(timeout):
-            while not look():
+            while not await look(newest[0]):
                 await news.wait()
                 news.clear()
     except TimeoutError:

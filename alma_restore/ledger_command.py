@@ -1,0 +1,132 @@
+"""The command ``alma-restore ledger``: brings the ledger's tables to this release, and makes the ledger anew."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from alma_restore.surroundings import BadArgumentsError, clear_errors, deployment_bus
+from shared.errors import MisconfiguredError
+from shared.settings import BusAccess
+
+if TYPE_CHECKING:
+    from services.request_desk.ledger.store import SqlLedger
+
+ledger = typer.Typer(
+    no_args_is_help=True,
+    help="What is known of every request (set ALMA_RESTORE_REQUEST_DESK_LEDGER_URL, and for all but `migrate` and "
+    "`stuck` ALMA_RESTORE_BUS__URL).",
+)
+console = Console()
+DESK = "request-desk"
+
+RequestId = Annotated[UUID, typer.Argument(metavar="REQUEST", help="The request's id")]
+Reason = Annotated[str, typer.Option(help="Why; it stands in the ledger", prompt="Why")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(ledger, name="ledger")
+
+
+@ledger.command()
+def migrate() -> None:
+    """Make the ledger's tables, or bring them to this release; nothing is lost."""
+    with clear_errors(), _installed():
+        from services.request_desk.ledger.migrating import migrate as bring
+        from services.request_desk.ledger.settings import LedgerSettings
+
+        done = bring(LedgerSettings().address())
+    if done.before == done.after:
+        console.print(f"The tables are those of this release: {done.after}")
+    else:
+        console.print(f"Migrated from {done.before or 'nothing'} to {done.after}")
+
+
+@ledger.command()
+def rebuild(
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Forget first all that events told; what the journal lost is lost then")
+    ] = False,
+) -> None:
+    """Read the journal of all events from its beginning, record what is missing, and fold every request anew.
+
+    It may run beside the desk. Downloads are told by no event, and stay as they are.
+    """
+    with clear_errors(), _opened() as opened, Progress(console=console, transient=True) as progress:
+        from services.request_desk.ledger.rebuilding import rebuild as read_again
+
+        task = progress.add_task("events", total=None)
+        done = read_again(
+            opened,
+            settings=BusAccess().bus,
+            empty=empty,
+            tell=lambda read, of: progress.update(task, completed=read, total=of),
+        )
+        requests = opened.requests().total
+    console.print(f"{done.read} events read; {requests} requests in the ledger; {done.otherwise} came out otherwise")
+
+
+@ledger.command()
+def stuck() -> None:
+    """List the requests for which nothing went forward for longer than their step may take.
+
+    Exit codes: 0 there are none; 1 there are some; 2 the ledger cannot be read.
+    """
+    with clear_errors(), _opened() as opened:
+        found, now = opened.stuck(), opened.now()
+    if not found:
+        console.print("no request is stuck")
+        return
+    table = Table("request", "MOUS", "step", "execution block", "hours since", "limit (h)", "sent on again")
+    for each in found:
+        hours = f"{(now - each.since).total_seconds() / 3600:.1f}"
+        again = each.request.resent[-1].by if each.request.resent else ""
+        request = each.request
+        table.add_row(
+            str(request.id), request.mous, each.step, each.eb_uid or "", hours, f"{each.limit / 3600:.1f}", again
+        )
+    console.print(table)
+    raise typer.Exit(1)
+
+
+@ledger.command("try-now")
+def send_on(request: RequestId, reason: Reason) -> None:
+    """Send the events of a request that nothing followed on again, with the ids that they have."""
+    with clear_errors(), _opened() as opened, deployment_bus() as bus:
+        from services.request_desk.ledger.acting import try_now
+
+        if not reason.strip():
+            raise BadArgumentsError("say in --reason why: whoever looks at the request later wants to know")
+        sent = try_now(request, by=getpass.getuser(), reason=reason.strip(), ledger=opened, publish=bus.publish)
+    console.print(f"{len(sent)} events sent on again")
+
+
+@contextmanager
+def _opened() -> "Iterator[SqlLedger]":
+    with _installed():
+        from services.request_desk.ledger.keeping import open_ledger
+        from services.request_desk.ledger.settings import LedgerSettings
+
+        opened = open_ledger(LedgerSettings())
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Say which extra is needed if the ledger's libraries are not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MisconfiguredError(
+            f"the ledger needs the package {error.name!r}: pip install 'alma-restore[{DESK}]'"
+        ) from error

@@ -1,0 +1,150 @@
+"""How fast the ledger takes events in and tells of requests, on SQLite, while a thousand wait.
+
+200 live requests with so many execution blocks each; then progress of all of them as the
+bus gives it, in batches, and one by one from 16 threads. A thousand waiters watch the
+requests meanwhile; timed is each status read of theirs, and how long after the recording
+of an event a waiter has the request with it. The yardstick of a recording is the same
+number of commits of one small row by hand on the same disk.
+"""
+
+import argparse
+import asyncio
+import sqlite3
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import median, quantiles
+from threading import Thread
+from uuid import UUID
+
+from contracts.envelope import Event
+from contracts.identifiers import ExecBlockUid
+from services.request_desk.ledger.migrating import migrate
+from services.request_desk.ledger.store import SqlLedger
+from tests.support.stories import Story
+
+WAITERS = 1000
+READ_EVERY = 5.0
+
+
+def live(requests: int, blocks: int) -> list[Story]:
+    """Make requests all blocks of which are being restored."""
+    found = []
+    for number in range(requests):
+        uids = [ExecBlockUid(f"uid://A002/X{number:x}/X{block:x}") for block in range(1, blocks + 1)]
+        story = Story(request_id=UUID(int=number + 1), blocks=uids)
+        structure = story.resolved()
+        for uid in uids:
+            story.started(story.ordered(story.fetched(structure, uid), uid), uid)
+        found.append(story)
+    return found
+
+
+def progress(stories: Sequence[Story], percent: float) -> list[Event]:
+    """Say of every request's first block how far it is."""
+    return [story.progressed(story.events[-1], story.blocks[0], percent) for story in stories]
+
+
+def show(name: str, seconds: Sequence[float]) -> None:
+    """Print the spread of durations."""
+    cut = quantiles(seconds, n=100)
+    print(f"{name:58s} median {median(seconds) * 1e3:8.2f} ms   p99 {cut[98] * 1e3:8.2f} ms   of {len(seconds)}")
+
+
+def timed(name: str, number: int, began: float) -> None:
+    """Print a rate."""
+    took = time.perf_counter() - began
+    print(f"{name:58s} {number / took:8.0f} /s   {took / number * 1e3:8.2f} ms each")
+
+
+def by_hand(folder: Path, number: int) -> None:
+    """Commit rows by hand."""
+    connection = sqlite3.connect(folder / "hand.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("CREATE TABLE t (x)")
+    began = time.perf_counter()
+    for index in range(number):
+        connection.execute("INSERT INTO t VALUES (?)", (index,))
+    timed("by hand: commits of one small row", number, began)
+    connection.close()
+
+
+async def watch(ledger: SqlLedger, stories: Sequence[Story], seconds: float) -> None:
+    """Let a thousand wait and read, while all requests go forward every two seconds."""
+    reads, late = list[float](), list[float]()
+    said: dict[tuple[UUID, float], float] = {}
+    until = time.perf_counter() + seconds
+
+    def feed() -> None:
+        percent = 10.0
+        while time.perf_counter() < until:
+            percent = round(percent + 0.5, 1)
+            for story, event in zip(stories, progress(stories, percent), strict=True):
+                said[story.request.request_id, percent] = time.perf_counter()
+                ledger.record(event)
+                time.sleep(2.0 / len(stories))
+
+    async def waiter(index: int) -> None:
+        request_id = stories[index % len(stories)].request.request_id
+        since = 0
+        while time.perf_counter() < until:
+            record = await ledger.wait(request_id, since=since, timeout=READ_EVERY)
+            assert record is not None
+            changed, since = record.change > since, record.change
+            if changed and (at := said.get((request_id, record.blocks[0].percent or 0.0))) is not None:
+                late.append(time.perf_counter() - at)
+            began = time.perf_counter()
+            ledger.request(request_id)
+            reads.append(time.perf_counter() - began)
+
+    thread = Thread(target=feed)
+    thread.start()
+    await asyncio.gather(*(waiter(index) for index in range(WAITERS)))
+    await asyncio.to_thread(thread.join)
+    show("status read, a thousand waiting", reads)
+    show("an event recorded until a waiter has it", late)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=200)
+    parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        url = f"sqlite:///{folder / 'ledger.db'}"
+        migrate(url)
+        ledger = SqlLedger(url=url)
+        stories = live(given.requests, given.blocks)
+        events = [event for story in stories for event in story.events]
+        began = time.perf_counter()
+        for start in range(0, len(events), 200):
+            ledger.record_all(events[start : start + 200])
+        timed("all events of requests, in batches of 200", len(events), began)
+        news = progress(stories, 1.0)
+        began = time.perf_counter()
+        ledger.record_all(news)
+        timed("progress, one batch", len(news), began)
+        news = progress(stories, 2.0)
+        began = time.perf_counter()
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(ledger.record, news))
+        timed("progress, 16 threads", len(news), began)
+        by_hand(folder, len(news))
+        reads = []
+        for story in stories:
+            began = time.perf_counter()
+            ledger.request(story.request.request_id)
+            reads.append(time.perf_counter() - began)
+        show("status read, nobody waiting", reads)
+        asyncio.run(watch(ledger, stories, given.seconds))
+        ledger.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""A follower gets every event, in order and none left out, on either bus."""
+
+from collections.abc import Sequence
+from threading import Condition
+from uuid import UUID
+
+import pytest
+
+from contracts.envelope import Event
+from shared.bus.following import Said
+from tests.contract.bus_harness import Harness, started
+from tests.contract.bus_rabbit import RabbitHarness
+from tests.support.rabbitmq import RabbitServer
+
+QUEUE = {"casa-runner": ("restore.ordered",)}
+
+
+class Reader:
+    """Takes events, and remembers how far it is as a ledger does."""
+
+    def __init__(self, place: int | None = None, *, fails: int = 0) -> None:
+        self.place = place
+        self.fails = fails
+        self.missed: list[tuple[int, int]] = []
+        self.anew = 0
+        self._taken: list[UUID] = []
+        self._changed = Condition()
+
+    def position(self) -> int | None:
+        return self.place
+
+    def begin_anew(self) -> None:
+        self.anew += 1
+        self.place = None
+
+    def miss(self, first: int, last: int) -> None:
+        self.missed.append((first, last))
+
+    def take(self, said: Sequence[Said]) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("the follower has a fault")
+        with self._changed:
+            self._taken += [Event.decode(each.body).id for each in said]
+            self.place = said[-1].offset
+            self._changed.notify_all()
+
+    def wait_for(self, events: Sequence[Event], timeout: float = 15.0) -> None:
+        wanted = [event.id for event in events]
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._taken[-len(wanted) :] == wanted, timeout), self._taken
+
+    @property
+    def taken(self) -> list[UUID]:
+        with self._changed:
+            return list(self._taken)
+
+
+def test_a_follower_gets_all_events_of_all_topics_in_their_order(bus_harness: Harness) -> None:
+    bus, reader = bus_harness.bus(), Reader()
+    bus.declare(QUEUE)
+    bus.follow(reader)
+    events = [started() for _ in range(450)]
+    bus.publish(events)
+    reader.wait_for(events)
+    assert reader.taken == [event.id for event in events]
+
+
+def test_a_follower_that_fails_gets_the_same_events_again(bus_harness: Harness) -> None:
+    bus, reader = bus_harness.bus(), Reader(fails=2)
+    bus.declare(QUEUE)
+    bus.follow(reader)
+    events = [started() for _ in range(3)]
+    bus.publish(events)
+    reader.wait_for(events)
+    assert reader.taken == [event.id for event in events]
+
+
+def test_what_was_published_has_been_taken_once_the_bus_is_closed_or_lies_in_the_journal(bus_harness: Harness) -> None:
+    bus, reader = bus_harness.bus(), Reader()
+    bus.declare(QUEUE)
+    end = bus.follow(reader)
+    events = [started() for _ in range(100)]
+    bus.publish(events)
+    bus.drain(10)
+    end()
+    bus.close()
+    later = bus_harness.bus()
+    later.follow(reader)
+    last = started()
+    later.publish([last])
+    reader.wait_for([*events, last])
+
+
+@pytest.fixture
+def rabbit(request: pytest.FixtureRequest) -> RabbitHarness:
+    return RabbitHarness(request.getfixturevalue("rabbit_server").url)
+
+
+def test_a_follower_of_the_journal_goes_on_where_it_was(rabbit: RabbitHarness) -> None:
+    bus = rabbit.bus()
+    bus.declare(QUEUE)
+    before = [started() for _ in range(5)]
+    bus.publish(before)
+    first = Reader()
+    bus.follow(first)
+    first.wait_for(before)
+    assert first.place == 4
+    again = Reader(place=2)
+    bus.follow(again)
+    again.wait_for(before[3:])
+    after = [started()]
+    bus.publish(after)
+    again.wait_for([*before[3:], *after])
+    assert (again.missed, again.anew) == ([], 0)
+    rabbit.close()
+
+
+def test_a_journal_that_was_made_anew_is_read_from_its_beginning(rabbit: RabbitHarness) -> None:
+    bus, reader = rabbit.bus(), Reader(place=1000)
+    bus.declare(QUEUE)
+    bus.follow(reader)
+    events = [started(), started()]
+    bus.publish(events)
+    reader.wait_for(events)
+    assert (reader.anew, reader.place) == (1, 1)
+    rabbit.close()
+
+
+def test_a_follower_waits_for_a_broker_that_was_killed(rabbit: RabbitHarness, rabbit_server: RabbitServer) -> None:
+    bus, reader = rabbit.bus(), Reader()
+    bus.declare(QUEUE)
+    bus.follow(reader)
+    before, after = [started()], [started()]
+    bus.publish(before)
+    reader.wait_for(before)
+    rabbit_server.restart()
+    bus.publish(after)
+    reader.wait_for([*before, *after], timeout=40)
+    rabbit.close()

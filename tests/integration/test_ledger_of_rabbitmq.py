@@ -1,0 +1,189 @@
+"""The ledger over RabbitMQ: what was missed while the desk was off, and a rebuild that equals what was there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from threading import Event as Flag
+from uuid import UUID
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+from typer.testing import CliRunner
+
+from alma_restore.cli import app
+from contracts.envelope import Event
+from contracts.flow import QUEUES
+from services.request_desk.ledger.migrating import migrate
+from services.request_desk.ledger.rebuilding import rebuild
+from services.request_desk.ledger.records import Page, RequestRecord
+from services.request_desk.ledger.settings import LedgerSettings
+from services.request_desk.ledger.store import SqlLedger
+from services.request_desk.service import RequestDesk, build
+from services.request_desk.settings import RequestDeskSettings
+from shared.bus.rabbitmq import RabbitBus
+from shared.metrics import ServiceMetrics
+from shared.objects import ObjectStore
+from shared.objects.directory import DirectoryStore
+from shared.runtime import Runtime
+from tests.contract.bus_harness import QUICK
+from tests.contract.bus_rabbit import RabbitHarness
+from tests.contract.ledger_harness import postgresql_url, sqlite_url
+from tests.support.postgresql import PostgresServer
+from tests.support.rabbitmq import RabbitServer
+from tests.support.stories import BLOCKS, Story, stories
+
+IDS = tuple(UUID(int=number) for number in range(1, 13))
+
+
+@pytest.fixture
+def rabbit(rabbit_server: RabbitServer) -> Iterator[RabbitHarness]:
+    harness = RabbitHarness(rabbit_server.url)
+    yield harness
+    harness.close()
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> Iterator[ObjectStore]:
+    store = DirectoryStore(tmp_path / "objects")
+    yield store
+    store.close()
+
+
+class Desk:
+    """A desk at work, and its ledger."""
+
+    def __init__(self, rabbit: RabbitHarness, objects: ObjectStore, url: str) -> None:
+        self.service: RequestDesk = build(
+            objects=objects, settings=RequestDeskSettings(), ledger=LedgerSettings(url=SecretStr(url))
+        )
+        self.bus = RabbitBus(settings=rabbit.settings, retry=QUICK)
+        self.ledger = SqlLedger(url=url)
+        self._runtime = Runtime(bus=self.bus, metrics=ServiceMetrics(CollectorRegistry()))
+        self.bus.declare(QUEUES)
+        self._runtime.add(self.service)
+
+    def wait_for(self, number: int) -> None:
+        """Wait until so many events of the journal are taken."""
+        came = Flag()
+        end = self.ledger.watch(lambda _id, _change: came.set())
+        for _ in range(200):
+            if (self.ledger.place() or 0) + 1 >= number:
+                break
+            came.wait(0.2)
+            came.clear()
+        else:
+            raise AssertionError(f"only {self.ledger.place()} of {number} events were taken")
+        end()
+
+    def stop(self) -> None:
+        self._runtime.rest()
+        self.bus.drain(10)
+        self.bus.close()
+        self.service.close()
+        self.ledger.close()
+
+
+def known(ledger: SqlLedger) -> dict[UUID, RequestRecord]:
+    page = ledger.requests(page=Page(size=1000))
+    return {record.id: record.model_copy(update={"change": 0}) for record in page.requests}
+
+
+def some_events(seed: int) -> list[Event]:
+    """Events of many requests, mixed up, some of them twice."""
+    events = [event for story in stories(IDS) for event in story.events]
+    events += events[::5]
+    Random(seed).shuffle(events)
+    return events
+
+
+def test_a_rebuilt_ledger_equals_the_old_one(
+    rabbit: RabbitHarness, objects: ObjectStore, tmp_path: Path, postgres_server: PostgresServer
+) -> None:
+    events = some_events(1)
+    desk = Desk(rabbit, objects, sqlite_url(tmp_path))
+    for start in range(0, len(events), 50):
+        desk.bus.publish(events[start : start + 50])
+    desk.wait_for(len(events))
+    old = known(desk.ledger)
+    assert old.keys() == set(IDS)
+    assert all(record.missing_causes == () for record in old.values())
+    url = postgresql_url(postgres_server)
+    migrate(url)
+    other = SqlLedger(url=url)
+    done = rebuild(other, settings=rabbit.settings)
+    assert (done.read, done.otherwise) == (len(events), 0)
+    assert known(other) == old
+    assert known(desk.ledger) == old
+    again = rebuild(other, settings=rabbit.settings, empty=True)
+    assert again.read == len(events)
+    assert known(other) == old
+    assert [line.id for line in other.timeline(IDS[0])] == [line.id for line in desk.ledger.timeline(IDS[0])]
+    other.close()
+    desk.stop()
+
+
+def test_a_desk_that_was_off_holds_nobody_up_and_knows_afterwards_what_happened(
+    rabbit: RabbitHarness, objects: ObjectStore, tmp_path: Path
+) -> None:
+    url = sqlite_url(tmp_path)
+    first = Desk(rabbit, objects, url)
+    events = some_events(2)
+    first.bus.publish(events[:40])
+    first.wait_for(40)
+    first.stop()
+    others = RabbitBus(settings=rabbit.settings, retry=QUICK)
+    others.publish(events[40:])
+    depths = {depth.queue: depth.ready for depth in others.depths(["request-desk"])}
+    assert depths["request-desk"] <= sum(event.topic in QUEUES["request-desk"] for event in events)
+    others.close()
+    second = Desk(rabbit, objects, url)
+    second.wait_for(len(events))
+    assert known(second.ledger).keys() == set(IDS)
+    assert second.ledger.counts().missed == 0
+    second.stop()
+
+
+def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
+    rabbit: RabbitHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = sqlite_url(tmp_path)
+    monkeypatch.setenv("ALMA_RESTORE_REQUEST_DESK_LEDGER_URL", url)
+    monkeypatch.setenv("ALMA_RESTORE_BUS__URL", rabbit.settings.url.get_secret_value())
+    monkeypatch.setenv("ALMA_RESTORE_BUS__PREFIX", rabbit.settings.prefix)
+    monkeypatch.setenv("COLUMNS", "200")
+    run = CliRunner().invoke
+    assert "Migrated from nothing to 0001" in run(app, ["ledger", "migrate"]).output
+    assert "those of this release: 0001" in run(app, ["ledger", "migrate"]).output
+    bus = rabbit.bus()
+    bus.declare(QUEUES)
+    assert "0 events read; 0 requests" in run(app, ["ledger", "rebuild"]).output
+    assert run(app, ["ledger", "stuck"]).exit_code == 0
+    story = Story(blocks=BLOCKS[:1])
+    order = story.ordered(story.fetched(story.resolved(), BLOCKS[0]), BLOCKS[0])
+    bus.publish(story.events)
+    assert f"{len(story.events)} events read; 1 requests" in run(app, ["ledger", "rebuild"]).output
+    shown = run(app, ["ledger", "stuck"])
+    assert shown.exit_code == 1
+    assert str(story.request.request_id) in shown.output
+    heard, came = list[UUID](), Flag()
+
+    def hear(event: Event) -> None:
+        heard.append(event.id)
+        if event.id == order.id:
+            came.set()
+
+    bus.listen(hear)
+    arguments = ["ledger", "try-now", str(story.request.request_id)]
+    assert run(app, [*arguments, "--reason", " "]).exit_code == 2
+    assert "1 events sent on again" in run(app, [*arguments, "--reason", "the runner is back"]).output
+    assert came.wait(15)
+    run(app, ["ledger", "rebuild"])
+    ledger = SqlLedger(url=url)
+    record = ledger.request(story.request.request_id)
+    ledger.close()
+    assert record is not None
+    assert [each.reason for each in record.resent] == ["the runner is back"]
+    assert record.resent[0].events == (order.id,)
+    unknown = run(app, ["ledger", "try-now", str(UUID(int=0)), "--reason", "x"])
+    assert unknown.exit_code == 2
