@@ -14,10 +14,12 @@ from threading import Lock, Thread
 from typing import Protocol
 
 import structlog
+from pika import spec
 from pika.adapters.select_connection import IOLoop
 from pika.channel import Channel
 from pika.connection import Connection
 from pika.exceptions import AMQPError
+from pika.frame import Method
 
 from shared.bus.connection import TogetherConnection
 from shared.bus.settings import RabbitSettings
@@ -66,6 +68,7 @@ class Link:
         self._awake = False
         self._connection: TogetherConnection | None = None
         self._failures = 0
+        self._blocked: str | None = None
         self._closing = Flag()
         self._ready = Flag()
         self._thread = Thread(target=self._run, name=f"bus-{name}", daemon=True)
@@ -75,6 +78,11 @@ class Link:
     def is_ready(self) -> bool:
         """Whether the link's owner has said that it works."""
         return self._ready.is_set()
+
+    @property
+    def blocked(self) -> str | None:
+        """Why the broker takes no messages over this connection at the moment (an alarm), if it said so."""
+        return self._blocked
 
     def mark_ready(self) -> None:
         """Say that the channel is set up; called by the owner."""
@@ -145,6 +153,7 @@ class Link:
         with self._lock:
             self._loop = None
         self._ready.clear()
+        self._blocked = None
         self._connection = None
         self._owner.on_lost(None)
 
@@ -155,7 +164,17 @@ class Link:
             self._jobs.popleft()()
 
     def _on_open(self, connection: Connection) -> None:
+        connection.add_on_connection_blocked_callback(self._on_blocked)
+        connection.add_on_connection_unblocked_callback(self._on_unblocked)
         connection.channel(on_open_callback=self._on_channel)
+
+    def _on_blocked(self, _connection: Connection, frame: Method[spec.Connection.Blocked]) -> None:
+        self._blocked = str(frame.method.reason)
+        log.error("bus_takes_no_messages", link=self._name, reason=self._blocked, consequence="what is said waits")
+
+    def _on_unblocked(self, _connection: Connection, _frame: Method[spec.Connection.Unblocked]) -> None:
+        self._blocked = None
+        log.info("bus_takes_messages_again", link=self._name)
 
     def _on_channel(self, channel: Channel) -> None:
         channel.add_on_close_callback(self._on_channel_closed)

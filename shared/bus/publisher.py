@@ -103,13 +103,18 @@ class Publisher:
         if not batch.wait(self._settings.confirm_timeout):
             raise DependencyAwayError(
                 f"RabbitMQ did not confirm {batch.unconfirmed} of {len(messages)} messages within "
-                f"{self._settings.confirm_timeout:g} s: see whether the broker is up and its queues have a leader"
+                f"{self._settings.confirm_timeout:g} s: {self._why()}"
             )
         if batch.refused:
             raise UnroutableError(
                 f"no queue takes {', '.join(sorted(set(batch.refused)))}: declare the topology; "
                 "or a queue is full by a policy of the broker"
             )
+
+    def _why(self) -> str:
+        if self._link.blocked is not None:
+            return f"it takes no messages ({self._link.blocked}); give it disk or memory, or take messages out"
+        return "see whether the broker is up and its queues have a leader"
 
     def close(self) -> None:
         """End the connection."""

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from contracts.envelope import Event
 from shared.bus import Delivery, Subscription
+from shared.errors import DependencyAwayError
 from tests.contract.bus_harness import Collector, progressed, started
 from tests.support.rabbit_world import (
     PATIENCE,
@@ -66,6 +67,16 @@ def test_a_delivery_held_beyond_the_acknowledgement_timeout_is_lost_and_comes_ag
     bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=interrupted))
     bus.publish([event])
     assert_repeated_with_the_same_ids(event, interrupted, answers)
+
+
+def test_a_broker_with_an_alarm_is_told_with_what_it_lacks_and_what_was_said_is_no_error_of_ours() -> None:
+    with RabbitServer(rabbit={"disk_free_limit": 10**15}) as server:
+        alarmed = World(server)
+        bus = alarmed.bus(confirm_timeout=1.5)
+        bus.declare({"casa-runner": (STARTED,)})
+        with pytest.raises(DependencyAwayError, match=r"takes no messages \(low on disk\)"):
+            bus.publish([started()])
+        alarmed.close()
 
 
 def test_a_consumer_whose_queue_is_deleted_makes_it_anew_and_goes_on(world: World) -> None:
