@@ -23,7 +23,7 @@ class RunnerMetrics:
         )
         self.rules = Counter(
             "alma_restore_casa_reference_rules",
-            "Restores that took the reference way, by the rule that forbade the single pass",
+            "Restores that were not done in a single pass, by the reason: a rule, or what was ordered",
             ("rule",),
             registry=registry,
         )

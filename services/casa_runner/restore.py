@@ -215,7 +215,7 @@ class Restorer:
         task.voice.expects(expected.seconds if expected else None)
         signs = Signs(
             progress=files.progress,
-            logs=(files.log, files.printed),
+            logs=(files.log, files.printed, files.shell_log),
             working=files.attempt.working,
             output=files.output,
             expected_output=expected.written if expected else None,
