@@ -66,6 +66,7 @@ class DeskSite:
         self._settings = settings
 
     def __enter__(self) -> Self:
+        self.root.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
             self.provider = stack.enter_context(OidcProviderServer())
             url = f"sqlite:///{self.root / 'ledger.db'}"
