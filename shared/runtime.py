@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 
 from contracts.envelope import Event
 from contracts.flow import QUEUES
-from contracts.messages import RequestWaiting
+from contracts.messages import RequestCancelled, RequestWaiting
 from contracts.messages.parts import RestoreRequest
 from shared import keys
 from shared.bus import Bus, DeadLetter, Delivery, Handler, RetryLater
@@ -61,7 +61,7 @@ class Runtime:
         self._speakers: list[Speaker] = []
 
     def add(self, service: Service) -> None:
-        """Begin to hand a service its events, show it all others if it listens, and let it speak if it does."""
+        """Begin to hand a service its events, tell it of cancelled requests if it listens, let it speak if it does."""
         for subscription in service.subscriptions():
             self._bus.subscribe(
                 replace(
@@ -72,7 +72,7 @@ class Runtime:
                 )
             )
         if isinstance(service, Listener):
-            self._bus.listen(service.hear)
+            self._bus.listen(service.hear, topics=(RequestCancelled.topic,))
         if isinstance(service, Overseer):
             service.oversee(self._bus)
         if isinstance(service, Speaker):

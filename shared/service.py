@@ -33,10 +33,10 @@ class Service(Protocol):
 
 @runtime_checkable
 class Listener(Protocol):
-    """A service that also wants to see every event, in each of its processes: word of cancelled requests."""
+    """A service that also wants word of cancelled requests, in each of its processes."""
 
     def hear(self, event: Event) -> None:
-        """Take note of an event; it is neither kept nor acknowledged."""
+        """Take note of a ``request.cancelled``; it is neither kept nor acknowledged."""
 
 
 @runtime_checkable

@@ -202,8 +202,21 @@ class Bus(Protocol):
             If the broker would take an event back before the subscription's longest handling ends.
         """
 
-    def listen(self, listener: Callable[[Event], None], *, request_id: UUID | None = None) -> Callable[[], None]:
-        """Show every event from now on (or those of one request) to an onlooker, unacknowledged and unkept.
+    def listen(
+        self,
+        listener: Callable[[Event], None],
+        *,
+        request_id: UUID | None = None,
+        topics: Collection[str] = (),
+    ) -> Callable[[], None]:
+        """Show every event from now on to an onlooker, unacknowledged and unkept.
+
+        Parameters
+        ----------
+        request_id
+            Only this request's events; all if None.
+        topics
+            Only events of these topics, exact; all if there are none. The others do not even reach this process.
 
         Returns
         -------

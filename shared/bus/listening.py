@@ -1,6 +1,6 @@
 """Shows events that pass through RabbitMQ to an onlooker, from a queue that ends with it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from uuid import UUID
 
 from pika import BasicProperties
@@ -17,7 +17,7 @@ from shared.errors import DependencyAwayError
 
 
 class Listening:
-    """Consumes all events over a connection of its own; what passes while it is lost is not shown.
+    """Consumes events over a connection of its own; what passes while it is lost is not shown.
 
     Parameters
     ----------
@@ -25,6 +25,8 @@ class Listening:
         Is shown each event.
     request_id
         Only this request's events; all if None.
+    topics
+        Only events of these topics; all if there are none.
     settings
         Where the broker is.
     prepare
@@ -36,10 +38,12 @@ class Listening:
         *,
         listener: Callable[[Event], None],
         request_id: UUID | None,
+        topics: Collection[str] = (),
         settings: RabbitSettings,
         prepare: Callable[[], None],
     ) -> None:
         self._names = Names(settings.prefix)
+        self._keys = sorted(topics) or ["#"]
         self._onlooker = Onlooker(listener=listener, request_id=request_id)
         self._link = Link(name="onlooker", settings=settings, owner=self, prepare=prepare)
         if not self._link.wait_ready(settings.connect_timeout):
@@ -56,7 +60,8 @@ class Listening:
 
         def bind(made: Method[Queue.DeclareOk]) -> None:
             queue = made.method.queue
-            channel.queue_bind(queue, self._names.events, "#")
+            for key in self._keys:
+                channel.queue_bind(queue, self._names.events, key)
             channel.basic_consume(
                 queue, self._on_message, auto_ack=True, exclusive=True, callback=lambda _ok: self._link.mark_ready()
             )

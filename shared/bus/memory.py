@@ -223,9 +223,15 @@ class MemoryBus:
             _Consumer(queue=queue, subscription=subscription, bus=self, policy=self._retry),
         )
 
-    def listen(self, listener: Callable[[Event], None], *, request_id: UUID | None = None) -> Callable[[], None]:
+    def listen(
+        self,
+        listener: Callable[[Event], None],
+        *,
+        request_id: UUID | None = None,
+        topics: Collection[str] = (),
+    ) -> Callable[[], None]:
         """Show every event from now on to an onlooker; returns what ends it."""
-        onlooker = Onlooker(listener=listener, request_id=request_id)
+        onlooker = Onlooker(listener=listener, request_id=request_id, topics=topics)
         self._onlookers.append(onlooker)
         self._broker.add_onlooker(onlooker)
         return lambda: self._broker.remove_onlooker(onlooker)

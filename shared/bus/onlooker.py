@@ -1,6 +1,6 @@
 """Shows events to an onlooker in a thread of its own, so that a slow one holds nobody up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from queue import Full, Queue
 from threading import Thread
 from uuid import UUID
@@ -14,7 +14,7 @@ _CAPACITY = 100_000
 
 
 class Onlooker:
-    """Passes on the events of one request, or all.
+    """Passes on the events of one request or of some topics, or all.
 
     Parameters
     ----------
@@ -22,11 +22,16 @@ class Onlooker:
         Is shown each event.
     request_id
         Only this request's events; all if None.
+    topics
+        Only events of these topics; all if there are none.
     """
 
-    def __init__(self, *, listener: Callable[[Event], None], request_id: UUID | None) -> None:
+    def __init__(
+        self, *, listener: Callable[[Event], None], request_id: UUID | None, topics: Collection[str] = ()
+    ) -> None:
         self._listener = listener
         self._request_id = request_id
+        self._topics = frozenset(topics)
         self._said: Queue[Event | bytes | None] = Queue(maxsize=_CAPACITY)
         self._thread = Thread(target=self._run, name="bus-onlooker", daemon=True)
         self._thread.start()
@@ -49,7 +54,7 @@ class Onlooker:
     def _show(self, said: Event | bytes) -> None:
         try:
             event = Event.decode(said) if isinstance(said, bytes) else said
-            if self._request_id in (None, event.correlationid):
+            if self._request_id in (None, event.correlationid) and (not self._topics or event.topic in self._topics):
                 self._listener(event)
         except UndecodableEventError as error:
             log.warning("onlooker_cannot_read_event", reason=str(error))

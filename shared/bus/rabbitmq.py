@@ -89,7 +89,13 @@ class RabbitBus:
             )
         )
 
-    def listen(self, listener: Callable[[Event], None], *, request_id: UUID | None = None) -> Callable[[], None]:
+    def listen(
+        self,
+        listener: Callable[[Event], None],
+        *,
+        request_id: UUID | None = None,
+        topics: Collection[str] = (),
+    ) -> Callable[[], None]:
         """Show every event from now on to an onlooker; returns what ends it.
 
         Raises
@@ -98,7 +104,11 @@ class RabbitBus:
             If the broker cannot be reached or nothing was ever declared there.
         """
         listening = Listening(
-            listener=listener, request_id=request_id, settings=self._settings, prepare=self._declarer.redeclare
+            listener=listener,
+            request_id=request_id,
+            topics=topics,
+            settings=self._settings,
+            prepare=self._declarer.redeclare,
         )
         self._listenings.append(listening)
         return listening.close

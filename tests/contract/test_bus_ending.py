@@ -106,6 +106,17 @@ def test_an_onlooker_sees_the_events_of_one_request_until_it_has_seen_enough(bus
     assert seen.items == [mine]
 
 
+def test_an_onlooker_sees_only_the_topics_that_it_asks_for(bus: Bus) -> None:
+    bus.declare({"casa-runner": (STARTED,), "request-desk": (PROGRESSED,)})
+    seen, everything = Collector[Event](), Collector[Event]()
+    bus.listen(seen, topics=(PROGRESSED,))
+    bus.listen(everything)
+    wanted = progressed(started())
+    bus.publish([started(), wanted, started()])
+    everything.wait_for(3)
+    assert seen.wait_for(1) == [wanted]
+
+
 def test_an_onlooker_takes_nothing_away_from_the_queues(bus_harness: Harness) -> None:
     bus, seen = bus_harness.bus(), Collector[Event]()
     bus.declare({"casa-runner": (STARTED,)})
