@@ -9,6 +9,7 @@ from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.hosts import HostSlots
 from services.ngas_fetcher.location import ArchiveFile
 from services.ngas_fetcher.locator import LocationReports, Source
+from services.ngas_fetcher.metrics import FetchMetrics
 from services.ngas_fetcher.patience import Patience
 from services.ngas_fetcher.settings import NgasFetcherSettings, SourceKind
 from services.ngas_fetcher.stop import Stop
@@ -38,13 +39,15 @@ def client_of(settings: NgasFetcherSettings) -> NgasClient:
     )
 
 
-def fetcher_of(settings: NgasFetcherSettings, client: NgasClient, target: Target) -> FileFetcher:
+def fetcher_of(
+    settings: NgasFetcherSettings, client: NgasClient, target: Target, *, metrics: FetchMetrics | None = None
+) -> FileFetcher:
     """Make what fetches single files, over HTTP or by direct copy."""
     ways: dict[str, Way] = {}
     if settings.direct_copy_directory is not None:
         copy = DirectCopy(client=client, directory=settings.direct_copy_directory)
         ways = dict.fromkeys(settings.direct_copy_hosts, copy)
-    return FileFetcher(way=client, ways=ways, target=target, patience=patience_of(settings))
+    return FileFetcher(way=client, ways=ways, target=target, patience=patience_of(settings), metrics=metrics)
 
 
 def source_of_asdms(settings: NgasFetcherSettings, fetcher: FileFetcher) -> Source:

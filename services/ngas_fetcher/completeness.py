@@ -1,6 +1,9 @@
-"""Whether an ASDM has all the binary data that its Main table names."""
+"""Whether an ASDM has all the binary data that its Main table names, and whether a binary file is whole."""
 
+import os
+import re
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 from lxml import etree
 
@@ -11,14 +14,17 @@ from shared.errors import BlockFailedError
 MAIN_TABLE = "Main.xml"
 BINARY_DIRECTORY = "ASDMBinary"
 _ENTITY_PARENTS = ("dataUID", "dataOid")
+_HEAD, _TAIL = 4096, 1024
+_MESSAGE = b"MIME-Version"
+_BOUNDARY = re.compile(rb"""^Content-Type:[^\r\n]*?boundary="?([^"\s;]+)""", re.IGNORECASE | re.MULTILINE)
 
 
 class UnreadableMainTableError(ValueError):
     """Main.xml is not XML."""
 
 
-def check_complete(eb_uid: ExecBlockUid, main_table: Iterable[bytes], paths: Collection[str]) -> None:
-    """See that all binary data that an ASDM's Main table names are among its files.
+def check_complete(eb_uid: ExecBlockUid, main_table: Iterable[bytes], paths: Collection[str]) -> frozenset[str]:
+    """See that all binary data that an ASDM's Main table names are among its files, and tell their paths.
 
     Raises
     ------
@@ -36,6 +42,37 @@ def check_complete(eb_uid: ExecBlockUid, main_table: Iterable[bytes], paths: Col
             f"{eb_uid}: {MAIN_TABLE} names {len(named)} binary files, "
             f"{len(lacking)} of them are not among its files: {', '.join(lacking[:5])}",
         )
+    return named
+
+
+def check_whole(eb_uid: ExecBlockUid, folder: Path, paths: Iterable[str]) -> None:
+    """See that binary files of an ASDM on disk were written to their end: for what comes without a checksum.
+
+    A binary file is a MIME message, whose last boundary closes it. CASA imports one that
+    was cut off as if the rows that it lacks had never been observed.
+
+    Raises
+    ------
+    BlockFailedError
+        If one is empty or was cut off.
+    """
+    cut = [path for path in sorted(paths) if not _is_closed(folder / path)]
+    if cut:
+        raise BlockFailedError(
+            ReasonCode.ASDM_INCOMPLETE,
+            f"{eb_uid}: {len(cut)} of its binary files are empty or cut off: {', '.join(cut[:5])}",
+        )
+
+
+def _is_closed(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+        file.seek(max(0, path.stat().st_size - _TAIL), os.SEEK_SET)
+        tail = file.read()
+    if not _MESSAGE.startswith(head[: len(_MESSAGE)]):
+        return True  # no message: nobody knows how it ends
+    boundary = _BOUNDARY.search(head)
+    return boundary is not None and tail.rstrip().endswith(b"--" + boundary[1] + b"--")
 
 
 def binary_paths(chunks: Iterable[bytes]) -> frozenset[str]:

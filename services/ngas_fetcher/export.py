@@ -18,7 +18,7 @@ from contracts.identifiers import ExecBlockUid
 from contracts.manifests import StagedFile
 from contracts.reasons import ReasonCode
 from services.ngas_fetcher.client import CHUNK
-from services.ngas_fetcher.completeness import MAIN_TABLE, check_complete
+from services.ngas_fetcher.completeness import MAIN_TABLE, check_complete, check_whole
 from services.ngas_fetcher.errors import ExportFailedError
 from services.ngas_fetcher.holding import Bringing
 from services.ngas_fetcher.pool import Job, memory_of
@@ -137,7 +137,8 @@ class ExportHolding:
             (asdm,) = bringing.run([Job(work=lambda: self.command.run(self.eb_uid, Path(work), bringing.stop))])
             paths = _paths(asdm, self.eb_uid)
             with (asdm / MAIN_TABLE).open("rb") as table:
-                check_complete(self.eb_uid, iter(partial(table.read, CHUNK), b""), paths)
+                named = check_complete(self.eb_uid, iter(partial(table.read, CHUNK), b""), paths)
+            check_whole(self.eb_uid, asdm, named)
             jobs = [
                 Job(work=partial(self._store, bringing, asdm, path), memory=memory_of(size))
                 for path, size in paths.items()

@@ -6,6 +6,7 @@ from contextlib import closing
 from typing import TypeVar
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from contracts.messages.parts import ObjectRef
 from contracts.reasons import ReasonCode
@@ -17,6 +18,7 @@ from services.ngas_fetcher.errors import (
     ResumeRefusedError,
 )
 from services.ngas_fetcher.location import ArchiveFile
+from services.ngas_fetcher.metrics import FetchMetrics
 from services.ngas_fetcher.patience import Patience
 from services.ngas_fetcher.stop import Stop
 from services.ngas_fetcher.target import Target
@@ -44,13 +46,24 @@ class FileFetcher:
         Where files go.
     patience
         When broken transfers are resumed or begun again.
+    metrics
+        Count what comes from where; kept by nobody if None.
     """
 
-    def __init__(self, *, way: Way, target: Target, patience: Patience, ways: Mapping[str, Way] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        way: Way,
+        target: Target,
+        patience: Patience,
+        ways: Mapping[str, Way] | None = None,
+        metrics: FetchMetrics | None = None,
+    ) -> None:
         self._way = way
         self._ways = dict(ways or {})
         self._target = target
         self._patience = patience
+        self._metrics = metrics or FetchMetrics(CollectorRegistry())
 
     def stored(self, file: ArchiveFile, key: str) -> ObjectRef | None:
         """Return the file if it is at the target already: its key is made from what it is."""
@@ -95,7 +108,8 @@ class FileFetcher:
         for server in file.servers:
             stop.check()
             try:
-                return self._fetch_from(server, file, take, stop, on_position, until)
+                with self._metrics.fetching(server):
+                    return self._fetch_from(server, file, take, stop, on_position, until)
             except (DamagedFileError, NgasAwayError, NgasFileMissingError, NgasRefusedError) as error:
                 log.warning("replica_failed", file_id=file.file_id, server=server, error=str(error), code=error.code)
                 problems.append(error)
@@ -120,6 +134,7 @@ class FileFetcher:
                 stop=stop,
                 on_position=on_position,
                 until=until,
+                metrics=self._metrics.of(server),
             )
             try:
                 with closing(transfer.chunks()) as chunks:

@@ -1,12 +1,16 @@
 """The calibration products of a MOUS: which a block needs, where they are, and once each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, TypeVar
 
 import structlog
 
 from contracts.identifiers import ExecBlockUid, MousUid
-from contracts.messages.parts import CalibrationKind, MousStructure, NamedRef, ProductFile, ProductKind
+from contracts.messages.parts import CalibrationKind, MousStructure, NamedRef, ObjectRef, ProductFile, ProductKind
 from contracts.reasons import ReasonCode
+from services.ngas_fetcher.claims import Claims
 from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
 from services.ngas_fetcher.fetcher import FileFetcher
@@ -19,6 +23,15 @@ from shared.errors import BlockFailedError
 from shared.pipeline_files.names import is_bare_file_name
 
 log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Runs jobs side by side."""
+
+    def __call__(self, jobs: Sequence[Job[T]], /) -> list[T]:
+        """Run them and give their results in order."""
+
 
 _OF_THE_MOUS = (ProductKind.MANIFEST, ProductKind.PPREQUEST, ProductKind.RESTORE_SCRIPT)
 _OF_THE_BLOCK = (ProductKind.FLAGVERSIONS, ProductKind.CALAPPLY)
@@ -100,8 +113,19 @@ class ProductLocator:
         raise BlockFailedError(ReasonCode.FILE_NOT_IN_ARCHIVE, f"{file_id}: not on {', '.join(self._hosts)}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Pinned:
+    """The version of a product that is wanted, its key, and its reference if it is in the store."""
+
+    file: ArchiveFile
+    key: str
+    ref: ObjectRef | None
+
+
 class ProductShelf:
     """The products of one MOUS while one request is handled: each is located and fetched once.
+
+    Who fetches claims the MOUS's products, so that of several requests for it one fetches.
 
     Parameters
     ----------
@@ -111,34 +135,63 @@ class ProductShelf:
         Finds products.
     fetcher
         Fetches them.
+    claims
+        So that one fetcher brings them.
     """
 
-    def __init__(self, *, mous_uid: MousUid, locator: ProductLocator, fetcher: FileFetcher) -> None:
+    def __init__(self, *, mous_uid: MousUid, locator: ProductLocator, fetcher: FileFetcher, claims: Claims) -> None:
         self._mous_uid = mous_uid
         self._locator = locator
         self._fetcher = fetcher
+        self._claims = claims
         self._stored: dict[str, NamedRef] = {}
         self._failed: dict[str, BlockFailedError] = {}
         self.fetched = 0
 
-    def jobs(self, products: Sequence[ProductFile], stop: Stop) -> list[Job[NamedRef]]:
-        """Make the jobs that bring these products; no two of them bring the same."""
-        return [Job(work=self._job(product, stop)) for product in products]
+    def stage(self, products: Sequence[ProductFile], stop: Stop, run: Run) -> list[NamedRef]:
+        """Bring these products, no two of which are the same, into the store.
 
-    def _job(self, product: ProductFile, stop: Stop) -> Callable[[], NamedRef]:
-        def bring() -> NamedRef:
-            stop.check()
-            if product.file_id in self._failed:
-                raise self._failed[product.file_id]
-            try:
-                return self._stored.get(product.file_id) or self._bring(product, stop)
-            except BlockFailedError as error:
-                self._failed[product.file_id] = error
-                raise
+        Parameters
+        ----------
+        products
+            Which.
+        stop
+            Ends it.
+        run
+            Runs jobs and gives their results in order.
 
-        return bring
+        Raises
+        ------
+        BlockFailedError, NgasAwayError, NgasRefusedError
+            As `ProductLocator.locate` and `FileFetcher.fetch` do.
+        LeaseHeldError
+            If another fetches products of this MOUS now: look again later.
+        """
+        wanted = [product for product in products if product.file_id not in self._stored]
+        pinned = run([Job(work=partial(self._pin, product, stop)) for product in wanted])
+        lacking = [one for one in pinned if one.ref is None]
+        refs = {one.file.file_id: one.ref for one in pinned if one.ref is not None}
+        if lacking:
+            with self._claims.held(f"calibration/{self._mous_uid.file_form}"):
+                brought = run([Job(work=partial(self._bring, one, stop)) for one in lacking])
+            refs |= {one.file.file_id: ref for one, ref in zip(lacking, brought, strict=True)}
+        self._stored |= {file_id: NamedRef(name=file_id, ref=ref) for file_id, ref in refs.items()}
+        return [self._stored[product.file_id] for product in products]
 
-    def _bring(self, product: ProductFile, stop: Stop) -> NamedRef:
+    def _pin(self, product: ProductFile, stop: Stop) -> _Pinned:
+        stop.check()
+        if product.file_id in self._failed:
+            raise self._failed[product.file_id]
+        try:
+            file = self._located(product, stop)
+        except BlockFailedError as error:
+            self._failed[product.file_id] = error
+            raise
+        checksum = str(file.checksum).replace(":", "-").lower()
+        key = keys.calibration_file(self._mous_uid, file.file_id, file.version, checksum)
+        return _Pinned(file=file, key=key, ref=self._fetcher.stored(file, key))
+
+    def _located(self, product: ProductFile, stop: Stop) -> ArchiveFile:
         if not is_bare_file_name(product.file_id):
             raise BlockFailedError(
                 ReasonCode.FILE_NOT_IN_ARCHIVE, f"{product.file_id!r} is listed as a product but is no file name"
@@ -146,11 +199,17 @@ class ProductShelf:
         file = self._locator.locate(product.file_id, stop=stop)
         if product.size not in (None, file.size):
             log.warning("product_size_differs", file_id=file.file_id, tables=product.size, ngas=file.size)
-        checksum = str(file.checksum).replace(":", "-").lower()
-        key = keys.calibration_file(self._mous_uid, file.file_id, file.version, checksum)
-        ref = self._fetcher.stored(file, key)
-        if ref is None:
-            ref = self._fetcher.fetch(file, key, stop=stop, on_position=lambda _: None)
-            self.fetched += 1
-        self._stored[product.file_id] = NamedRef(name=product.file_id, ref=ref)
-        return self._stored[product.file_id]
+        return file
+
+    def _bring(self, product: _Pinned, stop: Stop) -> ObjectRef:
+        stop.check()
+        # Who held the claim until now may have just stored it.
+        if (stored := self._fetcher.stored(product.file, product.key)) is not None:
+            return stored
+        try:
+            ref = self._fetcher.fetch(product.file, product.key, stop=stop, on_position=lambda _: None)
+        except BlockFailedError as error:
+            self._failed[product.file.file_id] = error
+            raise
+        self.fetched += 1
+        return ref

@@ -110,7 +110,9 @@ class ProgressTeller:
     source
         Who says it.
     interval
-        Seconds between two words; the last word on a block is said in any case.
+        Seconds between two words; the last word on a block is said in any case, but not before its time.
+    pause
+        Waits so many seconds for that.
     clock
         Seconds that only grow.
     """
@@ -122,12 +124,14 @@ class ProgressTeller:
         delivery: Delivery,
         source: str,
         interval: float,
+        pause: Callable[[float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._event = event
         self._delivery = delivery
         self._source = source
         self._interval = interval
+        self._pause = pause
         self._clock = clock
         self._told_at = -interval
         self._told: tuple[str, Snapshot] | None = None
@@ -137,9 +141,12 @@ class ProgressTeller:
     def tell(self, holding: Sized, snapshot: Snapshot, *, last: bool = False) -> None:
         """Say how far a block is, if it is time or the last word, and there is news."""
         news = (holding.eb_uid, snapshot)
-        now = self._clock()
-        if news == self._told or (now - self._told_at < self._interval and not last):
+        early = self._told_at + self._interval - self._clock()
+        if news == self._told or (early > 0 and not last):
             return
+        if early > 0:
+            self._pause(early)
+        now = self._clock()
         if holding.eb_uid != self._eb_uid:
             self._eb_uid, self._rate = holding.eb_uid, Rate()
         self._told, self._told_at = news, now

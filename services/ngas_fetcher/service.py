@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
+from prometheus_client import CollectorRegistry
 from structlog.contextvars import bound_contextvars
 
 from contracts.envelope import Event
@@ -12,10 +14,12 @@ from contracts.identifiers import ExecBlockUid
 from contracts.messages import ArtefactsStaged, StructureResolved
 from contracts.messages.parts import BlockFailure, Stage
 from services.ngas_fetcher.adapters import client_of, fetcher_of, patience_of, source_of_asdms
+from services.ngas_fetcher.claims import Claims
 from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import FetchAbandonedError
 from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.locator import Source
+from services.ngas_fetcher.metrics import FetchMetrics
 from services.ngas_fetcher.parallel import run_all
 from services.ngas_fetcher.pool import Group, TransferPool
 from services.ngas_fetcher.products import ProductLocator, ProductShelf, needed_products
@@ -64,6 +68,13 @@ class NgasFetcher:
         Fetches single files into the store.
     source
         Has ASDMs, or knows where their files are.
+    registry
+        Where the service's own metrics are declared.
+
+    Attributes
+    ----------
+    registry
+        Where the service's own metrics are declared.
     """
 
     def __init__(
@@ -74,9 +85,10 @@ class NgasFetcher:
         client: NgasClient,
         fetcher: FileFetcher,
         source: Source,
+        registry: CollectorRegistry,
     ) -> None:
+        self.registry = registry
         self._settings = settings
-        self._objects = objects
         self._client = client
         self._fetcher = fetcher
         self._source = source
@@ -89,11 +101,12 @@ class NgasFetcher:
             requests=min(settings.concurrency, settings.transfers),
         )
         self._products = ProductLocator(client=client, hosts=settings.hosts, patience=patience_of(settings))
+        self._claims = Claims(objects=objects, ttl=timedelta(seconds=settings.claim_seconds))
         self._staging = AsdmStaging(
             objects=objects,
             fetcher=fetcher,
             interval=settings.progress_interval,
-            claim=timedelta(seconds=settings.claim_seconds),
+            claims=self._claims,
         )
 
     @property
@@ -132,9 +145,18 @@ class NgasFetcher:
                 message=message,
                 delivery=delivery,
                 group=group,
-                shelf=ProductShelf(mous_uid=message.structure.mous_uid, locator=self._products, fetcher=self._fetcher),
+                shelf=ProductShelf(
+                    mous_uid=message.structure.mous_uid,
+                    locator=self._products,
+                    fetcher=self._fetcher,
+                    claims=self._claims,
+                ),
                 teller=ProgressTeller(
-                    event=event, delivery=delivery, source=SOURCE, interval=self._settings.progress_interval
+                    event=event,
+                    delivery=delivery,
+                    source=SOURCE,
+                    interval=self._settings.progress_interval,
+                    pause=cancelled.wait,
                 ),
                 cancelled=cancelled,
             )
@@ -155,7 +177,7 @@ class NgasFetcher:
         self._pool.close()
 
     def _stage_all(self, handling: _Handling) -> None:
-        away: list[RestoreError] = []
+        away, given_up = list[RestoreError](), list[Exception]()
         for eb_uid in handling.message.structure.execution_blocks:
             self._check_wanted(handling)
             with bound_contextvars(eb_uid=eb_uid):
@@ -165,8 +187,14 @@ class NgasFetcher:
                 except (DependencyAwayError, LeaseHeldError, LeaseLostError) as error:
                     log.warning("block_waits", error=str(error), code=error.code)
                     away.append(error)
-        if away:
-            raise away[0]
+                except FetchAbandonedError:
+                    raise
+                except Exception as error:  # whatever it is, it is of this block; it is raised once the others are done
+                    log.warning("block_given_up", error=str(error), consequence="a dead letter, after the other blocks")
+                    given_up.append(error)
+        # Who waits is tried again, and only after that a person has to look.
+        for problem in (*away, *given_up):
+            raise problem
 
     def _check_wanted(self, handling: _Handling) -> None:
         """Raise `FetchAbandonedError` if somebody else has the delivery, or the request is cancelled."""
@@ -203,13 +231,10 @@ class NgasFetcher:
                 stop.tell()
 
         with handling.cancelled.calling(stop.tell):
-            products = run_all(
-                handling.group,
-                handling.shelf.jobs(needed_products(message.structure, eb_uid), stop),
-                stop=stop,
-                interval=self._settings.progress_interval,
-                tick=stop_if_lost,
+            run = partial(
+                run_all, handling.group, stop=stop, interval=self._settings.progress_interval, tick=stop_if_lost
             )
+            products = handling.shelf.stage(needed_products(message.structure, eb_uid), stop, run)
             holding = self._source.locate(eb_uid)
 
             def tick() -> None:
@@ -241,11 +266,13 @@ def build(*, objects: ObjectStore, settings: NgasFetcherSettings | None = None) 
     """
     settings = settings or NgasFetcherSettings()
     client = client_of(settings)
-    fetcher = fetcher_of(settings, client, objects)
+    registry = CollectorRegistry()
+    fetcher = fetcher_of(settings, client, objects, metrics=FetchMetrics(registry))
     return NgasFetcher(
         settings=settings,
         objects=objects,
         client=client,
         fetcher=fetcher,
         source=source_of_asdms(settings, fetcher),
+        registry=registry,
     )

@@ -1,15 +1,13 @@
 """An ASDM from its source into the object store: what it consists of, and a manifest last."""
 
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 
 from contracts.manifests import AsdmManifest
 from contracts.messages.parts import ObjectRef
+from services.ngas_fetcher.claims import Claims
 from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.holding import Bringing, Holding
 from services.ngas_fetcher.packed import remove_unpacked
@@ -18,7 +16,7 @@ from services.ngas_fetcher.progress import Progress
 from services.ngas_fetcher.stop import Stop
 from shared import keys
 from shared.objects import ObjectExistsError, ObjectStore
-from shared.objects.lease import Lease, Leases
+from shared.objects.lease import Lease
 
 log = structlog.get_logger()
 
@@ -42,17 +40,15 @@ class AsdmStaging:
         Fetches single files.
     interval
         Seconds between two looks at the progress.
-    claim
-        How long others wait for a sign of life of who stages a block, before they do it themselves.
+    claims
+        So that one fetcher stages a block.
     """
 
-    def __init__(self, *, objects: ObjectStore, fetcher: FileFetcher, interval: float, claim: timedelta) -> None:
+    def __init__(self, *, objects: ObjectStore, fetcher: FileFetcher, interval: float, claims: Claims) -> None:
         self._objects = objects
         self._fetcher = fetcher
         self._interval = interval
-        self._claim = claim
-        self._leases = Leases(objects=objects)
-        self._owner = f"ngas-fetcher {socket.gethostname()}:{os.getpid()}"
+        self._claims = claims
 
     def find(self, holding: Holding) -> ObjectRef | None:
         """Return the manifest if the ASDM is in the store: what has a manifest is whole."""
@@ -89,7 +85,7 @@ class AsdmStaging:
         found = self.find(holding)
         if found is not None:
             return StagedAsdm(manifest=found, reused=True)
-        with self._leases.held(_folder(holding), owner=self._owner, ttl=self._claim) as lease:
+        with self._claims.held(_folder(holding)) as lease:
             found = self.find(holding)  # who held the lease until now may have just written it
             if found is not None:
                 return StagedAsdm(manifest=found, reused=True)

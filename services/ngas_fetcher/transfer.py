@@ -10,6 +10,7 @@ import structlog
 from services.ngas_fetcher.checksums import RunningChecksum
 from services.ngas_fetcher.errors import DamagedFileError, NgasAwayError, ResumeRefusedError
 from services.ngas_fetcher.location import ArchiveFile
+from services.ngas_fetcher.metrics import HostMetrics
 from services.ngas_fetcher.patience import Patience
 from services.ngas_fetcher.readahead import read_ahead
 from services.ngas_fetcher.stop import Stop
@@ -65,6 +66,8 @@ class Transfer:
         Told how many bytes have passed, after every chunk.
     until
         Time of the monotonic clock at which it is given up.
+    metrics
+        Count what comes from the server.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Transfer:
         stop: Stop,
         on_position: Callable[[int], None],
         until: float,
+        metrics: HostMetrics,
     ) -> None:
         self._way = way
         self._file = file
@@ -86,6 +90,7 @@ class Transfer:
         self._stop = Stop()
         self._on_position = on_position
         self._until = until
+        self._metrics = metrics
         self._running = RunningChecksum(file.checksum.kind) if file.checksum else RunningChecksum()
         self._position = 0
         self._failures = 0
@@ -125,6 +130,7 @@ class Transfer:
                 if broken is not None:
                     before, broken = broken, None
                     raise before
+                self._metrics.tried_again()
                 yield from self._stretch()
 
     def _stretch(self) -> Iterator[bytes]:
@@ -149,6 +155,7 @@ class Transfer:
     def _take(self, chunk: bytes) -> None:
         self._failures = 0
         self._position += len(chunk)
+        self._metrics.came(len(chunk))
         self._running.add(chunk)
         if self._position > self._file.size:
             raise self._wrong_size(self._position)

@@ -85,6 +85,16 @@ def test_a_whole_file_takes_one_request_that_pins_the_version(
     assert len(server.retrieved()) == 1
 
 
+def test_no_name_from_a_header_is_used(fetch: Fetch, server: NgasServer, store: DirectoryStore, tmp_path: Path) -> None:
+    """Given a server that names the file ``x.sh`` in Content-Disposition, then it lies under its key alone."""
+    path = tmp_path / "data"
+    path.write_bytes(DATA)
+    server.archive(path, "../../x.sh")
+    file = replace(archived_on(server, tmp_path), file_id="../../x.sh")
+    assert fetch(file) == DATA
+    assert [info.key for info in store.list("")] == [KEY]
+
+
 @pytest.mark.parametrize(
     "options",
     [

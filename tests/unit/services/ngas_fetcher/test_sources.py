@@ -142,6 +142,16 @@ def test_an_export_that_is_not_whole_is_refused(
     assert not list(store.list(f"asdm/{EBS[0].file_form}/"))
 
 
+def test_an_export_with_a_binary_file_that_is_empty_is_refused(
+    make_fetcher: Make, archived: Archived, exporter: Path, store: DirectoryStore, tmp_path: Path
+) -> None:
+    (archived.folders[EBS[0]] / "ASDMBinary" / bdf_names(0)[1]).write_bytes(b"")
+    told = failure(make_fetcher(**exporting(exporter, tmp_path)), archived)
+    assert told.failure.reason is ReasonCode.ASDM_INCOMPLETE
+    assert f"empty or cut off: ASDMBinary/{bdf_names(0)[1]}" in told.failure.detail
+    assert not list(store.list(f"asdm/{EBS[0].file_form}/"))
+
+
 def test_an_export_with_a_link_is_refused(
     make_fetcher: Make, archived: Archived, exporter: Path, tmp_path: Path
 ) -> None:

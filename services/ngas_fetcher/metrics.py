@@ -1,0 +1,74 @@
+"""What the ngas-fetcher counts; labels name servers and outcomes, never files, blocks or requests."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from shared.errors import RestoreError
+
+_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
+
+
+class HostMetrics:
+    """What is counted of one server while a file comes from it."""
+
+    def __init__(self, *, bytes_: Counter, retries: Counter) -> None:
+        self._bytes = bytes_
+        self._retries = retries
+
+    def came(self, size: int) -> None:
+        """Count bytes that came, whether or not they turn out right."""
+        self._bytes.inc(size)
+
+    def tried_again(self) -> None:
+        """Count a transfer that broke and is resumed or begun again."""
+        self._retries.inc()
+
+
+class FetchMetrics:
+    """Counts transfers by server.
+
+    Parameters
+    ----------
+    registry
+        Where the metrics are declared.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._files = Counter(
+            "alma_restore_ngas_files",
+            "Files asked of a server, by outcome: fetched, or the code of what went wrong",
+            ("host", "outcome"),
+            registry=registry,
+        )
+        self._bytes = Counter("alma_restore_ngas_bytes", "Bytes that a server sent", ("host",), registry=registry)
+        self._retries = Counter(
+            "alma_restore_ngas_retries", "Transfers that broke and were tried again", ("host",), registry=registry
+        )
+        self._seconds = Histogram(
+            "alma_restore_ngas_file_seconds",
+            "Seconds from the first request for a file until it is stored, with all tries",
+            ("host",),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+
+    def of(self, host: str) -> HostMetrics:
+        """What is counted of one server."""
+        return HostMetrics(bytes_=self._bytes.labels(host), retries=self._retries.labels(host))
+
+    @contextmanager
+    def fetching(self, host: str) -> Iterator[None]:
+        """Count a file that comes from a server in this block, and what becomes of it."""
+        began, outcome = time.monotonic(), "failed"
+        try:
+            yield
+            outcome = "fetched"
+            self._seconds.labels(host).observe(time.monotonic() - began)
+        except RestoreError as error:
+            outcome = error.code
+            raise
+        finally:
+            self._files.labels(host, outcome).inc()
