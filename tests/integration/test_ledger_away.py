@@ -1,0 +1,50 @@
+"""A ledger whose PostgreSQL is away loses nothing: it goes on where it was."""
+
+from collections.abc import Iterator
+from threading import Event as Flag
+
+import pytest
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from services.request_desk.ledger.keeping import Keeping, open_ledger
+from services.request_desk.ledger.settings import LedgerSettings
+from services.request_desk.ledger.store import SqlLedger
+from shared.bus.memory import MemoryBus
+from shared.errors import DependencyAwayError
+from tests.contract.ledger_harness import postgresql_url
+from tests.support.postgresql import PostgresServer
+from tests.support.stories import Story
+
+
+@pytest.fixture
+def ledger(postgres_server: PostgresServer) -> Iterator[SqlLedger]:
+    opened = open_ledger(LedgerSettings(url=SecretStr(postgresql_url(postgres_server))))
+    yield opened
+    opened.close()
+
+
+def test_what_is_said_while_the_database_is_away_is_recorded_when_it_is_back(
+    ledger: SqlLedger, postgres_server: PostgresServer
+) -> None:
+    story, came = Story(), Flag()
+    story.refused()
+    bus = MemoryBus()
+    bus.declare({"notifier": ("request.refused",)})
+    keeping = Keeping(ledger=ledger, registry=CollectorRegistry(), interval=60)
+    keeping.oversee(bus)
+    ledger.watch(lambda _id, _change: came.set())
+    assert keeping.is_ready()
+    postgres_server.stop()
+    bus.publish(story.events)
+    assert not keeping.is_ready()
+    with pytest.raises(DependencyAwayError, match="database is away"):
+        ledger.record(story.events[0])
+    postgres_server.start()
+    assert came.wait(30)
+    bus.drain(30)
+    record = ledger.request(story.request.request_id)
+    assert record is not None
+    assert record.mails
+    assert keeping.is_ready()
+    bus.close()
