@@ -40,7 +40,8 @@ class PipelineWay:
         request = inputs.write_ppr(attempt.working)
         folder = attempt.root / _ROOT / request.sched_block.relative_path
         folder.parent.mkdir(parents=True)
-        folder.symlink_to(attempt.root)
+        # Relative, so that it leads back also from where a failed attempt is kept.
+        folder.symlink_to(Path(*[".."] * len(folder.parent.relative_to(attempt.root).parts)))
 
     def job(self, attempt: Attempt) -> dict[str, Any]:
         """Tell where application and request are."""

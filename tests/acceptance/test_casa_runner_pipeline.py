@@ -86,6 +86,7 @@ def test_the_pipelines_folder_is_the_one_that_its_request_names(site: Site, tmp_
     (link,) = (kept / "pipeline-root").glob("*/SOUS_*/GOUS_*/MOUS_*")
     assert request.is_file()
     assert link.is_symlink()
+    assert link.resolve() == kept
     assert sorted(path.suffix for path in (kept / "rawdata").iterdir() if path.is_file()) == [
         ".tgz",
         ".tgz",
