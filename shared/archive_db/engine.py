@@ -1,6 +1,7 @@
 """Open an engine for the archive's tables: read-only, bounded, with a time limit on connects and statements."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,9 @@ from shared.errors import MisconfiguredError
 
 _GRACE = 1.0
 """Seconds that a server gets beyond its own limit to say that a statement took too long."""
+
+_MOST_GIVEN_UP = 8
+"""Calls that may hang beside those of a full pool."""
 
 
 def open_engine(settings: ArchiveDbSettings) -> Engine:
@@ -52,8 +56,7 @@ def _open_server(url: URL, settings: ArchiveDbSettings) -> Engine:
         pool_pre_ping=True,
         pool_recycle=1800,
     )
-    _watch_connects(engine, settings)
-    _watch_calls(engine, settings)
+    _watch(engine, settings)
     if backend == "oracle":
         _limit_calls(engine, settings)
     event.listen(engine, "begin", _begin_read_only)
@@ -89,17 +92,28 @@ def _postgresql_args(settings: ArchiveDbSettings) -> dict[str, Any]:
 _CONNECT_ARGS = {"sqlite": _sqlite_args, "oracle": _oracle_args, "postgresql": _postgresql_args}
 
 
-def _watch_connects(engine: Engine, settings: ArchiveDbSettings) -> None:
-    watchdog = Watchdog(given="connection", timeout=settings.connect_timeout)
+def _watch(engine: Engine, settings: ArchiveDbSettings) -> None:
+    """Put a deadline on whatever of the driver talks to the server."""
+    watchdog = Watchdog(most=settings.pool_size + _MOST_GIVEN_UP)
+    _watch_connects(engine, settings, watchdog)
+    _watch_calls(engine, settings, watchdog)
+    event.listen(engine, "handle_error", _drop_what_was_given_up)
+    event.listen(engine, "engine_disposed", lambda _: watchdog.rest())
+
+
+def _watch_connects(engine: Engine, settings: ArchiveDbSettings, watchdog: Watchdog) -> None:
+    limit = settings.connect_timeout
 
     def connect(dialect: Dialect, _entry: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        return watchdog.run(lambda: dialect.connect(*args, **kwargs), undo=dialect.do_close)
+        return watchdog.run(
+            lambda: dialect.connect(*args, **kwargs), given="connection", timeout=limit, undo=dialect.do_close
+        )
 
     event.listen(engine, "do_connect", connect)
 
 
-def _watch_calls(engine: Engine, settings: ArchiveDbSettings) -> None:
-    """Put a deadline on whatever else of the driver talks to the server; SQLAlchemy has events for a part alone."""
+def _watch_calls(engine: Engine, settings: ArchiveDbSettings, watchdog: Watchdog) -> None:
+    """Watch the other calls; SQLAlchemy has events for a part of them alone."""
     limits = {
         **dict.fromkeys(("do_execute", "do_execute_no_params", "do_executemany"), settings.statement_timeout + _GRACE),
         **dict.fromkeys(("do_ping", "do_rollback", "do_commit"), settings.connect_timeout),
@@ -107,14 +121,14 @@ def _watch_calls(engine: Engine, settings: ArchiveDbSettings) -> None:
         **dict.fromkeys(("do_close", "do_terminate"), _GRACE),
     }
     for name, limit in limits.items():
-        watchdog = Watchdog(given=name.removeprefix("do_").partition("_")[0], timeout=limit)
-        setattr(engine.dialect, name, _watched(getattr(engine.dialect, name), watchdog))
-    event.listen(engine, "handle_error", _drop_what_was_given_up)
+        given = name.removeprefix("do_").partition("_")[0]
+        run = partial(watchdog.run, given=given, timeout=limit)
+        setattr(engine.dialect, name, _watched(getattr(engine.dialect, name), run))
 
 
-def _watched(method: Callable[..., Any], watchdog: Watchdog) -> Callable[..., Any]:
+def _watched(method: Callable[..., Any], run: Callable[[Callable[[], Any]], Any]) -> Callable[..., Any]:
     def watched(*args: Any, **kwargs: Any) -> Any:
-        return watchdog.run(lambda: method(*args, **kwargs))
+        return run(lambda: method(*args, **kwargs))
 
     return watched
 

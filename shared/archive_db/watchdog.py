@@ -5,6 +5,7 @@ machine, a full disk). Limits that the server keeps are of no use then, and thos
 do not hold in every phase. So a call runs in a thread that can be given up.
 """
 
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
@@ -22,29 +23,31 @@ class GivenUpError(DependencyAwayError):
 class Watchdog:
     """Runs a driver's calls in threads that can be given up.
 
+    A thread that is done waits for the next call: to begin one for each call would cost as
+    much as a quick statement.
+
     Parameters
     ----------
-    given
-        What a call is to give, for people: ``connection``.
-    timeout
-        Seconds to wait for it.
-    most_given_up
-        Calls that may hang at a time; when so many do, a further one is refused at once, so
-        that a silent database costs a bounded number of threads.
+    most
+        Calls that may be under way at a time, hanging ones among them; beyond that one is refused at
+        once, so that a silent database costs a bounded number of threads.
     """
 
-    def __init__(self, *, given: str, timeout: float, most_given_up: int = 8) -> None:
-        self._given = given
-        self._timeout = timeout
-        self._slots = BoundedSemaphore(most_given_up)
+    def __init__(self, *, most: int) -> None:
+        self._slots = BoundedSemaphore(most)
+        self._idle: deque[_Worker] = deque()
 
-    def run(self, call: Call, *, undo: Callable[[Any], object] | None = None) -> Any:
+    def run(self, call: Call, *, given: str, timeout: float, undo: Callable[[Any], object] | None = None) -> Any:
         """Make a call, or give it up.
 
         Parameters
         ----------
         call
             What is called.
+        given
+            What it is to give, for people: ``connection``.
+        timeout
+            Seconds to wait for it.
         undo
             What is done with an answer that comes too late.
 
@@ -56,50 +59,87 @@ class Watchdog:
             Whatever the driver raised.
         """
         if not self._slots.acquire(blocking=False):
-            raise GivenUpError(f"the archive database does not answer: earlier calls for a {self._given} still hang")
-        attempt = _Attempt(call, undo, self._slots.release)
-        Thread(target=attempt.run, name=f"archive-db-{self._given}", daemon=True).start()
-        late = f"the archive database gave no {self._given} within {self._timeout:g} s"
-        return attempt.wait(self._timeout, late)
+            raise GivenUpError(f"the archive database does not answer: earlier calls still hang, no {given} is tried")
+        attempt = _Attempt(call, undo)
+        try:
+            worker = self._idle.pop()
+        except IndexError:
+            worker = _Worker(given_up_and_done=self._slots.release)
+        worker.take(attempt)
+        answered = attempt.wait(timeout)
+        if not answered:
+            raise GivenUpError(f"the archive database gave no {given} within {timeout:g} s")
+        self._idle.append(worker)
+        self._slots.release()
+        return attempt.result()
+
+    def rest(self) -> None:
+        """End the threads that wait for a next call."""
+        while self._idle:
+            self._idle.pop().end()
+
+
+class _Worker:
+    """A thread that makes one call after the other, and ends after one that was given up."""
+
+    def __init__(self, *, given_up_and_done: Callable[[], None]) -> None:
+        self._given_up_and_done = given_up_and_done
+        self._attempts: SimpleQueue[_Attempt | None] = SimpleQueue()
+        Thread(target=self._work, name="archive-db-call", daemon=True).start()
+
+    def take(self, attempt: "_Attempt") -> None:
+        self._attempts.put(attempt)
+
+    def end(self) -> None:
+        self._attempts.put(None)
+
+    def _work(self) -> None:
+        while attempt := self._attempts.get():
+            if not attempt.is_answered():
+                self._given_up_and_done()
+                return
 
 
 class _Attempt:
-    def __init__(self, call: Call, undo: Callable[[Any], object] | None, ended: Callable[[], None]) -> None:
+    """A call, and its answer if somebody still waits for it."""
+
+    def __init__(self, call: Call, undo: Callable[[Any], object] | None) -> None:
         self._call = call
         self._undo = undo
-        self._ended = ended
-        self._answer: SimpleQueue[tuple[Any, Exception | None]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[Any, Exception | None]] = SimpleQueue()
+        self._answer: tuple[Any, Exception | None] = (None, None)
         self._lock = Lock()
         self._given_up = False
 
-    def run(self) -> None:
+    def is_answered(self) -> bool:
+        """Make the call and hand its answer over; False if nobody waits any more."""
         try:
-            self._hand_over(self._call(), None)
+            answer, failure = self._call(), None
         except Exception as error:  # whatever the driver raises belongs to the thread that waits
-            self._hand_over(None, error)
-        finally:
-            self._ended()
-
-    def _hand_over(self, answer: Any, error: Exception | None) -> None:
+            answer, failure = None, error
         with self._lock:
             if not self._given_up:
-                self._answer.put((answer, error))
-                return
-        if error is None and self._undo is not None:
+                self._answers.put((answer, failure))
+                return True
+        if failure is None and self._undo is not None:
             self._undo(answer)
+        return False
 
-    def wait(self, timeout: float, late: str) -> Any:
+    def wait(self, timeout: float) -> bool:
+        """Wait for the answer; False if it is given up."""
         try:
-            answer, error = self._answer.get(timeout=timeout)
+            self._answer = self._answers.get(timeout=timeout)
         except Empty:
-            answer, error = self._give_up(late)
-        if error is not None:
-            raise error
-        return answer
+            with self._lock:
+                if self._answers.empty():
+                    self._given_up = True
+                    return False
+                self._answer = self._answers.get()
+        return True
 
-    def _give_up(self, late: str) -> tuple[Any, Exception | None]:
-        with self._lock:
-            self._given_up = True
-            if not self._answer.empty():
-                return self._answer.get()
-        return None, GivenUpError(late)
+    def result(self) -> Any:
+        """Return the answer, or raise what the driver raised."""
+        answer, failure = self._answer
+        if failure is not None:
+            raise failure
+        return answer

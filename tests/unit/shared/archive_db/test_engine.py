@@ -3,6 +3,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event as Flag
+from threading import active_count, get_ident
 from typing import Any, Self
 
 import pytest
@@ -95,11 +96,11 @@ def test_hanging_connects_are_bounded_and_a_late_connection_is_closed() -> None:
         go_on.wait(10)
         return Late()
 
-    watchdog = Watchdog(given="connection", timeout=0.05, most_given_up=1)
+    watchdog = Watchdog(most=1)
     with pytest.raises(GivenUpError, match="gave no connection"):
-        watchdog.run(connect, undo=Late.close)
+        watchdog.run(connect, given="connection", timeout=0.05, undo=Late.close)
     with pytest.raises(GivenUpError, match="still hang"):
-        watchdog.run(connect, undo=Late.close)
+        watchdog.run(connect, given="connection", timeout=0.05, undo=Late.close)
     go_on.set()
     assert closed.wait(5)
 
@@ -143,4 +144,15 @@ def test_a_drivers_own_error_passes_the_watchdog() -> None:
         raise OSError("no route to host")
 
     with pytest.raises(OSError, match="no route"):
-        Watchdog(given="connection", timeout=5).run(connect)
+        Watchdog(most=1).run(connect, given="connection", timeout=5)
+
+
+def test_one_thread_makes_many_calls_and_ends_when_it_is_told() -> None:
+    watchdog, before = Watchdog(most=2), active_count()
+    threads = {watchdog.run(get_ident, given="name", timeout=5) for _ in range(20)}
+    assert len(threads) == 1
+    assert active_count() == before + 1
+    watchdog.rest()
+    until = time.monotonic() + 5
+    while active_count() > before:
+        assert time.monotonic() < until
