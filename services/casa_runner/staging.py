@@ -37,6 +37,7 @@ class Inputs:
     def __init__(self, order: RestoreOrdered, objects: ObjectStore) -> None:
         self._order = order
         self._objects = objects
+        self._tables: dict[str, bytes] = {}
         self._asdm = AsdmManifest.model_validate_json(objects.read(order.asdm))
         if self._asdm.eb_uid != order.eb_uid:
             raise BlockFailedError(
@@ -57,10 +58,13 @@ class Inputs:
         return read_observed(self._table)
 
     def _table(self, name: str) -> bytes:
-        ref = next((file.ref for file in self._asdm.files if file.path == f"{name}.xml"), None)
-        if ref is None:
-            raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
-        return self._objects.read(ref)
+        """Read a table once: what the ASDM promises and what it holds are read from the same ones."""
+        if name not in self._tables:
+            ref = next((file.ref for file in self._asdm.files if file.path == f"{name}.xml"), None)
+            if ref is None:
+                raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
+            self._tables[name] = self._objects.read(ref)
+        return self._tables[name]
 
     def calls(self) -> tuple[ApplyCall, ...]:
         """Read the applycal calls of the block."""

@@ -49,6 +49,7 @@ class Voice:
             RestoreStarted(**self._whose(), runner=runner_name(), attempt=self._delivery.attempt, way=way, why=why),
             "started",
         )
+        self._said_at = time.monotonic()
 
     def expects(self, seconds: float | None) -> None:
         """Remember how long the restore is expected to take from now, if anybody knows."""

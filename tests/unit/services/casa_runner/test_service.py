@@ -85,7 +85,7 @@ def test_progress_is_said_at_most_once_per_interval(bench: Bench, tmp_path: Path
     runner = bench.runner("for number in range(1000): say('importasdm', number / 10)\n")
     runner._settings = runner._settings.model_copy(update={"progress_interval": 3600.0})
     runner.handle(bench.order(), delivery)
-    assert [event.topic for event in delivery.published] == ["restore.started", "restore.progressed"]
+    assert [event.topic for event in delivery.published] == ["restore.started"]
 
 
 def test_the_end_is_foretold_from_restores_of_the_same_way(bench: Bench) -> None:
