@@ -44,6 +44,14 @@ class DeliveryExpiredError(DeliveryError):
     title = "This delivery has expired"
 
 
+class DeliveryLostError(DeliveryError):
+    """A file of an open delivery is not in the store any more: somebody removed it from there by hand."""
+
+    code = "delivery_lost"
+    status = 410
+    title = "This file has been lost"
+
+
 class DeliveryWithheldError(DeliveryError):
     """The data may not be handed out at present.
 
@@ -237,6 +245,8 @@ class Deliveries(Protocol):
             If its time is over.
         DeliveryWithheldError
             If the data may not be handed out any more: a moved release date, QA3.
+        DeliveryLostError
+            If the file is not in the store any more.
         """
 
     def start(self, offer: Offer, *, asker: Asker, part: ByteRange | None = None) -> Download:

@@ -14,6 +14,7 @@ from services.request_desk.deliveries.base import (
     Asker,
     ByteRange,
     DeliveryExpiredError,
+    DeliveryLostError,
     DeliveryPhase,
     DeliveryUnknownError,
     DeliveryView,
@@ -99,6 +100,7 @@ class StoreDeliveries:
     def look(self, token: str, name: str) -> Offer:
         """Return a file if it may be fetched now; see `base.Deliveries.look`."""
         entry, file, is_data = self._open_file(token, name)
+        self._check_present(file, entry.manifest)
         return Offer(
             request_id=entry.manifest.request.request_id,
             file=self._file_view(entry.manifest, file, is_data=is_data),
@@ -175,6 +177,13 @@ class StoreDeliveries:
                 if file.name == name:
                     return entry, file, is_data
         raise DeliveryUnknownError(_NOT_HERE)
+
+    def _check_present(self, file: NamedRef, manifest: DeliveryManifest) -> None:
+        """Find out before the answer begins what could only break it off later."""
+        found = self._objects.info(file.ref.key)
+        if found is None or found.ref != file.ref:
+            log.error("delivered_file_is_lost", key=file.ref.key, **_bound(manifest))
+            raise DeliveryLostError("it is not in the store any more; request the data again, or ask the helpdesk")
 
     def _gives_links(self, file: NamedRef) -> bool:
         """Find out once whether the store gives links."""

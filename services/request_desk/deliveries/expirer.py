@@ -96,11 +96,16 @@ class Expirer:
             If store or ledger do not answer; the next round goes on.
         """
         with self._leases.held(LEASE, owner=owner(), ttl=_TTL) as lease:
-            reminded, newly_closed = self._look_at_deliveries()
+            moved = self._look_at_deliveries()
             lease.check()
             tidied = self._tidier.tidy(self._entries)
             lease.check()
-            return Report(reminded=reminded, closed=newly_closed, ended=self._end_deliveries(), tidied=tidied)
+            return Report(
+                reminded=_tokens(entry for before, entry in moved if before.reminded != entry.state.reminded),
+                closed=_tokens(entry for before, entry in moved if before.closed != entry.state.closed),
+                ended=self._end_deliveries([entry for _, entry in moved if entry.state.closed is not None]),
+                tidied=tidied,
+            )
 
     def foretell(self) -> Report:
         """Tell what the next rounds would do with all that is due at this moment; nothing is changed."""
@@ -114,22 +119,29 @@ class Expirer:
         found = (self._register.find(token) for token in self._register.tokens())
         return [entry for entry in found if entry is not None and entry.removed is None]
 
-    def _look_at_deliveries(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Remind, close, and say what is unsaid; return who was reminded and what was closed."""
-        reminded, newly_closed = [], []
+    def _look_at_deliveries(self) -> list[tuple[DeliveryState, Entry]]:
+        """Remind, close, and say what is unsaid; return what is not just open, before and after."""
+        moved = []
         for token in list(self._register.tokens()):
             entry = self._register.find(token)
-            if entry is not None and entry.removed is not None:
-                self._register.clear(token)
-            if entry is None or (changed := self._register.change(token, self._moved_on)) is None:
+            if entry is None:
                 continue
-            if changed.state.reminded != entry.state.reminded:
-                reminded.append(entry)
-            if changed.state.closed != entry.state.closed:
-                newly_closed.append(entry)
+            if entry.removed is not None:
+                self._register.clear(token)
+            elif (after := self._looked_at(entry)) is not None:
+                moved.append((entry.state, after))
+        return moved
+
+    def _looked_at(self, entry: Entry) -> Entry | None:
+        """Do to a delivery what the time does; return it if anything is to be done with it."""
+        if self._moved_on(entry) == entry.state and not entry.state.unsaid and entry.state.closed is None:
+            return None
+        after = self._register.change(entry.manifest.token, self._moved_on)
+        if after is not None:
+            self._voice.say(after)
+            if after.state.closed != entry.state.closed:
                 log.info("delivery_closed", request_id=str(entry.manifest.request.request_id))
-            self._voice.say(changed)
-        return _tokens(reminded), _tokens(newly_closed)
+        return after
 
     def _moved_on(self, entry: Entry) -> DeliveryState:
         """Decide what the time does to a delivery."""
@@ -142,11 +154,11 @@ class Expirer:
             return with_word(state, reminder(manifest, state), key=due, request_id=manifest.request.request_id)
         return state
 
-    def _end_deliveries(self) -> tuple[str, ...]:
+    def _end_deliveries(self, entries: Iterable[Entry]) -> tuple[str, ...]:
         """Say the end of closed deliveries of which nothing is to be removed any more, and forget them."""
         ended, is_condemned = [], self._tidier.condemned()
-        for entry in self._entries():
-            if entry.state.closed is None or any(map(is_condemned, entry.manifest.files)):
+        for entry in entries:
+            if any(map(is_condemned, entry.manifest.files)):
                 continue
             told = self._register.change(entry.manifest.token, self._with_farewell)
             if told is not None and self._voice.say(told):

@@ -257,3 +257,13 @@ def test_a_withheld_delivery_gives_nothing_from_the_next_call_on(
     assert len(site.noted) == 1
     gate.reason = None
     assert server.call(path).status == 200
+
+
+def test_a_file_that_was_lost_is_said_to_be_so_before_the_answer_begins(
+    server: DeliveryServer, path: str, site: DeliverySite, file: NamedRef
+) -> None:
+    site.objects.delete(file.ref.key)
+    assert refused(server, path) == (410, ["delivery_lost"])
+    site.objects.put_bytes(file.ref.key, b"another")
+    assert refused(server, path) == (410, ["delivery_lost"])
+    assert site.noted == []
