@@ -178,6 +178,19 @@ def test_a_redirect_to_a_stranger_waits_for_a_person(house: Open, server: NgasSe
     begun.assert_nothing_wrong()
 
 
+def test_a_redirect_to_an_allowed_host_is_followed_and_ends_well(
+    house: Open, server: NgasServer, tmp_path: Path
+) -> None:
+    with NgasServer(tmp_path / "ngas2") as other:
+        begun = house(allowed_hosts=(other.address,))
+        for file in server.store.files():
+            other.archive(server.root / file.path, file.file_id)
+        server.faults.set(Fault(redirect_to=other.address))
+        begun.ask()
+        begun.assert_right(begun.until("artefacts.staged", "request.failed"))
+        assert {request.file_id for request in other.retrieved()} == {f.file_id for f in server.store.files()}
+
+
 def test_wrong_credentials_wait_for_a_person(house: Open, server: NgasServer) -> None:
     begun = house(user="ngas", password="wrong")
     server.credentials = ("ngas", "right")
@@ -209,6 +222,21 @@ def test_an_object_store_that_goes_away_and_comes_back_is_waited_for(house: Open
         assert not list(objects.list("asdm/"))
         s3.kill()
         begun.ask()
+        begun.until("request.waiting")
+        s3.start()
+        begun.assert_right(begun.until("artefacts.staged", "request.failed"))
+        objects.close()
+
+
+def test_an_object_store_that_dies_while_a_file_comes_is_waited_for(house: Open, server: NgasServer) -> None:
+    with S3Server() as s3:
+        objects = S3Store(s3.settings().model_copy(update={"retries": 0, "connect_timeout_seconds": 1}))
+        begun = house(objects=objects, stall_timeout=30, claim_seconds=2)
+        assert not list(objects.list("asdm/"))
+        server.faults.set(Fault(stall=1.5, stall_after=1000, times=1), file_id=BDF)
+        begun.ask()
+        assert server.wait_for_request(BDF, SECONDS)
+        s3.kill()
         begun.until("request.waiting")
         s3.start()
         begun.assert_right(begun.until("artefacts.staged", "request.failed"))

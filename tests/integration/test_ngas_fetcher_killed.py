@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.support.fetch_process import FetchProcesses
 from tests.unit.services.ngas_fetcher.samples import EBS, REQUEST, STRUCTURE, bdf_names, write_asdm
 
 KILLS = 20
+"""Half of them of a fetch of files, half of one tar."""
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def test_a_fetcher_killed_at_random_moments_leaves_only_what_is_right(
     server.faults.set(Fault(stall=0.6 if packed else 0.15, stall_after=150_000))
     moments, killed = random.Random(5), 0
     whole = {path.read_bytes() for path in asdm.rglob("*") if path.is_file()}
-    for _ in range(KILLS // 2):
+    while killed < KILLS // 2:
         process = processes.start()
         process.join(moments.uniform(0.0, 0.7))
         process.kill()
@@ -97,10 +99,10 @@ def test_a_fetcher_killed_at_random_moments_leaves_only_what_is_right(
         killed += process.exitcode == -signal.SIGKILL
         store = DirectoryStore(tmp_path / "store")
         for info in store.list("asdm/"):
-            data = store.get(info.key)
             if not info.key.endswith("manifest.json"):
-                assert data in whole
-    assert killed >= KILLS // 4
+                assert store.get(info.key) in whole
+        if process.exitcode == 0:
+            shutil.rmtree(tmp_path / "store")  # it came to its end before it was killed: another begins anew
     server.faults.clear()
     run_to_the_end(processes)
     assert_right(DirectoryStore(tmp_path / "store"), asdm)
