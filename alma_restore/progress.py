@@ -100,8 +100,8 @@ class RequestProgress:
     state: RequestState = RequestState.SUBMITTED
     blocks: dict[ExecBlockUid, BlockProgress] = field(default_factory=dict)
     waiting: str = ""
-    note: str = ""
-    """What there is to say of the CASA that restores it, e.g. of an old build."""
+    notes: tuple[str, ...] = ()
+    """What there is to say of how it is restored: which of several calibrations is used, an old build of CASA."""
     reason: ReasonCode | None = None
     detail: str = ""
     failures: tuple[BlockFailure, ...] = ()
@@ -121,12 +121,13 @@ class RequestProgress:
         self._apply_to_blocks(event)
         match message:
             case RestoreOrdered(casa=CasaChoice(note=str(note))):
-                self.note = note
+                self._note(note)
             case RequestSubmitted():
                 self._move(RequestState.SUBMITTED)
             case RequestAccepted():
                 self._move(RequestState.ACCEPTED)
-            case StructureResolved():
+            case StructureResolved(structure=structure):
+                self._note(*structure.notes)
                 self._move(RequestState.RESTORING)
             case ProductsReady():
                 self._move(RequestState.RELEASING)
@@ -172,6 +173,9 @@ class RequestProgress:
                 self.block(failure.eb_uid).advance(BlockState.FAILED, failure.reason.value)
             case _:
                 pass
+
+    def _note(self, *notes: str) -> None:
+        self.notes = tuple(dict.fromkeys((*self.notes, *notes)))
 
     def _move(self, state: RequestState) -> None:
         order = list(RequestState)

@@ -98,6 +98,7 @@ def _on_the_way(event: Event) -> list[str]:
             names = [eb_uid.file_form for eb_uid in structure.execution_blocks]
             return [
                 "Now generating the calibrated MS(s) ...",
+                *structure.notes,
                 "Checking for pre-existing MSs for the following EBs ...",
                 *names,
             ]

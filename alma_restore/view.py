@@ -50,7 +50,7 @@ def _note(progress: RequestProgress) -> Text:
         return Text(progress.detail, overflow="ellipsis", no_wrap=True)
     done = sum(block.state.is_end for block in progress.blocks.values())
     blocks = f"{done} of {len(progress.blocks)} execution blocks" if progress.blocks else ""
-    return Text(" ".join(filter(None, (blocks, progress.note))))
+    return Text("; ".join(filter(None, (blocks, *progress.notes))))
 
 
 def _block_text(block: BlockProgress) -> Text:

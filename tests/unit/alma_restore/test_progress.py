@@ -67,11 +67,14 @@ def test_waiting_is_shown_until_the_next_word() -> None:
     assert progress.waiting == ""
 
 
-def test_what_is_special_of_the_casa_that_restores_is_shown() -> None:
-    progress = fold("structure.resolved", "restore.ordered", "restore.started")
-    console = Console(width=200, record=True, file=StringIO())
+def test_what_is_special_of_the_calibration_and_of_the_casa_that_restores_is_shown_once() -> None:
+    progress = fold("structure.resolved", "restore.ordered", "restore.started", "structure.resolved", "restore.ordered")
+    console = Console(width=400, record=True, file=StringIO())
     console.print(requests_table([("a request", progress)]))
-    assert "0 of 1 execution blocks Old project, using RHEL5 build of CASA." in console.export_text()
+    assert (
+        "0 of 1 execution blocks; 2 calibrations are in the archive: the newest one is used; "
+        "Old project, using RHEL5 build of CASA."
+    ) in console.export_text()
 
 
 def test_progress_of_a_later_step_replaces_that_of_an_earlier() -> None:

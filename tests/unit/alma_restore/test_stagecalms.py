@@ -113,6 +113,11 @@ def test_of_a_build_that_is_not_old_nothing_is_said() -> None:
     assert len(lines(usual)) == len(lines(ordered)) - 1
 
 
+def test_which_of_several_calibrations_is_used_is_said() -> None:
+    (resolved,) = [each for each in SAMPLES if isinstance(each, StructureResolved)]
+    assert "2 calibrations are in the archive: the newest one is used" in lines(resolved)
+
+
 def test_a_result_that_was_there_before_is_said() -> None:
     found = lines(RestoreCompleted(request=REQUEST, block=BLOCK.model_copy(update={"reused": True})))
     assert found == [
