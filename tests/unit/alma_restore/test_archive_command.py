@@ -104,3 +104,9 @@ def test_a_refresh_says_what_it_did_and_whom_to_tell_until_they_are_told(tables:
     assert request.user_email in second.output
     assert request.ticket in second.output
     assert request.user_email not in run("refresh").output
+
+
+def test_to_show_whom_to_tell_and_to_note_that_they_were_told_exclude_each_other(tables: ArchiveTables) -> None:
+    refused = run("refresh", "--only-show", "--told")
+    assert refused.exit_code == 2
+    assert "exclude each other" in refused.output
