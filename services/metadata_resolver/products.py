@@ -27,7 +27,7 @@ _ENDINGS: tuple[tuple[ProductKind, str], ...] = (
     (ProductKind.PPREQUEST, rf"(?:\.pprequest|\bPPR_{_UID})\.xml"),
     (ProductKind.RESTORE_SCRIPT, r"\bcasa_piperestorescript\.py"),
     (ProductKind.PIPE_SCRIPT, r"\bcasa_pipescript\.py"),
-    (ProductKind.CALIBRATION_SCRIPT, rf"{_BLOCK}\.scriptForCalibration\.py"),
+    (ProductKind.CALIBRATION_SCRIPT, rf"{_BLOCK}\.scriptFor(?:SD)?Calibration\.py"),
     (ProductKind.CALIBRATION_SCRIPT, r"\bscriptFor(?:Pol|Flux)?Calibration\.py"),
     (ProductKind.SCRIPT_FOR_PI, r"\bscriptForPI\.py"),
     (ProductKind.AUX_PRODUCTS, rf"\.(?:auxproducts|supporting){_TAR}"),

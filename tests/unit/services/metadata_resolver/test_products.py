@@ -33,6 +33,7 @@ SPELLINGS: list[tuple[str, ProductKind, int | None, bool]] = [
     ("casa_pipescript.py", KINDS.PIPE_SCRIPT, None, False),
     (f"member.{MOUS}.hifa_calimage_renorm.casa_pipescript.py", KINDS.PIPE_SCRIPT, None, False),
     (f"{EB}.ms.scriptForCalibration.py", KINDS.CALIBRATION_SCRIPT, None, True),
+    (f"{EB}.ms.scriptForSDCalibration.py", KINDS.CALIBRATION_SCRIPT, None, True),
     (f"member.{MOUS}.{EB}.ms.scriptForCalibration.py", KINDS.CALIBRATION_SCRIPT, None, True),
     (f"member.{MOUS}.scriptForCalibration.py", KINDS.CALIBRATION_SCRIPT, None, False),
     (f"member.{MOUS}.scriptForPolCalibration.py", KINDS.CALIBRATION_SCRIPT, None, False),
