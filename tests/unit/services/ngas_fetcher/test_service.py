@@ -251,3 +251,8 @@ def test_another_request_for_the_same_mous_reuses_everything(
     make_fetcher().handle(event, delivery)
     assert all(message.reused for message in staged_of(delivery.published))
     assert len(server.retrieved()) == before
+
+
+def test_the_bus_hears_how_long_staging_may_take(make_fetcher: Make) -> None:
+    (subscription,) = make_fetcher(longest=7200.0).subscriptions()
+    assert (subscription.queue, subscription.longest) == ("ngas-fetcher", 7200.0)
