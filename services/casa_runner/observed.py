@@ -40,12 +40,15 @@ class Observed:
         All combinations that have rows.
     autocorrelations
         Whether antennas are correlated with themselves.
+    crosscorrelations
+        Whether they are with each other, which they are not in single dish.
     """
 
     fields: tuple[str, ...]
     antennas: tuple[str, ...]
     cells: frozenset[Cell]
     autocorrelations: bool
+    crosscorrelations: bool = True
 
     @property
     def science_fields(self) -> tuple[str, ...]:
@@ -76,12 +79,13 @@ def read_observed(table: Callable[[str], bytes]) -> Observed:
             text_of(row, "dataDescriptionId"): _number(text_of(row, "spectralWindowId"))
             for row in table_rows(table("DataDescription"), "DataDescription")
         }
-        spws, autocorrelations = {}, False
+        spws, autocorrelations, crosscorrelations = {}, False, False
         for row in table_rows(table("ConfigDescription"), "ConfigDescription"):
             # An array is told by its number of dimensions, its sizes and then its values.
             descriptions = text_of(row, "dataDescriptionId").split()[2:]
             spws[text_of(row, "configDescriptionId")] = [spw_of[name] for name in descriptions]
             autocorrelations |= text_of(row, "correlationMode") != "CROSS_ONLY"
+            crosscorrelations |= text_of(row, "correlationMode") != "AUTO_ONLY"
         modes = {
             text_of(row, "scanNumber"): frozenset(text_of(row, "scanIntent").split()[2:])
             for row in table_rows(table("Scan"), "Scan")
@@ -95,6 +99,7 @@ def read_observed(table: Callable[[str], bytes]) -> Observed:
                 for spw in spws[text_of(row, "configDescriptionId")]
             ),
             autocorrelations=autocorrelations,
+            crosscorrelations=crosscorrelations,
         )
     except (UnsafeXmlError, KeyError, ValueError) as error:
         raise BlockFailedError(

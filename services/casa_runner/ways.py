@@ -95,8 +95,13 @@ def choose_way(
     Raises
     ------
     BlockFailedError
-        If it needs a pipeline and there is none (``pipeline_needed``).
+        If it needs a pipeline and there is none (``pipeline_needed``), or if single-dish data is to be restored
+        as if it were of an interferometer (``calibration_unclear``).
     """
+    if asked is Asked.INTERFEROMETRY and not observed.crosscorrelations:
+        raise BlockFailedError(
+            ReasonCode.CALIBRATION_UNCLEAR, f"the data has no cross-correlations, and {asked.value} was ordered for it"
+        )
     if asked is Asked.SINGLE_DISH:
         return _by_pipeline(casa, Rule.SINGLE_DISH)
     if wanted == "pipeline" and casa.has_pipeline:

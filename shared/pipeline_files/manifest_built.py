@@ -74,7 +74,8 @@ def build_manifest(
         mous_uid=mous_uid,
         casa_version=casa_version,
         pipeline_version=None,
-        procedure=None,
+        # Which recipe it was is not known, but whether it was one of single dish.
+        procedure="hsd" if script is not None and script.task.startswith("hsd") else None,
         sessions=tuple(
             ManifestSession(
                 name=session,

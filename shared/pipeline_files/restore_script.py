@@ -23,10 +23,13 @@ class RestoreScript:
         The session of each execution block; None where the script names none.
     other_calls
         Functions that it calls besides the restore, e.g. ``fixsyscaltimes``: steps that a restore of ours leaves out.
+    task
+        The restore that it calls; that of single dish begins with ``hsd``.
     """
 
     sessions: dict[ExecBlockUid, SessionName | None]
     other_calls: tuple[str, ...] = ()
+    task: str = "hifa_restoredata"
 
 
 def read_restore_script(data: bytes, *, name: str = "casa_piperestorescript.py") -> RestoreScript:
@@ -60,6 +63,7 @@ def read_restore_script(data: bytes, *, name: str = "casa_piperestorescript.py")
     return RestoreScript(
         sessions=dict(zip(blocks, names, strict=True)),
         other_calls=tuple(dict.fromkeys(other for other, _ in calls if other not in (*_RESTORES, *_FRAME))),
+        task=called,
     )
 
 

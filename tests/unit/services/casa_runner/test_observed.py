@@ -42,6 +42,18 @@ def test_cells_are_fields_intents_and_spectral_windows_that_have_rows() -> None:
     assert observed.spws_of(frozenset({"HLX_Target"})) == {5, 7}
 
 
+@pytest.mark.parametrize(
+    ("mode", "auto", "cross"),
+    [("CROSS_ONLY", False, True), ("AUTO_ONLY", True, False), ("CROSS_AND_AUTO", True, True)],
+)
+def test_single_dish_has_autocorrelations_alone(mode: str, auto: bool, cross: bool) -> None:
+    rows = TABLES["ConfigDescription"].replace("CROSS_AND_AUTO", mode)
+
+    observed = read_observed(lambda name: table(name, ConfigDescription=rows))
+
+    assert (observed.autocorrelations, observed.crosscorrelations) == (auto, cross)
+
+
 @pytest.mark.parametrize("changes", [{"Scan": ""}, {"DataDescription": ""}, {"Main": "<row/>"}])
 def test_tables_that_do_not_fit_together_fail_the_block(changes: dict[str, str]) -> None:
     with pytest.raises(BlockFailedError) as raised:

@@ -1,5 +1,7 @@
 """Which way a block is restored in, and what is said of why."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.reasons import ReasonCode
@@ -72,3 +74,12 @@ def test_single_dish_without_a_pipeline_has_a_reason_of_its_own(casa: ChosenCasa
     with pytest.raises(BlockFailedError, match="has no pipeline") as refused:
         choose_way(Asked.SINGLE_DISH, [CALL], OBSERVED, casa=casa, wanted="fastest", averaged=False)
     assert refused.value.reason is ReasonCode.PIPELINE_NEEDED
+
+
+@pytest.mark.parametrize("casa", [MODULES, WHOLE])
+def test_single_dish_is_not_restored_as_if_it_were_of_an_interferometer(casa: ChosenCasa) -> None:
+    alone = replace(OBSERVED, autocorrelations=True, crosscorrelations=False)
+
+    with pytest.raises(BlockFailedError, match="no cross-correlations") as refused:
+        choose_way(Asked.INTERFEROMETRY, [CALL], alone, casa=casa, wanted="pipeline", averaged=False)
+    assert refused.value.reason is ReasonCode.CALIBRATION_UNCLEAR

@@ -85,3 +85,12 @@ def test_two_different_restore_scripts_are_refused(old: Desk) -> None:
     old.files[f"member.{SCRIPT_NAME}"] = script({1: ALL})
 
     assert "several restore scripts" in old.failure().failure.detail
+
+
+def test_single_dish_is_not_restored_as_if_it_were_of_an_interferometer(old: Desk) -> None:
+    old.files[SCRIPT_NAME] = script().replace(b"hif_restoredata", b"hsd_restoredata")
+
+    failure = old.failure().failure
+
+    assert failure.reason is ReasonCode.PPR_INVALID
+    assert "sd-restore is not known of CASA 4.7.2" in failure.detail

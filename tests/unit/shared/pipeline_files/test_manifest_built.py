@@ -52,6 +52,15 @@ def test_without_a_script_one_session_leaves_no_doubt() -> None:
     assert build(package([2])).blocks_by_session == {"session_2": (FIRST, SECOND)}
 
 
+@pytest.mark.parametrize(
+    ("task", "procedure"), [("hif_restoredata", None), ("hifa_restoredata", None), ("hsd_restoredata", "hsd")]
+)
+def test_a_script_tells_single_dish_from_interferometry(task: str, procedure: str | None) -> None:
+    by = script(f"{task}(vis=['{FIRST.file_form}', '{SECOND.file_form}'])")
+
+    assert build(package([1]), by).procedure == procedure
+
+
 def test_a_script_without_sessions_is_as_good_as_none() -> None:
     by = script(f"hif_restoredata(vis=['{FIRST.file_form}', '{SECOND.file_form}'])")
 
