@@ -35,7 +35,7 @@ class CheckedInputs:
     has_own_manifest
         Whether the package has it, or it was built.
     products
-        The files, the manifest among them, under the names by which it knows them.
+        The files under the names by which the manifest knows them, which comes first.
     """
 
     manifest: PipelineManifest

@@ -1,5 +1,6 @@
 """Checks that tables, manifest and staged products agree, before any CASA time is spent."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.identifiers import ExecBlockUid, SessionName
@@ -9,11 +10,18 @@ from shared.errors import BlockFailedError
 from shared.pipeline_files import ManifestError, PipelineManifest, canonical_product_name
 
 _MANIFEST_SUFFIX = "pipeline_manifest.xml"
+_RECIPE = re.compile(r"\.(h[a-z]*_[a-z_]+)\.", re.ASCII)
 
 
 def has_manifest(products: Sequence[NamedRef]) -> bool:
     """Whether a pipeline manifest was staged; packages before October 2017 have none."""
     return any(product.name.endswith(_MANIFEST_SUFFIX) for product in products)
+
+
+def recipe_in(name: str) -> str | None:
+    """Return the recipe that is part of a manifest's name, for manifests that do not name it; None if none is."""
+    found = _RECIPE.search(name)
+    return None if found is None else found[1]
 
 
 def find_manifest(products: Sequence[NamedRef]) -> NamedRef:

@@ -12,6 +12,7 @@ from contracts.messages.parts import BlockFailure, CalibrationKind, CasaBasis, C
 from services.ppr_builder.build import file_name, import_request, restore_request, usable_title
 from services.ppr_builder.by_hand import calibration_of, check_hand_made
 from services.ppr_builder.inputs import InputCheck
+from services.ppr_builder.preflight import recipe_in
 from services.ppr_builder.restore_key import restore_key
 from services.ppr_builder.settings import PprBuilderSettings
 from shared import keys
@@ -87,7 +88,7 @@ class PprBuilder:
             staged.structure,
             staged.eb_uid,
             casa_version=manifest.casa_version,
-            calibrated_by=manifest.procedure,
+            calibrated_by=manifest.procedure or recipe_in(inputs.products[0].name),
             created=event.time,
         )
         return self._ordered(

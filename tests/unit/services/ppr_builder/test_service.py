@@ -90,6 +90,17 @@ def test_another_selection_or_block_is_another_result(desk: Desk) -> None:
     assert len({*found, desk.order(eb=FOURTH).restore_key}) == 4
 
 
+@pytest.mark.parametrize(
+    ("recipe", "task"), [("hifa_calimage", "hifa_restoredata"), ("hsd_calimage", "hsd_restoredata")]
+)
+def test_a_manifest_that_names_no_recipe_has_it_in_its_own_name(desk: Desk, recipe: str, task: str) -> None:
+    rename(MANIFEST_NAME, MANIFEST_NAME.replace("hifa_calimage", recipe))(desk)
+
+    request = read_ppr(desk.objects.read(desk.order().ppr.ref))
+
+    assert [command.task for command in request.procedure.commands] == [task]
+
+
 def test_a_title_that_the_pipeline_trips_over_is_replaced(desk: Desk) -> None:
     tree = DEMO.tree.model_copy(update={"obs_unit_set_title": "123", "sched_block_title": "NGC 253 <b>"})
     desk.structure = DEMO.model_copy(update={"tree": tree})
