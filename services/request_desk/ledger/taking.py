@@ -4,9 +4,10 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Insert, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from contracts.envelope import Event
@@ -149,10 +150,16 @@ def _is_no_request(facts: Sequence[Fact]) -> bool:
 
 
 def _upsert(connection: Connection, row: dict[str, object]) -> None:
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(REQUESTS)
-    others = {name: statement.excluded[name] for name in row if name != "id"}
-    connection.execute(statement.on_conflict_do_update(index_elements=[REQUESTS.c.id], set_=others), [row])
+    connection.execute(_upsert_for(connection.dialect.name), [row])
+
+
+@cache
+def _upsert_for(database: str) -> Insert:
+    """Make the statement that writes a request, once: making it takes longer than running it."""
+    statement = (postgresql if database == "postgresql" else sqlite).insert(REQUESTS)
+    others = {column.name: statement.excluded[column.name] for column in REQUESTS.c if not column.primary_key}
+    upsert: Insert = statement.on_conflict_do_update(index_elements=[REQUESTS.c.id], set_=others)
+    return upsert
 
 
 def _write_blocks(connection: Connection, record: RequestRecord) -> None:
