@@ -41,6 +41,7 @@ bench-store: ## Measure the object store against the minio client by hand
 bench-decide: ## Measure decisions, answers over RabbitMQ and the updater
 bench-fetch: ## Measure the fetcher against curl
 bench-ppr: ## Measure writing and reading processing requests
+bench-desk: ## Measure how the desk serves 1,000 users who watch 200 live requests
 bench-restore: ## Measure the ways to restore against the reference
 bench-scaling: ## Measure how casa-runner scales over RabbitMQ
 bench-%: $(VENV)/.dev

@@ -1,9 +1,8 @@
 """Make the application: everything that is served over HTTP, from parts that are given to it."""
 
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from services.request_desk.deliveries.routes import deliveries_router
@@ -11,6 +10,8 @@ from services.request_desk.web import datalink, sign_in
 from services.request_desk.web.access import asker_of
 from services.request_desk.web.acting import Acting
 from services.request_desk.web.api import foretelling, live, operations, requests
+from services.request_desk.web.console import operations as console_operations
+from services.request_desk.web.console import own, public
 from services.request_desk.web.door import Door, make_door
 from services.request_desk.web.errors import add_handlers
 from services.request_desk.web.limits import RateLimits
@@ -35,10 +36,13 @@ _ROUTERS = (
     operations.router,
     datalink.router,
     uws.router,
+    public.router,
+    own.router,
+    console_operations.router,
 )
 
 
-def create_app(*, parts: Parts, door: Door | None = None, routers: Sequence[APIRouter] = ()) -> FastAPI:
+def create_app(*, parts: Parts, door: Door | None = None) -> FastAPI:
     """Make the application.
 
     Parameters
@@ -47,8 +51,6 @@ def create_app(*, parts: Parts, door: Door | None = None, routers: Sequence[APIR
         What it stands on; made by `make_parts`.
     door
         Knows who makes a call; made from the settings if None.
-    routers
-        Further pages, such as the console's.
     """
     settings = parts.settings
     door = door or make_door(settings=settings, base_url=parts.base_url)
@@ -70,7 +72,7 @@ def create_app(*, parts: Parts, door: Door | None = None, routers: Sequence[APIR
     add_handlers(app)
     if parts.deliveries is not None:
         app.include_router(deliveries_router(deliveries=parts.deliveries, who=asker_of))
-    for router in (*_ROUTERS, *routers):
+    for router in _ROUTERS:
         app.include_router(router)
     return app
 

@@ -7,13 +7,13 @@ from urllib.parse import quote
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from services.request_desk.deliveries.base import DeliveryError
+from services.request_desk.web.console.pages import error_page
 from services.request_desk.web.faults import AwayError, CallError, UnknownCallerError
-from services.request_desk.web.pages import render
 from shared.errors import DependencyAwayError
 
 log = structlog.get_logger()
@@ -37,8 +37,7 @@ def problem(request: Request, *, status: int, code: str, title: str, detail: str
     if path.startswith("/uws"):
         return PlainTextResponse(f"{title}: {detail}\n", status_code=status)
     if _is_browser(request):
-        page = render("error.html", status=status, title=title, detail=detail)
-        return HTMLResponse(page, status_code=status)
+        return error_page(request, status=status, title=title, detail=detail)
     body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **more}
     return JSONResponse(body, status_code=status, media_type=PROBLEM)
 

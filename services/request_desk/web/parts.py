@@ -16,6 +16,7 @@ from services.request_desk.web.foretelling import Foreteller
 from services.request_desk.web.limits import Streams
 from services.request_desk.web.live import Live
 from services.request_desk.web.settings import WebSettings
+from services.request_desk.web.views import Shown
 from shared.bus import Bus
 from shared.casa_catalogue.catalogue import CasaCatalogue
 from shared.objects import ObjectStore
@@ -71,6 +72,7 @@ class Parts:
     workers: Workers
     live: Live
     streams: Streams
+    shown: Shown
     bus: Bus | None = None
     deliveries: Deliveries | None = None
     foreteller: Foreteller | None = None
@@ -105,6 +107,7 @@ def make_parts(
         workers=workers,
         live=Live(ledger=ledger, read=lambda request_id: workers.do(ledger.request, request_id)),
         streams=Streams(per_user=settings.streams_per_user, in_all=settings.streams),
+        shown=Shown(),
         bus=bus,
         deliveries=deliveries,
         foreteller=foreteller,

@@ -1,6 +1,7 @@
 """The web server: uvicorn in a thread of its own, beside the bus."""
 
 import socket
+import sys
 from threading import Thread
 
 import structlog
@@ -11,6 +12,9 @@ from services.request_desk.web.settings import WebSettings
 from shared.errors import MisconfiguredError
 
 log = structlog.get_logger()
+
+SWITCH_SECONDS = 0.0005
+"""How long one thread of the process may keep the others waiting."""
 
 
 def bind(settings: WebSettings) -> socket.socket:
@@ -70,6 +74,9 @@ class WebServer:
 
     def begin(self) -> None:
         """Begin to serve."""
+        # The event loop gives the interpreter away at each read and write, and waits this long for a busy thread
+        # (the ledger's) to give it back: five milliseconds, which is the default, would be most of an answer's time.
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._thread.start()
 
     @property

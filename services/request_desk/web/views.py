@@ -176,3 +176,29 @@ def _text(record: RequestRecord) -> str | None:
 
 def _waiting(waiting: Waiting | None) -> WaitingView | None:
     return None if waiting is None else WaitingView.model_validate(waiting)
+
+
+class Shown:
+    """Remembers the newest JSON text of requests: all who watch one are shown the same.
+
+    Parameters
+    ----------
+    most
+        How many are remembered.
+    """
+
+    def __init__(self, most: int = 2000) -> None:
+        self._most = most
+        self._texts: dict[UUID, tuple[int, str]] = {}
+
+    def text(self, record: RequestRecord) -> str:
+        """Return a request as JSON."""
+        known = self._texts.get(record.id)
+        if known is not None and known[0] == record.change:
+            return known[1]
+        text = RequestView.of(record).model_dump_json()
+        self._texts.pop(record.id, None)
+        self._texts[record.id] = (record.change, text)
+        if len(self._texts) > self._most:
+            self._texts.pop(next(iter(self._texts)), None)
+        return text

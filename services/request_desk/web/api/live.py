@@ -13,7 +13,6 @@ from services.request_desk.web.api.common import PREFIX, faults
 from services.request_desk.web.identity import Identity
 from services.request_desk.web.parts import Parts, PartsHere
 from services.request_desk.web.reading import request_for
-from services.request_desk.web.views import RequestView
 
 router = APIRouter(prefix=PREFIX, tags=["live"])
 
@@ -82,7 +81,7 @@ async def _changes(request_id: UUID, since: int, parts: Parts) -> AsyncIterator[
             yield ": still here\n\n"
             continue
         since = record.change
-        yield event_text("progress", since, RequestView.of(record).model_dump_json())
+        yield event_text("progress", since, parts.shown.text(record))
         if record.state.is_over:
             yield event_text("end", since, f'"{record.state}"')
             return

@@ -127,7 +127,7 @@ async def requests(
 async def request(request_id: UUID, user: User, parts: PartsHere) -> Response:
     """Show one request, with its execution blocks step by step."""
     record = await request_for(user, request_id, parts)
-    return Response(RequestView.of(record).model_dump_json(), media_type="application/json")
+    return Response(parts.shown.text(record), media_type="application/json")
 
 
 @router.get("/requests/{request_id}/timeline", responses=faults(404))
