@@ -8,7 +8,7 @@
   any thread; it never waits for writing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -63,6 +63,9 @@ class Ledger(Protocol):
 
     def counts(self) -> Counts:
         """Count requests and blocks by state and step."""
+
+    def rates(self, since: datetime) -> Mapping[str, int]:
+        """Count the events that came since a moment, by topic; of repeated words only the kept one counts."""
 
     def stuck(self) -> tuple[StuckRequest, ...]:
         """List the requests for which nothing went forward for longer than their step may take, longest first."""

@@ -145,6 +145,11 @@ class Queries:
             missed=missed,
         )
 
+    def rates(self, since: datetime) -> dict[str, int]:
+        """Count the events that came since a moment, by topic."""
+        with reading(self._engine) as connection:
+            return _counted(connection, EVENTS.c.topic, EVENTS.c.received >= since)
+
     def stuck(self) -> tuple[StuckRequest, ...]:
         """List the requests for which nothing went forward for longer than their step may take, longest first."""
         now = self.now()

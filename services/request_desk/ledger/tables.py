@@ -57,7 +57,7 @@ EVENTS = Table(
     Column("id", Uuid, nullable=False, index=True),
     Column("request_id", Uuid, nullable=False, index=True),
     Column("topic", String(60), nullable=False),
-    Column("received", UtcTime, nullable=False),
+    Column("received", UtcTime, nullable=False, index=True),
     Column("fact", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )

@@ -55,6 +55,7 @@ def _make_events() -> None:
     )
     op.create_index("ix_events_id", "events", ["id"])
     op.create_index("ix_events_request_id", "events", ["request_id"])
+    op.create_index("ix_events_received", "events", ["received"])
 
 
 def _make_journal() -> None:

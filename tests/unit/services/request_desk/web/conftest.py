@@ -67,7 +67,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
                 publish=bus.publish,
             )
             stack.callback(parts.close)
-            server = WebServer(app=create_app(parts=parts, routers=[_pages()]), listening=listening, settings=settings)
+            app = create_app(parts=parts)
+            app.include_router(_pages())
+            server = WebServer(app=app, listening=listening, settings=settings)
             stack.callback(server.close)
             server.begin()
             return base_url_of(settings.model_copy(update={"base_url": None}), listening)

@@ -1,0 +1,1 @@
+"""The pages that people see: asking, watching and collecting for users; the whole flow for operators."""

@@ -1,0 +1,92 @@
+"""Words for people: sizes, times, states and steps as the pages show them."""
+
+from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
+
+from services.request_desk.ledger.states import BlockState, RequestState, Step
+
+STATES = {
+    RequestState.SUBMITTED: "being checked",
+    RequestState.ACCEPTED: "accepted",
+    RequestState.RESOLVED: "in work",
+    RequestState.READY: "restored",
+    RequestState.RELEASED: "released",
+    RequestState.DELIVERED: "delivered",
+    RequestState.REMOVED: "expired and removed",
+    RequestState.REFUSED: "refused",
+    RequestState.FAILED: "failed",
+    RequestState.WITHHELD: "withheld",
+    RequestState.CANCELLED: "cancelled",
+}
+BLOCKS = {
+    BlockState.EXPECTED: "waits to be fetched",
+    BlockState.FETCHING: "raw data is fetched",
+    BlockState.STAGED: "processing request is made",
+    BlockState.ORDERED: "waits for a free CASA",
+    BlockState.RESTORING: "CASA restores",
+    BlockState.RESTORED: "restored",
+    BlockState.FAILED: "failed",
+}
+STEPS = {
+    Step.ENTITLEMENT: "Entitlement",
+    Step.STRUCTURE: "Structure",
+    Step.FETCH: "Fetch",
+    Step.PREPARE: "Prepare",
+    Step.QUEUE: "Queue",
+    Step.RESTORE: "Restore",
+    Step.CONCLUDE: "Conclude",
+    Step.RELEASE: "Release",
+    Step.DELIVERY: "Delivery",
+    Step.MAIL: "Mail",
+}
+_WELL = frozenset({RequestState.DELIVERED})
+_BADLY = frozenset({RequestState.REFUSED, RequestState.FAILED, RequestState.WITHHELD})
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def size(count: float | None) -> str:
+    """Say how much bytes are, in powers of 1000, as disks are sold."""
+    if count is None:
+        return "–"
+    power = 0
+    while count >= 999.5 and power < len(_UNITS) - 1:
+        count /= 1000
+        power += 1
+    return f"{count:.0f} {_UNITS[power]}" if power == 0 or count >= 99.95 else f"{count:.1f} {_UNITS[power]}"
+
+
+def duration(seconds: float | None) -> str:
+    """Say how long seconds are, in the two largest units that count."""
+    if seconds is None:
+        return "–"
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for name, span in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, span)
+        if count or (name == "s" and not parts):
+            parts.append(f"{count} {name}")
+    return " ".join(parts[:2])
+
+
+def moment(time: datetime | None) -> Markup:
+    """Show a time in UTC, in a form that programs read too."""
+    if time is None:
+        return Markup("–")
+    exact = time.astimezone(UTC)
+    shown = exact.strftime("%Y-%m-%d %H:%M")
+    return Markup('<time datetime="{}">{} UTC</time>').format(exact.isoformat(timespec="seconds"), escape(shown))
+
+
+def tone(state: RequestState | BlockState) -> str:
+    """Say how a state looks: ``good``, ``bad``, ``over`` or ``going``; never the only sign of it."""
+    if state in _WELL or state is BlockState.RESTORED:
+        return "good"
+    if state in _BADLY or state is BlockState.FAILED:
+        return "bad"
+    return "over" if state.is_over else "going"
+
+
+def state_words(state: RequestState | BlockState) -> str:
+    """Say a state in words."""
+    return STATES[state] if isinstance(state, RequestState) else BLOCKS[state]

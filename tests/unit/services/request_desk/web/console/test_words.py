@@ -1,0 +1,56 @@
+"""Sizes, times, states and steps in words."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from services.request_desk.ledger.states import BlockState, RequestState, Step
+from services.request_desk.web.console import words
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (None, "–"),
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (1_234_567, "1.2 MB"),
+        (99_940_000, "99.9 MB"),
+        (99_960_000, "100 MB"),
+        (999_600_000, "1.0 GB"),
+        (500e9, "500 GB"),
+        (5e18, "5000 PB"),
+    ],
+)
+def test_sizes(count: float | None, text: str) -> None:
+    assert words.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "–"), (0, "0 s"), (59.6, "1 min"), (61, "1 min 1 s"), (3600, "1 h"), (90_061, "1 d 1 h"), (-3, "0 s")],
+)
+def test_durations(seconds: float | None, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+def test_a_moment_is_in_utc_and_programs_can_read_it() -> None:
+    told = datetime(2026, 3, 1, 1, 30, tzinfo=timezone(timedelta(hours=1)))
+    assert words.moment(told) == '<time datetime="2026-03-01T00:30:00+00:00">2026-03-01 00:30 UTC</time>'
+    assert words.moment(None) == "–"
+    assert words.moment(datetime(2026, 3, 1, tzinfo=UTC)).endswith("00:00 UTC</time>")
+
+
+def test_every_state_and_step_has_words() -> None:
+    assert all(words.state_words(state) for state in (*RequestState, *BlockState))
+    assert set(words.STEPS) == set(Step)
+
+
+def test_the_tone_tells_what_went_well_what_badly_and_what_goes_on() -> None:
+    assert words.tone(RequestState.DELIVERED) == words.tone(BlockState.RESTORED) == "good"
+    assert {words.tone(state) for state in (RequestState.REFUSED, RequestState.FAILED, RequestState.WITHHELD)} == {
+        "bad"
+    }
+    assert {words.tone(state) for state in (RequestState.CANCELLED, RequestState.REMOVED)} == {"over"}
+    assert words.tone(RequestState.RESOLVED) == words.tone(BlockState.FETCHING) == "going"
