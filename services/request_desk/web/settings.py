@@ -23,6 +23,11 @@ class LocalSignIn(BaseModel):
     name: str = Field(default="Local User", min_length=1, description="Name that requests are made in")
     email: str = Field(default="local@localhost.localdomain", description="E-mail address that mails go to")
     is_operator: bool = Field(default=True, description="Whether the person is an operator too")
+    published_on_loopback: bool = Field(
+        default=False,
+        description="Only with a container whose port is published on this machine's loopback alone: "
+        "lets it listen on its own network",
+    )
 
 
 class OidcSignIn(BaseModel):
@@ -101,7 +106,8 @@ class WebSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _local_is_local(self) -> Self:
-        if isinstance(self.sign_in, LocalSignIn) and not is_loopback(self.host):
+        is_local = isinstance(self.sign_in, LocalSignIn) and not self.sign_in.published_on_loopback
+        if is_local and not is_loopback(self.host):
             raise ValueError(
                 f"host: the local sign-in listens on loopback only, and {self.host} is not: "
                 "set ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KIND=oidc to let others in"

@@ -10,7 +10,7 @@ from contracts.messages.parts import FieldName, RestoreRequest, Selection
 from services.request_desk.web.access import User
 from services.request_desk.web.acting import Submission, user_of
 from services.request_desk.web.api.common import PREFIX, faults
-from services.request_desk.web.faults import AwayError
+from services.request_desk.web.faults import NotThereError
 from services.request_desk.web.foretelling import Foretold
 from services.request_desk.web.identity import Identity
 from services.request_desk.web.parts import Parts, PartsHere
@@ -21,7 +21,7 @@ _ANY = ProjectCode("2012.1.00000.S")
 """Stands for the project until that of the MOUS is known."""
 
 
-@router.get("/preview")
+@router.get("/preview", responses=faults(404))
 async def preview(
     user: User,
     parts: PartsHere,
@@ -40,11 +40,13 @@ async def foretell(
 
     Raises
     ------
-    AwayError
-        If nothing can be foretold here: the archive's database is not read.
+    NotThereError
+        If nothing is foretold here: the archive's database is not read.
     """
     if parts.foreteller is None:
-        raise AwayError("nothing can be foretold here: submit the request, it is answered in seconds", reason="none")
+        raise NotThereError(
+            "nothing is foretold here: submit the request, it is answered in seconds", reason="no_foreteller"
+        )
     selection = Selection(calibrator_fields=fields)
     asked = Submission(project_code=project or _ANY, mous_uids=(mous,), selection=selection)
     person = user_of(user, asked)

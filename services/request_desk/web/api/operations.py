@@ -69,7 +69,7 @@ async def queues(parts: PartsHere, operating: OperatingHere) -> list[QueueView]:
     return list(await parts.workers.do(operating.queues))
 
 
-@router.get("/dead-letters")
+@router.get("/dead-letters", responses=faults(404))
 async def dead_letters(parts: PartsHere, operating: OperatingHere, queue: str | None = None) -> list[DeadLetterShort]:
     """List events that services gave up."""
     return list(await parts.workers.do(operating.dead_letters, queue))

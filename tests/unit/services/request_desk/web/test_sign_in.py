@@ -157,6 +157,11 @@ def test_the_local_sign_in_refuses_to_listen_on_anything_but_loopback() -> None:
     assert WebSettings(port=0, host="::1").host == "::1"
 
 
+def test_the_local_sign_in_of_a_container_may_listen_on_its_network_if_told_who_publishes_it() -> None:
+    local = LocalSignIn(published_on_loopback=True)
+    assert WebSettings(port=0, host="0.0.0.0", base_url="http://localhost:8000", sign_in=local).sign_in == local
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", None])
 def test_a_page_of_another_site_cannot_change_anything_in_ones_name(
     origin: str | None, provider: OidcProviderServer, oidc: WebSettings, serve: Serve, browse: Browse
