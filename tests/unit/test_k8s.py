@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import yaml
 from cloudcoil.models.keda import v1alpha1 as keda
 from cloudcoil.models.prometheus_operator import v1 as prometheus_operator
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import BaseSettings
 
 from alma_restore.registry import BUILDERS
+from shared.settings import RuntimeSettings
 
 K8S = Path(__file__).parents[2] / "k8s"
 KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
@@ -160,6 +163,31 @@ def test_a_runner_gets_the_time_to_finish_its_restore(documents: list[Document])
     variables = {v["name"]: v["value"] for v in runner["containers"][0]["env"]}
     assert float(variables["ALMA_RESTORE_DRAIN_TIMEOUT"]) < runner["terminationGracePeriodSeconds"]
     assert float(variables["ALMA_RESTORE_DRAIN_TIMEOUT"]) >= 172_000
+
+
+def test_every_service_starts_with_the_settings_of_production_and_the_examples_of_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    documents = built(K8S / "overlays/production")
+    secrets = {
+        d["metadata"]["name"]: d["stringData"] for d in yaml.safe_load_all((K8S / "examples/secrets.yaml").read_text())
+    }
+    maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap"}
+    wanted = dict(pods(documents))
+    for name in BUILDERS:
+        (container,) = wanted[name]["containers"]
+        variables = {v["name"]: v["value"] for v in container.get("env", [])}
+        for source in container["envFrom"]:
+            kind, found = ("secretRef", secrets) if "secretRef" in source else ("configMapRef", maps)
+            variables |= found[source[kind]["name"]]
+        with monkeypatch.context() as patch:
+            for variable, value in variables.items():
+                patch.setenv(variable, value)
+            assert RuntimeSettings().store.kind == "s3"
+            own = import_module(f"services.{name.replace('-', '_')}.settings")
+            for member in vars(own).values():
+                if isinstance(member, type) and issubclass(member, BaseSettings) and member.__module__ == own.__name__:
+                    member()
 
 
 def test_what_is_in_the_examples_are_secrets_that_pods_ask_for(documents: list[Document]) -> None:
