@@ -7,14 +7,19 @@ as ``file_id:version:size:crc32``, separated by blanks.
 Ours runs in a process of its own and does what `alma-restore fetch` does: size, CRC-32 and
 SHA-256 are checked, each file appears whole. Its time is taken from the first request to
 the last sync, without the start of Python; curl's with its start. All files are synced at the
-end, curl's by ``sync``. Everything runs in turn, and ratios are medians of the rounds.
-To S3 there is no ask: the S3 server's own pace is the bound, and shares the cores.
+end, curl's by ``sync``; they lie in memory if the system has ``/dev/shm``, since a disk would be
+measured instead of us. Everything runs in turn, and ratios are medians of the rounds.
+
+To S3 ours is compared with what brings files there by curl: down to files, then up with a
+signature and without any check. Both share the cores with the S3 server and the NGAS server.
+The CPU seconds of ours (with the start of Python) and of curl tell what bounds them.
 """
 
 import argparse
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -25,10 +30,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
 from urllib.parse import urlencode, urlsplit
 
 from observatory.ngas import Archive
 from shared.objects import S3Settings
+from shared.objects.s3 import S3Store
 from tests.benchmarks.fetch_worker import Outcome
 from tests.benchmarks.report import Figure, close, in_turn, ratio
 from tests.support.s3 import S3Server
@@ -54,6 +61,7 @@ class Load:
         self.files = json.loads(report.read_text())["files"]
         self.size = int(sum(file["size"] for file in self.files))
         self.peak = 0.0
+        self.cpu: dict[str, list[float]] = {}
 
     def runs(self, s3: S3Settings | None) -> dict[str, Callable[[], float]]:
         """The ways that are compared; each gives MB a second."""
@@ -61,10 +69,19 @@ class Load:
         if len(self.files) > 1:
             ways["curl --parallel"] = partial(self._curl, "--parallel", "--parallel-max", "16")
         if s3 is not None:
+            ways["curl to S3"] = partial(self._curl, s3=s3)
             ways["ours to S3"] = partial(self._ours, s3)
-        return ways
+        return {name: partial(self._counting_cpu, name, way) for name, way in ways.items()}
 
-    def _curl(self, *options: str) -> float:
+    def _counting_cpu(self, name: str, way: Callable[[], float]) -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        value = way()
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        self.cpu.setdefault(name, []).append(spent)
+        return value
+
+    def _curl(self, *options: str, s3: S3Settings | None = None) -> float:
         with self._empty_directory() as out:
             paths = [str(out / str(number)) for number in range(len(self.files))]
             config = self._work / "curl.config"
@@ -77,10 +94,26 @@ class Load:
             subprocess.run(
                 ["curl", "--silent", "--no-progress-meter", "--fail", *options, "--config", config], check=True
             )
-            subprocess.run(["sync", *paths, out], check=True)
+            if s3 is None:
+                subprocess.run(["sync", *paths, out], check=True)
+            else:
+                self._upload(paths, s3)
             took = time.perf_counter() - began
             assert sum(Path(path).stat().st_size for path in paths) == self.size
         return self.size / took / 1e6
+
+    def _upload(self, paths: Sequence[str], s3: S3Settings) -> None:
+        config = self._work / "upload.config"
+        config.touch(mode=0o600)
+        config.write_text(
+            "next\n".join(
+                f'url = "{s3.endpoint}/{s3.bucket}/curl/{time.time_ns()}/{number}"\nupload-file = "{path}"\n'
+                f'aws-sigv4 = "aws:amz:{s3.region}:s3"\nuser = "{s3.access_key}:{s3.secret_key.get_secret_value()}"\n'
+                'header = "x-amz-content-sha256: UNSIGNED-PAYLOAD"\nfail\nsilent\n'
+                for number, path in enumerate(paths)
+            )
+        )
+        subprocess.run(["curl", "--config", config], check=True, stdout=subprocess.DEVNULL)
 
     def _ours(self, s3: S3Settings | None) -> float:
         with self._empty_directory() as out:
@@ -184,17 +217,34 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--scale", type=float, default=1.0, help="below 1 for a shorter run; asks are for 1")
     parser.add_argument("--no-s3", action="store_true", help="leave S3 out")
-    parser.add_argument("--directory", type=Path, help="where all files lie; in memory (/dev/shm) no disk is measured")
+    parser.add_argument("--directory", type=Path, default=_memory(), help="where all files but the S3 server's lie")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and files are cleaned up
     figures: list[Figure] = []
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-fetch-", dir=options.directory)))
-        s3 = None if options.no_s3 else stack.enter_context(S3Server()).settings()
-        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+        print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, files in {work.parent}")
         for load in own_loads_and_others(work, options.scale):
-            figures += measure(load, s3, options.rounds)
+            with s3_server(wanted=not options.no_s3) as s3:
+                figures += measure(load, s3, options.rounds)
     close(figures)
+
+
+def _memory() -> Path | None:
+    shared = Path("/dev/shm")
+    return shared if shared.is_dir() else None
+
+
+@contextmanager
+def s3_server(*, wanted: bool) -> Iterator[S3Settings | None]:
+    """Run an S3 server with its bucket while one load is measured, so that what is stored does not add up."""
+    if not wanted:
+        yield None
+        return
+    with S3Server() as server:
+        settings = server.settings()
+        S3Store(settings).put_bytes("begun", b"")
+        yield settings
 
 
 def own_loads_and_others(work: Path, scale: float) -> Iterator[Load]:
@@ -209,9 +259,13 @@ def measure(load: Load, s3: S3Settings | None, rounds: int) -> list[Figure]:
     speeds = in_turn(load.runs(s3), rounds)
     for way, values in speeds.items():
         against = " ".join(f"{ratio(values, speeds[name]):9.2f} x {name}" for name in speeds if name.startswith("curl"))
-        print(f"  {way:16} {sorted(values)[len(values) // 2]:7.0f} MB/s {against}")
+        print(f"  {way:16} {median(values):7.0f} MB/s {median(load.cpu[way]):6.2f} CPU s {against}")
+    to_s3 = [("to S3 against curl to S3", "ours to S3", "curl to S3")] if s3 is not None else []
     return [
-        Figure(f"{load.name}, to disk against curl", ratio(speeds["ours to disk"], speeds["curl"]), load.ask),
+        *(
+            Figure(f"{load.name}, {what}", ratio(speeds[ours], speeds[curls]), load.ask)
+            for what, ours, curls in [("to disk against curl", "ours to disk", "curl"), *to_s3]
+        ),
         Figure(f"{load.name}, peak memory", load.peak, PEAK_ASK, at_most=True, unit=" MB"),
     ]
 
