@@ -1,20 +1,60 @@
 """How much one person may do: calls per minute, live views, and requests that are under way."""
 
+import math
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
 from services.request_desk.web.faults import TooManyError
 from services.request_desk.web.settings import WebSettings
 
+_MINUTE = 60.0
+
+
+class Pace:
+    """Lets so many calls of each pass within a minute, evenly: the generic cell rate algorithm (ITU-T I.371).
+
+    It keeps one number for each who calls: when the calls that have passed would have been due at the
+    even pace. A call passes unless that is more than a minute ahead.
+
+    Parameters
+    ----------
+    per_minute
+        How many calls may pass, at once or spread.
+    clock
+        Counts seconds.
+    """
+
+    def __init__(self, per_minute: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute = per_minute
+        self._step = _MINUTE / per_minute
+        self._clock = clock
+        self._due: dict[str, float] = {}
+        self._lock = Lock()
+        self._sweep_at = 1000
+
+    def take(self, who: str) -> float:
+        """Let a call pass, which gives 0, or tell for how many seconds it is too early."""
+        with self._lock:
+            now = self._clock()
+            due = max(self._due.get(who, now), now) + self._step
+            if (wait := due - now - _MINUTE) > 1e-6:
+                return wait
+            self._due[who] = due
+            self._sweep(now)
+            return 0.0
+
+    def _sweep(self, now: float) -> None:
+        """Forget who has not called for long, whenever there are twice as many as after the last time."""
+        if len(self._due) > self._sweep_at:
+            self._due = {who: due for who, due in self._due.items() if due > now}
+            self._sweep_at = max(1000, 2 * len(self._due))
+
 
 class RateLimits:
-    """Counts the calls of everybody over the last minute.
+    """Counts the calls of everybody.
 
     Each process counts for itself: with several replicas a user may do so many times more.
 
@@ -25,10 +65,9 @@ class RateLimits:
     """
 
     def __init__(self, *, settings: WebSettings) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._reads = RateLimitItemPerMinute(settings.reads_per_minute)
-        self._changes = RateLimitItemPerMinute(settings.changes_per_minute)
-        self._sign_ins = RateLimitItemPerMinute(settings.sign_ins_per_minute)
+        self._reads = Pace(settings.reads_per_minute)
+        self._changes = Pace(settings.changes_per_minute)
+        self._visits = Pace(settings.sign_ins_per_minute)
 
     def count(self, who: str, *, changes: bool) -> None:
         """Count a call of somebody who is known.
@@ -38,7 +77,7 @@ class RateLimits:
         TooManyError
             If it is one too many.
         """
-        self._count(self._changes if changes else self._reads, "changes" if changes else "reads", who)
+        _count(self._changes if changes else self._reads, who, "changes" if changes else "reads")
 
     def count_visitor(self, address: str) -> None:
         """Count a call of an address that nobody is known from.
@@ -48,15 +87,16 @@ class RateLimits:
         TooManyError
             If it is one too many.
         """
-        self._count(self._sign_ins, "visitor", address)
+        _count(self._visits, address, "visits")
 
-    def _count(self, limit: RateLimitItemPerMinute, kind: str, who: str) -> None:
-        if not self._limiter.hit(limit, kind, who):
-            raise TooManyError(
-                f"more than {limit.amount} calls within a minute: wait a little, and ask less often",
-                reason=f"rate_{kind}",
-                headers={"Retry-After": "10"},
-            )
+
+def _count(pace: Pace, who: str, kind: str) -> None:
+    if wait := pace.take(who):
+        raise TooManyError(
+            f"more than {pace.per_minute} calls within a minute: wait a little, and ask less often",
+            reason=f"rate_{kind}",
+            headers={"Retry-After": str(math.ceil(wait))},
+        )
 
 
 class Streams:
