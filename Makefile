@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check unit contracts chaos clean install
+.PHONY: help demo test check up down unit contracts chaos clean install
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,14 @@ check: $(VENV)/.dev  ## Style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+
+up:  ## Run everything in containers on this machine (PROFILE=demo adds a miniature ALMA, SCALE=4 four casa-runners)
+	./compose/make-env
+	SCALE=$(or $(SCALE),1) docker compose $(if $(PROFILE),--profile $(PROFILE)) up --build --detach --wait
+	./compose/addresses
+
+down:  ## End what `make up` started; what it keeps stays (docker compose down --volumes removes it)
+	docker compose --profile '*' down
 
 unit: $(VENV)/.dev  ## Only the fast tests
 	$(BIN)/pytest tests/unit
