@@ -218,6 +218,7 @@ class StoreDeliveries:
             by=asker.account,
             client=asker.client,
             offset=part.offset,
+            length=part.length,
         )
         try:
             self._note(record)

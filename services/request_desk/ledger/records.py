@@ -280,3 +280,4 @@ class DownloadRecord(Record):
     by: str | None = Field(default=None, description="Account or address of who is signed in, if anybody is")
     client: str | None = Field(default=None, description="Address of the client")
     offset: int = 0
+    length: int | None = Field(default=None, description="Bytes that were asked for, if that is known")

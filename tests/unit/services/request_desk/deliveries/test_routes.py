@@ -107,7 +107,7 @@ def test_a_part_comes_as_a_part(
     assert (answer.status, answer.body) == (206, DATA[first : last + 1])
     assert answer.headers["Content-Range"] == f"bytes {first}-{last}/{len(DATA)}"
     assert answer.headers["Content-Length"] == str(last - first + 1)
-    assert site.noted[0].offset == first
+    assert (site.noted[0].offset, site.noted[0].length) == (first, last - first + 1)
 
 
 def test_who_has_it_all_is_told_so_and_nothing_is_counted(
