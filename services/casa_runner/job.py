@@ -118,6 +118,7 @@ class CasaFiles:
         only_version: str | None = None,
         transform: Mapping[str, object] | None = None,
         spws: Sequence[int] = (),
+        halves: bool = False,
         more: Mapping[str, object] | None = None,
     ) -> None:
         """Write CASA's configuration and the job.
@@ -134,6 +135,8 @@ class CasaFiles:
             More arguments of mstransform: what is taken out besides fields, and averaging.
         spws
             Spectral windows that are delivered; empty is all.
+        halves
+            Whether a single pass may work in two processes at once.
         more
             What the script of a way has to know besides.
         """
@@ -147,6 +150,7 @@ class CasaFiles:
             "only_version": only_version,
             "transform": dict(transform or {}),
             "spws": list(spws),
+            "halves": halves,
             "progress": str(self.progress),
             "result": str(self.result),
             "shell_log": str(self.shell_log),

@@ -137,5 +137,8 @@ class Launcher(Protocol):
             If nobody can tell now.
         """
 
+    def cores(self) -> int:
+        """Cores that a job which is started now may use without taking them from another."""
+
     def is_ready(self) -> bool:
         """Whether CASA could be started now."""

@@ -143,6 +143,7 @@ class Restorer:
             only_version=way.casa.only_version,
             transform=chosen.transform,
             spws=chosen.spws,
+            halves=task.inputs.size >= self._settings.halves_from and self._launcher.cores() > 1,
             more=way.job(files.attempt),
         )
         return self._launcher.start(way.script, files, Needs(casa_version=way.casa.version, memory=memory))

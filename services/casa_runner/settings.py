@@ -38,6 +38,11 @@ class CasaRunnerSettings(BaseSettings):
         default=("4.[67].*", "5.*", "6.*"),
         description="Versions of CASA whose calibrations this one may apply; shell patterns (policy 'listed')",
     )
+    halves_from: int = Field(
+        default=500_000_000,
+        ge=0,
+        description="Bytes of an ASDM from which a single pass works in two processes where a second core is idle",
+    )
     disk_factor: float = Field(
         default=4.0, ge=0, description="Free scratch needed to start, in sizes of the ASDM (measured: 2.6 to 3.1)"
     )

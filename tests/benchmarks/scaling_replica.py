@@ -90,6 +90,10 @@ class WaitingLauncher:
         """Nothing is left of a dead runner's."""
         return frozenset()
 
+    def cores(self) -> int:
+        """One."""
+        return 1
+
     def is_ready(self) -> bool:
         """Whether it can start."""
         return True

@@ -82,6 +82,10 @@ class StandInLauncher:
         """Nothing is left of a dead runner's."""
         return self._processes.end_orphans(attempts, spare=spare)
 
+    def cores(self) -> int:
+        """One."""
+        return 1
+
     def is_ready(self) -> bool:
         """Whether it could be started."""
         return self._processes.is_ready()

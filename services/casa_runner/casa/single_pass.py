@@ -41,7 +41,8 @@ def correct(job: "dict[str, Any]", progress: Any, tasks: Any, tables: Any) -> No
     Path("calibration.library").write_text("\n".join(lines) + "\n")
     for term in job["library"]:
         Path(term["name"]).symlink_to(term["caltable"])
-    reference.take_out(job, tasks, tables, {"docallib": True, "callib": "calibration.library"})
+    way = importlib.import_module("halves") if job.get("halves") else reference
+    way.take_out(job, tasks, tables, {"docallib": True, "callib": "calibration.library"})
     if job["raw_autocorrelations"]:
         progress.say("autocorrelations", 85)
         _restore_autocorrelations(job, reference.field_numbers(job, tables), tasks)

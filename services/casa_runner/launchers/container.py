@@ -184,6 +184,10 @@ class ContainerLauncher:
                     log.warning("orphaned_container_removed", attempt=name)
         return frozenset()
 
+    def cores(self) -> int:
+        """As they are limited."""
+        return max(1, int(self._settings.cores))
+
     def is_ready(self) -> bool:
         """Whether the engine answers."""
         try:

@@ -200,6 +200,10 @@ class KubernetesLauncher:
                 log.warning("orphaned_kubernetes_job_removed", attempt=attempt.name)
         return frozenset(spared)
 
+    def cores(self) -> int:
+        """As they are limited."""
+        return max(1, int(self._settings.cores))
+
     def is_ready(self) -> bool:
         """Whether the cluster lets us make jobs."""
         return self._api.answers()

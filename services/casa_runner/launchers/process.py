@@ -119,6 +119,10 @@ class ProcessLauncher:
         """Nothing is left of a dead runner's: see `start`."""
         return frozenset()
 
+    def cores(self) -> int:
+        """Those of this machine that have nothing to do."""
+        return max(1, len(os.sched_getaffinity(0)) - round(os.getloadavg()[0]))
+
     def is_ready(self) -> bool:
         """Whether the program is there."""
         return shutil.which(self._command[0]) is not None

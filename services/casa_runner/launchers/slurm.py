@@ -224,6 +224,10 @@ class SlurmLauncher:
                 log.warning("orphaned_slurm_job_ended", job=state.job, attempt=attempt.name)
         return frozenset(spared)
 
+    def cores(self) -> int:
+        """As many as are asked of Slurm."""
+        return self._settings.cores
+
     def is_ready(self) -> bool:
         """Whether the controller answers."""
         return self._programs.answers()
