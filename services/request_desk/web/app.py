@@ -61,6 +61,8 @@ def create_app(*, parts: Parts, door: Door | None = None) -> FastAPI:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # A redirect would name the host that the caller claims to have asked.
+        redirect_slashes=False,
         middleware=_middleware(settings, door),
     )
     app.state.door = door

@@ -4,6 +4,7 @@ Plain ASGI, so that live views are passed on byte by byte.
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 log = structlog.get_logger()
+
+_ADDRESS = re.compile(r"^(/deliveries/[^/]{0,6})[^/]*")
+"""The address of a delivery opens it: logs have enough of it to recognise it, and not more."""
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -132,7 +136,8 @@ class CallLog:
 
 def _about(scope: Scope) -> dict[str, Any]:
     client = scope.get("client")
-    return {"method": scope["method"], "path": scope["path"][:500], "client": client[0] if client else None}
+    path = _ADDRESS.sub(r"\1…", scope["path"])[:500]
+    return {"method": scope["method"], "path": path, "client": client[0] if client else None}
 
 
 def _length(scope: Scope) -> int | None:

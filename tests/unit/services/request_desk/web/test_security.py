@@ -39,6 +39,15 @@ def test_a_guessed_address_of_a_delivery_is_as_if_there_were_nothing(desk: DeskS
     assert reasons(logs).count("delivery_unknown") == len(guesses)
 
 
+def test_the_address_of_a_delivery_stands_whole_in_no_log(desk: DeskSite, capfd: pytest.CaptureFixture[str]) -> None:
+    made = deliver(desk, desk.request(VERA))
+    with capture_logs() as logs:
+        for path in ("", "/", f"/{TAR}", "/nothing"):
+            desk.visitor().get(f"/deliveries/{made.token}{path}")
+    assert len([entry for entry in logs if entry["event"] == "call_answered"]) == 4
+    assert made.token not in str(logs) + "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize(
     "path",
     [
