@@ -120,6 +120,7 @@ def test_a_delivery_opens_by_its_address_and_is_renewed_by_its_owner_alone(
     stranger = window()
     assert stranger.open(path) == 200
     expect(stranger.page.get_by_role("heading", name="wget")).to_be_visible()
+    expect(stranger.page.get_by_text("read me", exact=True)).to_be_visible()
     assert stranger.page.get_by_role("button", name="Renew").count() == 0
     page = window().sign_in(VERA, path)
     page.get_by_role("button", name="Renew").click()

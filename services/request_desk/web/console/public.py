@@ -5,11 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from services.request_desk.deliveries.base import DeliveryPhase
 from services.request_desk.web.access import check_visitor, door_of
 from services.request_desk.web.console.pages import ASSETS, asset, page
 from services.request_desk.web.faults import NotThereError
 from services.request_desk.web.identity import Identity
 from services.request_desk.web.parts import PartsHere
+from shared.deliveries import README
 
 router = APIRouter(include_in_schema=False)
 
@@ -56,4 +58,7 @@ async def delivery(request: Request, token: str, user: Visitor, parts: PartsHere
         and record is not None
         and (user.sees_all or record.belongs_to(account=user.account, email=user.email))
     )
-    return page(request, "delivery.html", user=user, delivery=found, record=record, is_own=is_own)
+    readme = None
+    if found.phase is DeliveryPhase.OPEN:
+        readme = await parts.workers.do(parts.deliveries.text, token, README)
+    return page(request, "delivery.html", user=user, delivery=found, is_own=is_own, readme=readme)
