@@ -170,7 +170,8 @@ def _tell(seen: Seen, last: dict[str, float], options: argparse.Namespace) -> No
         f"{options.users} users, {options.requests} live requests, {os.cpu_count()} cores: "
         f"{len(seen.reads) / options.seconds:.0f} status reads/s, {spoken:.0f} events/s said, "
         f"{len(seen.events) / options.seconds:.0f} events/s seen; "
-        f"the desk took {last['cpu'] / (options.seconds + options.warm_up):.2f} cores"
+        f"the desk took {last['cpu'] / (options.seconds + options.warm_up):.2f} cores, "
+        f"and was halted by garbage for {last['halt']:.0f} ms at most"
     )
     for name, values in (("status reads", seen.reads), ("events", seen.events)):
         print(f"{name}: median {median(values):.1f} ms, p99 {_p99(values):.1f} ms, slowest {max(values):.1f} ms")

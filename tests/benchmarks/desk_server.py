@@ -4,6 +4,7 @@ The requests say something in turn, evenly, as the runners' progress comes over 
 deployment; each event passes the ledger, and holds the moment at which it was said.
 """
 
+import gc
 import json
 import logging
 import sys
@@ -109,6 +110,21 @@ class Saying(Thread):
         return cause.derive(message, source=SOURCE, key=f"{EB}/{number}")
 
 
+class Halts:
+    """Notes for how long the collection of garbage has halted the process, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self._began = 0.0
+        gc.callbacks.append(self._note)
+
+    def _note(self, phase: str, _info: dict[str, int]) -> None:
+        if phase == "start":
+            self._began = time.perf_counter()
+        else:
+            self.longest = max(self.longest, 1000 * (time.perf_counter() - self._began))
+
+
 def main() -> None:
     """Serve until the standard input ends; tell the address and the ids first, and how much was said last."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
@@ -129,10 +145,11 @@ def main() -> None:
     print(json.dumps({"base_url": base_url, "requests": [str(cause.correlationid) for cause in causes]}), flush=True)
     sys.stdin.readline()
     saying.start()
+    halts, began = Halts(), time.process_time()
     sys.stdin.readline()
     saying.stopping.set()
     saying.join()
-    print(json.dumps({"said": saying.said, "cpu": time.process_time()}), flush=True)
+    print(json.dumps({"said": saying.said, "cpu": time.process_time() - began, "halt": halts.longest}), flush=True)
     server.close()
     parts.close()
 

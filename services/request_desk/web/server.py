@@ -1,5 +1,6 @@
 """The web server: uvicorn in a thread of its own, beside the bus."""
 
+import gc
 import socket
 import sys
 from threading import Thread
@@ -77,6 +78,9 @@ class WebServer:
         # The event loop gives the interpreter away at each read and write, and waits this long for a busy thread
         # (the ledger's) to give it back: five milliseconds, which is the default, would be most of an answer's time.
         sys.setswitchinterval(SWITCH_SECONDS)
+        # What is there by now stays. To look through it for garbage again and again would halt all calls each time.
+        gc.collect()
+        gc.freeze()
         self._thread.start()
 
     @property
