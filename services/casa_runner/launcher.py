@@ -29,7 +29,7 @@ class MemoryLimitError(BlockFailedError):
 
     def __init__(self, limit: int | None) -> None:
         given = "the memory of its machine" if limit is None else f"the {limit} bytes of memory that it was given"
-        super().__init__(ReasonCode.CASA_CRASHED, f"CASA needed more than {given}")
+        super().__init__(ReasonCode.CASA_OUT_OF_MEMORY, f"CASA needed more than {given}")
         self.limit = limit
 
 

@@ -9,7 +9,6 @@ import structlog
 
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import BlockFailure, RestoredBlock, Stage
-from contracts.reasons import ReasonCode
 from services.casa_runner.archive import Archive, patiently
 from services.casa_runner.expectations import Expectations, PastJob
 from services.casa_runner.interruption import Interruption
@@ -154,11 +153,9 @@ class Restorer:
         """Wait for CASA, and store what it made or why it made nothing."""
         try:
             result, output = self._calibrate(task, files, running)
-        except MemoryLimitError as error:
-            if not last:
-                raise
-            return self._keep(task.order, files, BlockFailedError(ReasonCode.CASA_OUT_OF_MEMORY, error.detail))
         except BlockFailedError as error:
+            if isinstance(error, MemoryLimitError) and not last:
+                raise
             return self._keep(task.order, files, error)
         task.voice.progressed("store", 95.0)
         return patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)

@@ -195,6 +195,7 @@ def test_too_little_memory_is_told_apart_from_a_crash(launcher: Launcher, jobs: 
     with pytest.raises(MemoryLimitError) as raised:
         launcher.start(jobs.script(EAT_MEMORY), files, Needs(memory=MEMORY)).wait(ENOUGH)
     assert raised.value.limit == MEMORY
+    assert raised.value.reason is ReasonCode.CASA_OUT_OF_MEMORY
 
 
 def test_a_bigger_limit_is_enough(launcher: Launcher, jobs: Jobs, files: CasaFiles) -> None:
