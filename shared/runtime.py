@@ -12,7 +12,7 @@ from threading import Event as Flag
 from typing import NoReturn
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from pydantic import ValidationError
 from structlog.contextvars import bound_contextvars
 
@@ -22,6 +22,7 @@ from contracts.messages import RequestCancelled, RequestWaiting
 from contracts.messages.parts import RestoreRequest
 from shared import keys
 from shared.bus import Bus, DeadLetter, Delivery, Handler, RetryLater
+from shared.bus.base import Reporter
 from shared.bus.rabbitmq import RabbitBus
 from shared.errors import RestoreError
 from shared.health import HealthServer
@@ -29,6 +30,7 @@ from shared.housekeeping import Housekeeping
 from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore, open_store
+from shared.objects.metered import MeteredStore
 from shared.quota import Quota
 from shared.service import Listener, Measured, Overseer, Service, Speaker, source_of
 from shared.settings import RuntimeSettings, explain
@@ -63,11 +65,12 @@ class Runtime:
     def add(self, service: Service) -> None:
         """Begin to hand a service its events, tell it of cancelled requests if it listens, let it speak if it does."""
         for subscription in service.subscriptions():
+            self._metrics.expect(service.name, subscription.topics)
             self._bus.subscribe(
                 replace(
                     subscription,
                     handler=self._watched(service.name, subscription.handler),
-                    report=subscription.report or partial(_tell_who_waits, service.name),
+                    report=self._counted(service.name, subscription.report or partial(_tell_who_waits, service.name)),
                     keep=self._keep_traceback if self._objects else None,
                 )
             )
@@ -90,7 +93,11 @@ class Runtime:
         def handle(event: Event, delivery: Delivery) -> Sequence[Event]:
             started = time.monotonic()
             outcome = "failed"
-            with self._quota.one(), bound_contextvars(**_context(service, event, delivery)):
+            with (
+                self._quota.one(),
+                bound_contextvars(**_context(service, event, delivery)),
+                self._metrics.handling(service, event, attempt=delivery.attempt),
+            ):
                 try:
                     answers = handler(event, delivery)
                     outcome = "done"
@@ -98,13 +105,21 @@ class Runtime:
                     outcome = "later" if error.transient else outcome
                     raise
                 finally:
-                    seconds = time.monotonic() - started
-                    self._metrics.messages.labels(service, event.topic, outcome).inc()
-                    self._metrics.seconds.labels(service, event.topic).observe(seconds)
-                    log.info("event_handled", outcome=outcome, seconds=round(seconds, 3))
+                    self._metrics.ended(service, event.topic, outcome)
+                    log.info("event_handled", outcome=outcome, seconds=round(time.monotonic() - started, 3))
+            self._metrics.answered(service, answers)
             return answers
 
         return handle
+
+    def _counted(self, service: str, report: Reporter) -> Reporter:
+        """Count what is put off or given up, beside what is said about it."""
+
+        def count(event: Event, decision: RetryLater | DeadLetter, attempt: int) -> Sequence[Event]:
+            self._metrics.settled(service, event.topic, decision)
+            return report(event, decision, attempt)
+
+        return count
 
     def _keep_traceback(self, event: Event, attempt: int, traceback: str) -> str:
         assert self._objects is not None, "there is a store wherever tracebacks are to be kept"
@@ -171,15 +186,19 @@ def _refuse_to_start(why: str, error: Exception, *, code: int = 2) -> NoReturn:
 def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     configure_logs(form=settings.log_format, level=settings.log_level)
     stopping = _stop_on_signals()
-    objects = open_store(settings.store)
+    stored = CollectorRegistry()
+    objects = MeteredStore(objects=open_store(settings.store), registry=stored)
     service = build(objects=objects)
     retry = settings.retry_policy()
     bus = RabbitBus(settings=settings.bus, retry=retry)
     registry = registry_of(service)
+    registry.register(stored)
+    metrics = ServiceMetrics(registry)
+    ProcessCollector(registry=registry)
     quota = Quota(events=settings.end_after_events, idle=settings.end_when_idle)
     try:
         bus.declare(QUEUES)
-        runtime = Runtime(bus=bus, metrics=ServiceMetrics(registry), objects=objects, quota=quota)
+        runtime = Runtime(bus=bus, metrics=metrics, objects=objects, quota=quota)
         runtime.add(service)
         with (
             Housekeeping(objects=objects, interval=settings.sweep_interval, age=timedelta(seconds=settings.sweep_age)),
@@ -187,7 +206,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
                 host=settings.http_host,
                 port=settings.http_port,
                 is_live=lambda: True,
-                is_ready=lambda: _is_ready(bus, objects, service),
+                is_ready=lambda: _is_ready(bus, objects, service, metrics),
                 registry=registry,
             ) as health,
         ):
@@ -211,8 +230,10 @@ def registry_of(service: Service) -> CollectorRegistry:
     return registry
 
 
-def _is_ready(bus: Bus, objects: ObjectStore, service: Service) -> bool:
-    return bus.is_ready() and objects.is_ready() and service.is_ready()
+def _is_ready(bus: Bus, objects: ObjectStore, service: Service, metrics: ServiceMetrics) -> bool:
+    ready = bus.is_ready() and objects.is_ready() and service.is_ready()
+    metrics.is_ready(service.name, ready=ready)
+    return ready
 
 
 def _stop_on_signals() -> Flag:

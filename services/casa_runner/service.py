@@ -71,7 +71,7 @@ class CasaRunner:
         self._leases = Leases(objects=objects)
         self._cancellations = Cancellations(objects=objects)
         self.registry = registry or CollectorRegistry()
-        self._metrics = RunnerMetrics(self.registry)
+        self._metrics = RunnerMetrics(self.registry, scratch=settings.scratch)
         self._restorer = Restorer(
             settings=settings, objects=objects, workspace=workspace, launcher=launcher, metrics=self._metrics
         )
@@ -105,7 +105,7 @@ class CasaRunner:
             with self._cancellations.watching(order.request.request_id, cancelled.set):
                 outcome = self._restore_claimed(event, delivery, order, cancelled)
         if outcome is None:
-            self._metrics.restores.labels("cancelled", "none").inc()
+            self._metrics.cancelled()
             log.info("restore_cancelled", consequence="CASA has ended; nothing more is said")
             return []
         return self._outcomes.record(event, order.request, order.structure.execution_blocks, outcome)
@@ -124,7 +124,7 @@ class CasaRunner:
     def _find(self, order: RestoreOrdered) -> RestoredBlock | None:
         found = self._restorer.find(order)
         if found is not None:
-            self._metrics.restores.labels("reused", found.method).inc()
+            self._metrics.reused(found)
             log.info("found_pre_existing", restore_key=order.restore_key, tar=found.tar.key)
         return found
 
@@ -164,14 +164,8 @@ class CasaRunner:
                     return None
                 raise
             lease.check()
-            self._count(outcome)
+            self._metrics.ended(outcome)
             return outcome
-
-    def _count(self, outcome: RestoredBlock | BlockFailure) -> None:
-        if isinstance(outcome, RestoredBlock):
-            self._metrics.restores.labels("restored", outcome.method).inc()
-        else:
-            self._metrics.restores.labels(outcome.reason.value, "none").inc()
 
     def is_ready(self) -> bool:
         """Whether there is a place to work and a CASA to start."""

@@ -1,14 +1,37 @@
 """What the ngas-fetcher counts; labels name servers and outcomes, never files, blocks or requests."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
+from shared.declared import CounterMetric, HistogramMetric, Label, Metric
 from shared.errors import RestoreError
 
-_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
+_HOST = Label("host", "the server that was asked, with its port")
+
+FILES = CounterMetric(
+    name="alma_restore_ngas_files",
+    unit="files",
+    meaning="Files asked of a server, by outcome",
+    labels=(_HOST, Label("outcome", "fetched, or the code of what went wrong")),
+)
+BYTES = CounterMetric(name="alma_restore_ngas_bytes", unit="bytes", meaning="Bytes that a server sent", labels=(_HOST,))
+RETRIES = CounterMetric(
+    name="alma_restore_ngas_retries",
+    unit="transfers",
+    meaning="Transfers that broke and were tried again",
+    labels=(_HOST,),
+)
+SECONDS = HistogramMetric(
+    name="alma_restore_ngas_file_seconds",
+    unit="seconds",
+    meaning="Seconds from the first request for a file until it is stored, with all tries",
+    labels=(_HOST,),
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000),
+)
+METRICS: tuple[Metric, ...] = (FILES, BYTES, RETRIES, SECONDS)
 
 
 class HostMetrics:
@@ -37,23 +60,17 @@ class FetchMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._files = Counter(
-            "alma_restore_ngas_files",
-            "Files asked of a server, by outcome: fetched, or the code of what went wrong",
-            ("host", "outcome"),
-            registry=registry,
-        )
-        self._bytes = Counter("alma_restore_ngas_bytes", "Bytes that a server sent", ("host",), registry=registry)
-        self._retries = Counter(
-            "alma_restore_ngas_retries", "Transfers that broke and were tried again", ("host",), registry=registry
-        )
-        self._seconds = Histogram(
-            "alma_restore_ngas_file_seconds",
-            "Seconds from the first request for a file until it is stored, with all tries",
-            ("host",),
-            buckets=_BUCKETS,
-            registry=registry,
-        )
+        self._files = FILES.made(registry)
+        self._bytes = BYTES.made(registry)
+        self._retries = RETRIES.made(registry)
+        self._seconds = SECONDS.made(registry)
+
+    def expect(self, hosts: Iterable[str]) -> None:
+        """Begin the series of servers, so that one that never gave anything is shown too."""
+        for host in hosts:
+            self.of(host)
+            self._seconds.labels(host)
+            self._files.labels(host, "fetched")
 
     def of(self, host: str) -> HostMetrics:
         """What is counted of one server."""

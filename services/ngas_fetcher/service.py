@@ -267,7 +267,9 @@ def build(*, objects: ObjectStore, settings: NgasFetcherSettings | None = None) 
     settings = settings or NgasFetcherSettings()
     client = client_of(settings)
     registry = CollectorRegistry()
-    fetcher = fetcher_of(settings, client, objects, metrics=FetchMetrics(registry))
+    metrics = FetchMetrics(registry)
+    metrics.expect(settings.hosts)
+    fetcher = fetcher_of(settings, client, objects, metrics=metrics)
     return NgasFetcher(
         settings=settings,
         objects=objects,

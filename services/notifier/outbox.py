@@ -9,7 +9,9 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel, ConfigDict
 
+from contracts.messages.parts import MailKind
 from services.notifier.mail import Mail
+from services.notifier.metrics import MailMetrics
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError, MailTransport
 from shared import keys
 from shared.objects import ObjectStore
@@ -58,6 +60,8 @@ class Outbox:
         Sends.
     clock
         Tells the time, UTC.
+    metrics
+        Counts what becomes of mails.
     patience
         How long a sender that died keeps others from sending.
     """
@@ -68,16 +72,18 @@ class Outbox:
         objects: ObjectStore,
         transport: MailTransport,
         clock: Callable[[], datetime],
+        metrics: MailMetrics,
         patience: timedelta = timedelta(seconds=30),
     ) -> None:
         self._objects = objects
         self._transport = transport
         self._clock = clock
         self._patience = patience
+        self._metrics = metrics
         self._leases = Leases(objects=objects)
         self._owner = f"notifier at {socket.gethostname()}, process {os.getpid()}"
 
-    def post(self, mail_id: UUID, write: Callable[[], Mail]) -> MailRecord:
+    def post(self, mail_id: UUID, write: Callable[[], Mail], *, kind: MailKind) -> MailRecord:
         """Send a mail unless it went out before; who was deferred then is tried again.
 
         Parameters
@@ -86,6 +92,8 @@ class Outbox:
             Identifies what is said.
         write
             Writes the mail; only called if it is needed.
+        kind
+            What it tells.
 
         Raises
         ------
@@ -97,7 +105,7 @@ class Outbox:
         if (done := self._finished(mail_id)) is not None:
             return done
         with self._leases.held(keys.mail(mail_id), owner=self._owner, ttl=self._patience):
-            return self._finished(mail_id) or self._send_and_remember(mail_id, write)
+            return self._finished(mail_id) or self._send_and_remember(mail_id, write, kind)
 
     def _finished(self, mail_id: UUID) -> MailRecord | None:
         """Return the record of a mail that has nothing left to be done."""
@@ -107,11 +115,18 @@ class Outbox:
         log.info("mail_already_sent", message_id_header=record.message_id)
         return record
 
-    def _send_and_remember(self, mail_id: UUID, write: Callable[[], Mail]) -> MailRecord:
+    def _send_and_remember(self, mail_id: UUID, write: Callable[[], Mail], kind: MailKind) -> MailRecord:
         before, mail = self._record(mail_id), write()
         if before is not None:
             mail = mail.only_to(before.deferred)
-        return self._remember(mail, self._send(mail), before)
+        handover = self._send(mail)
+        self._metrics.posted(
+            kind,
+            sent=len(tuple(_taken(mail, handover))),
+            refused=len(handover.refused),
+            deferred=len(handover.deferred),
+        )
+        return self._remember(mail, handover, before)
 
     def forget(self, mail_id: UUID) -> None:
         """Forget a mail that nobody got, so that it is tried again when its event is."""

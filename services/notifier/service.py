@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
 from contracts.flow import QUEUES
@@ -25,6 +26,7 @@ from services.notifier.addresses import Addresses, DeliveryRecord
 from services.notifier.area import DeliveryArea, DirectoryArea
 from services.notifier.attachments import LogLimits, attach_logs
 from services.notifier.mail import Mail
+from services.notifier.metrics import MailMetrics
 from services.notifier.opening import open_transport
 from services.notifier.outbox import MailRecord, Outbox
 from services.notifier.prov import write_provenance
@@ -62,6 +64,11 @@ class Notifier:
         Chooses addresses of deliveries.
     clock
         Tells the time, UTC.
+
+    Attributes
+    ----------
+    registry
+        Where the service's own metrics are declared.
     """
 
     name = "notifier"
@@ -84,8 +91,13 @@ class Notifier:
         self._transport = transport
         self._addresses = addresses
         self._clock = clock
+        self.registry = CollectorRegistry()
         self._outbox = Outbox(
-            objects=objects, transport=transport, clock=clock, patience=timedelta(seconds=settings.lease_seconds)
+            objects=objects,
+            transport=transport,
+            clock=clock,
+            metrics=MailMetrics(self.registry),
+            patience=timedelta(seconds=settings.lease_seconds),
         )
         self._writer = MailWriter(people=_people(settings), clock=clock)
 
@@ -178,7 +190,7 @@ class Notifier:
         self, event: Event, request: RestoreRequest | RestoreTicket, kind: MailKind, write: Callable[[], Mail]
     ) -> list[Event]:
         """Send a mail, tell support who will never get it, and say what mails went out."""
-        record = self._outbox.post(event.id, write)
+        record = self._outbox.post(event.id, write, kind=kind)
         sent = [self._sent(event, request, kind, event.id, record)]
         if record.refused:
             notice = self._tell_support(event, request, record)
@@ -194,7 +206,9 @@ class Notifier:
             If nobody at all has a mail: then a person has to look at the event's dead letter.
         """
         notice_id: UUID = undelivered_id(event)
-        notice = self._outbox.post(notice_id, lambda: self._writer.undelivered(event, request, record))
+        notice = self._outbox.post(
+            notice_id, lambda: self._writer.undelivered(event, request, record), kind=MailKind.UNDELIVERED
+        )
         if not notice.sent_to and not record.sent_to:
             self._outbox.forget(event.id)
             self._outbox.forget(notice_id)

@@ -3,10 +3,52 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry
 
 from services.request_desk.ledger.records import Counts, StuckRequest
 from services.request_desk.ledger.states import BlockState, RequestState, Step
+from shared.declared import GaugeMetric, Label, Metric
+
+_STATE = Label("state", "a state of requests", tuple(RequestState))
+_ACTIVE = Label("state", "a state that is no end", tuple(state for state in RequestState if state.is_active))
+_BLOCK = Label("state", "a state of execution blocks", tuple(BlockState))
+_STEP = Label("step", "a step of the way", tuple(Step))
+
+REQUESTS = GaugeMetric(
+    name="alma_restore_ledger_requests", unit="requests", meaning="Requests by state", labels=(_STATE,)
+)
+BLOCKS = GaugeMetric(
+    name="alma_restore_ledger_blocks", unit="blocks", meaning="Execution blocks by state", labels=(_BLOCK,)
+)
+STEPS = GaugeMetric(
+    name="alma_restore_ledger_steps", unit="requests", meaning="Requests by the step that goes on", labels=(_STEP,)
+)
+OLDEST = GaugeMetric(
+    name="alma_restore_ledger_oldest_seconds",
+    unit="seconds",
+    meaning="Age of the oldest request in a state that is no end; 0 if there is none",
+    labels=(_ACTIVE,),
+)
+STUCK = GaugeMetric(
+    name="alma_restore_ledger_stuck_requests",
+    unit="requests",
+    meaning="Requests for which a step takes longer than it may",
+    labels=(_STEP,),
+)
+ILLEGAL = GaugeMetric(
+    name="alma_restore_ledger_illegal_moves",
+    unit="events",
+    meaning="Events that contradict what is known: recorded, not applied",
+)
+UNREADABLE = GaugeMetric(
+    name="alma_restore_ledger_unreadable_events", unit="events", meaning="Events that could not be taken in"
+)
+MISSED = GaugeMetric(
+    name="alma_restore_ledger_missed_events",
+    unit="events",
+    meaning="Events that were gone from the journal before they were read",
+)
+METRICS: tuple[Metric, ...] = (REQUESTS, BLOCKS, STEPS, OLDEST, STUCK, ILLEGAL, UNREADABLE, MISSED)
 
 
 class LedgerMetrics:
@@ -19,17 +61,14 @@ class LedgerMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"alma_restore_ledger_{name}", text, labels, registry=registry)
-
-        self._requests = gauge("requests", "Requests by state", "state")
-        self._blocks = gauge("blocks", "Execution blocks by state", "state")
-        self._steps = gauge("steps", "Requests by the step that goes on", "step")
-        self._oldest = gauge("oldest_seconds", "Age of the oldest request in a state that is no end", "state")
-        self._stuck = gauge("stuck_requests", "Requests for which a step takes longer than it may", "step")
-        self._illegal = gauge("illegal_moves", "Events that contradict what is known: recorded, not applied")
-        self._unreadable = gauge("unreadable_events", "Events that could not be taken in")
-        self._missed = gauge("missed_events", "Events that were gone from the journal before they were read")
+        self._requests = REQUESTS.made(registry)
+        self._blocks = BLOCKS.made(registry)
+        self._steps = STEPS.made(registry)
+        self._oldest = OLDEST.made(registry)
+        self._stuck = STUCK.made(registry)
+        self._illegal = ILLEGAL.made(registry)
+        self._unreadable = UNREADABLE.made(registry)
+        self._missed = MISSED.made(registry)
 
     def show(self, counts: Counts, stuck: Sequence[StuckRequest], *, now: datetime) -> None:
         """Set all to what was counted."""

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from contracts.messages.parts import MailKind
 from services.notifier.mail import Mail
+from services.notifier.metrics import MailMetrics
 from services.notifier.outbox import Outbox
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
 from shared.objects import ObjectStore
@@ -13,6 +16,7 @@ from tests.unit.services.notifier.samples import EVENT_ID, now
 from tests.unit.services.notifier.transport_contract import RECIPIENTS, a_mail
 
 USER, CONTACT, SUPPORT = RECIPIENTS
+KIND = MailKind.DELIVERED
 
 
 @dataclass
@@ -35,7 +39,9 @@ class ScriptedTransport:
 
 @pytest.fixture
 def outbox_with(objects: ObjectStore) -> Callable[[ScriptedTransport], Outbox]:
-    return lambda transport: Outbox(objects=objects, transport=transport, clock=now)
+    return lambda transport: Outbox(
+        objects=objects, transport=transport, clock=now, metrics=MailMetrics(CollectorRegistry())
+    )
 
 
 Make = Callable[[ScriptedTransport], Outbox]
@@ -43,7 +49,7 @@ Make = Callable[[ScriptedTransport], Outbox]
 
 def test_a_mail_goes_out_once_however_often_it_is_posted(outbox_with: Make) -> None:
     transport = ScriptedTransport([Handover()])
-    records = [outbox_with(transport).post(EVENT_ID, a_mail) for _ in range(3)]
+    records = [outbox_with(transport).post(EVENT_ID, a_mail, kind=KIND) for _ in range(3)]
     assert transport.sent == [RECIPIENTS]
     assert records[0] == records[1] == records[2]
     assert records[0].sent_to == RECIPIENTS
@@ -51,34 +57,34 @@ def test_a_mail_goes_out_once_however_often_it_is_posted(outbox_with: Make) -> N
 
 def test_a_mail_that_is_not_needed_is_not_written(outbox_with: Make) -> None:
     outbox = outbox_with(ScriptedTransport([Handover()]))
-    outbox.post(EVENT_ID, a_mail)
-    outbox.post(EVENT_ID, lambda: pytest.fail("written again"))
+    outbox.post(EVENT_ID, a_mail, kind=KIND)
+    outbox.post(EVENT_ID, lambda: pytest.fail("written again"), kind=KIND)
 
 
 def test_a_mail_that_nobody_could_take_now_is_not_recorded_as_sent(outbox_with: Make) -> None:
     transport = ScriptedTransport([MailServerAwayError("away"), Handover()])
     with pytest.raises(MailServerAwayError):
-        outbox_with(transport).post(EVENT_ID, a_mail)
-    outbox_with(transport).post(EVENT_ID, a_mail)
+        outbox_with(transport).post(EVENT_ID, a_mail, kind=KIND)
+    outbox_with(transport).post(EVENT_ID, a_mail, kind=KIND)
     assert transport.sent == [RECIPIENTS]
 
 
 def test_a_mail_that_is_refused_whole_is_remembered_and_tried_again_only_when_forgotten(outbox_with: Make) -> None:
     outbox = outbox_with(ScriptedTransport([MailRefusedError("554 never"), Handover()]))
     for _ in range(2):
-        record = outbox.post(EVENT_ID, a_mail)
+        record = outbox.post(EVENT_ID, a_mail, kind=KIND)
         assert record.sent_to == ()
         assert record.refused == dict.fromkeys(RECIPIENTS, "554 never")
     outbox.forget(EVENT_ID)
-    assert outbox.post(EVENT_ID, a_mail).sent_to == RECIPIENTS
+    assert outbox.post(EVENT_ID, a_mail, kind=KIND).sent_to == RECIPIENTS
 
 
 def test_only_who_was_put_off_is_tried_again(outbox_with: Make) -> None:
     transport = ScriptedTransport([Handover(deferred={CONTACT: "451 later"}), Handover()])
     with pytest.raises(MailServerAwayError, match="451 later") as raised:
-        outbox_with(transport).post(EVENT_ID, a_mail)
+        outbox_with(transport).post(EVENT_ID, a_mail, kind=KIND)
     assert raised.value.transient
-    record = outbox_with(transport).post(EVENT_ID, a_mail)
+    record = outbox_with(transport).post(EVENT_ID, a_mail, kind=KIND)
     assert transport.sent == [RECIPIENTS, (CONTACT,)]
     assert record.sent_to == (USER, SUPPORT, CONTACT)
     assert not record.deferred
@@ -88,7 +94,26 @@ def test_who_was_put_off_and_then_refused_is_remembered_as_refused(outbox_with: 
     first = Handover(deferred={CONTACT: "451 later"}, refused={USER: "550 unknown"})
     transport = ScriptedTransport([first, MailRefusedError("554 never")])
     with pytest.raises(MailServerAwayError):
-        outbox_with(transport).post(EVENT_ID, a_mail)
-    record = outbox_with(transport).post(EVENT_ID, a_mail)
+        outbox_with(transport).post(EVENT_ID, a_mail, kind=KIND)
+    record = outbox_with(transport).post(EVENT_ID, a_mail, kind=KIND)
     assert record.refused == {USER: "550 unknown", CONTACT: "554 never"}
     assert record.sent_to == (SUPPORT,)
+
+
+def test_recipients_are_counted_once_by_what_became_of_them(objects: ObjectStore) -> None:
+    registry = CollectorRegistry()
+    answers: list[Handover | Exception] = [
+        Handover(refused={USER: "no such user"}, deferred={CONTACT: "busy"}),
+        Handover(),
+    ]
+    transport = ScriptedTransport(answers)
+    outbox = Outbox(objects=objects, transport=transport, clock=now, metrics=MailMetrics(registry))
+    with pytest.raises(MailServerAwayError):
+        outbox.post(EVENT_ID, a_mail, kind=MailKind.FAILED)
+    for _ in range(2):
+        outbox.post(EVENT_ID, a_mail, kind=MailKind.FAILED)
+    counted = {
+        outcome: registry.get_sample_value("alma_restore_mails_total", {"kind": "failed", "outcome": outcome})
+        for outcome in ("sent", "refused", "deferred")
+    }
+    assert counted == {"sent": 2, "refused": 1, "deferred": 1}
