@@ -1,6 +1,7 @@
 """What the runtime counts of every service."""
 
 from collections.abc import Iterator
+from queue import Queue
 from uuid import uuid4
 
 import pytest
@@ -26,10 +27,14 @@ class Checker:
 
     name = SERVICE
 
+    def __init__(self) -> None:
+        self.attempts = Queue[int]()
+
     def subscriptions(self) -> list[Subscription]:
         return [Subscription(queue=self.name, topics=(TOPIC,), handler=self.handle)]
 
     def handle(self, event: Event, delivery: Delivery) -> list[Event]:
+        self.attempts.put(delivery.attempt)
         if event.id != SUBMITTED.id:
             raise ValueError("a bug")
         if delivery.attempt == 1:
@@ -68,8 +73,10 @@ def test_series_are_there_before_the_first_message(bus: MemoryBus, registry: Col
 
 
 def test_waiting_retries_and_reasons_are_counted(bus: MemoryBus, registry: CollectorRegistry) -> None:
-    Runtime(bus=bus, metrics=ServiceMetrics(registry)).add(Checker())
+    checker = Checker()
+    Runtime(bus=bus, metrics=ServiceMetrics(registry)).add(checker)
     bus.publish([SUBMITTED])
+    assert [checker.attempts.get(timeout=10) for _ in range(2)] == [1, 2]
     assert bus.drain(10)
     assert value(registry, "messages_total", topic=TOPIC, outcome="later") == 1
     assert value(registry, "messages_total", topic=TOPIC, outcome="done") == 1
@@ -80,10 +87,12 @@ def test_waiting_retries_and_reasons_are_counted(bus: MemoryBus, registry: Colle
 
 
 def test_what_is_given_up_is_counted_by_its_code(bus: MemoryBus, registry: CollectorRegistry) -> None:
-    Runtime(bus=bus, metrics=ServiceMetrics(registry)).add(Checker())
+    checker = Checker()
+    Runtime(bus=bus, metrics=ServiceMetrics(registry)).add(checker)
     bus.publish([Event.first(RequestSubmitted(request=REQUEST), source="/test")])
+    assert checker.attempts.get(timeout=10) == 1
     assert bus.drain(10)
-    (letter,) = bus.dead_letters(SERVICE)
+    assert len(bus.dead_letters(SERVICE)) == 1
     assert value(registry, "dead_letters_total", topic=TOPIC, code="unexpected") == 1
 
 
