@@ -184,6 +184,16 @@ def test_counts_tell_states_steps_and_the_oldest(ledger: SqlLedger) -> None:
     assert (counts.stuck, counts.illegal_moves) == (0, 0)
 
 
+def test_what_came_since_a_moment_is_counted_by_topic(harness: LedgerHarness, ledger: SqlLedger) -> None:
+    story = Story()
+    story.refused()
+    ledger.record(story.events[0])
+    harness.time = BEGAN + timedelta(hours=1)
+    ledger.record_all(story.events)
+    assert ledger.rates(harness.time) == {"request.refused": 1, "mail.sent": 1}
+    assert sum(ledger.rates(BEGAN).values()) == 3
+
+
 def test_a_ticket_has_a_timeline_and_is_no_request(ledger: SqlLedger) -> None:
     ledger.record(Event.first(TicketSubmitted(request=TICKET), source="/x"))
     mail = MailSent(request_id=TICKET.request_id, kind=MailKind.REFUSED, mail_id=EVENT_ID, recipients=1)
@@ -249,6 +259,21 @@ def test_many_wait_for_one_change_without_a_thread_each(harness: LedgerHarness, 
     found = asyncio.run(all_wait())
     assert {record.state for record in found if record} == {RequestState.REFUSED}
     assert len(found) == 200
+
+
+def test_who_waits_gets_what_another_process_recorded(harness: LedgerHarness, ledger: SqlLedger) -> None:
+    story, elsewhere = Story(), harness.open()
+    elsewhere.record(story.submitted())
+    story.refused()
+
+    async def wait() -> RequestRecord | None:
+        waiting = asyncio.create_task(ledger.wait(ID, since=1, timeout=20))
+        await asyncio.to_thread(elsewhere.record_all, story.events[-2:])
+        return await waiting
+
+    record = asyncio.run(wait())
+    assert record is not None
+    assert (record.state, record.change) == (RequestState.REFUSED, 2)
 
 
 def test_who_waits_in_vain_gets_what_there_is(ledger: SqlLedger) -> None:
