@@ -27,6 +27,7 @@ from services.request_desk.web.settings import OidcSignIn, WebSettings
 from shared import deliveries, keys
 from shared.bus.memory import MemoryBus
 from shared.casa_catalogue.catalogue import CasaCatalogue, read_releases
+from shared.entitlement.records import EntitlementRecords
 from shared.objects.directory import DirectoryStore
 from tests.support.browser import Browser
 from tests.support.oidc_provider import AUDIENCE, CLIENT, CLIENT_SECRET, OidcProviderServer, Person
@@ -165,12 +166,12 @@ class DeskSite:
         return record.change
 
 
-def with_deliveries(site: DeskSite) -> Deliveries:
-    """Let a desk serve the deliveries in its store, streamed, without asking the archive."""
+def with_deliveries(site: DeskSite, records: EntitlementRecords | None = None) -> Deliveries:
+    """Let a desk serve the deliveries in its store, streamed, without asking the archive unless it is given."""
     settings = DeliveriesSettings(way="stream", expire=False)
     address = f"{site.base_url}/deliveries"
     return open_deliveries(
-        objects=site.objects, ledger=site.ledger, records=None, settings=settings, address=address
+        objects=site.objects, ledger=site.ledger, records=records, settings=settings, address=address
     ).deliveries
 
 

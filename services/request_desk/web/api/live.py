@@ -1,6 +1,7 @@
 """Live progress as server-sent events: whoever comes back says what was seen last, and misses nothing."""
 
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -18,6 +19,9 @@ router = APIRouter(prefix=PREFIX, tags=["live"])
 
 SILENCE = 15.0
 """Seconds after which a comment is sent, so that nobody on the way takes the connection for dead."""
+
+LONGEST = 3600.0
+"""Seconds after which a view is closed: a browser opens it again, and is asked again who it is."""
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 LastEventId = Annotated[str | None, Header(description="The newest event that was seen; comes back by itself")]
@@ -75,7 +79,8 @@ class LiveResponse(StreamingResponse):
 
 async def _changes(request_id: UUID, since: int, parts: Parts) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
-    while True:
+    until = monotonic() + LONGEST
+    while monotonic() < until:
         record = await parts.live.wait(request_id, since=since, timeout=SILENCE)
         if record is None:
             yield ": still here\n\n"
@@ -89,7 +94,8 @@ async def _changes(request_id: UUID, since: int, parts: Parts) -> AsyncIterator[
 
 async def _all_changes(since: int, parts: Parts) -> AsyncIterator[str]:
     yield "retry: 2000\n\n"
-    while True:
+    until = monotonic() + LONGEST
+    while monotonic() < until:
         if await parts.live.wait_for_any(since=since, timeout=SILENCE) <= since:
             yield ": still here\n\n"
             continue

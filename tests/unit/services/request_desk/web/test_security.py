@@ -2,6 +2,8 @@
 
 import socket
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -9,8 +11,14 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
+from observatory.metadata_demo import IN_QA3, PI
 from shared import deliveries
-from tests.support.desk_site import JAN, OPERATOR, TAR, VERA, DeskSite, deliver
+from shared.entitlement.records import ArchiveRecords
+from tests.support.archive_tables import ArchiveTables
+from tests.support.desk_site import JAN, OPERATOR, TAR, VERA, DeskSite, deliver, with_deliveries
+from tests.support.oidc_provider import Person
+
+ANA = Person(PI.account_id, "Ana Pereira", PI.email)
 
 
 def reasons(logs: Sequence[Mapping[str, Any]]) -> list[object]:
@@ -77,6 +85,18 @@ def test_an_expired_delivery_is_gone(desk: DeskSite) -> None:
     with capture_logs() as logs:
         answer = desk.visitor().get(f"/deliveries/{made.token}/{TAR}")
     assert (answer.status, reasons(logs)) == (410, ["delivery_expired"])
+
+
+def test_what_may_not_be_handed_out_any_more_is_withheld_with_its_reason(tmp_path: Path, tables: ArchiveTables) -> None:
+    records = ArchiveRecords(database=tables.open())
+    with DeskSite(tmp_path / "desk", deliveries=partial(with_deliveries, records=records)) as desk:
+        request = desk.request(ANA, mous_uid=IN_QA3.uid, project_code=IN_QA3.project.code)
+        made = deliver(desk, request)
+        with capture_logs() as logs:
+            answer = desk.visitor().get(f"/deliveries/{made.token}/{TAR}")
+        assert (answer.status, answer.json()["reason"]) == (403, "qa3_in_progress")
+        assert reasons(logs) == ["qa3_in_progress"]
+    records.close()
 
 
 def test_the_delivery_of_another_one_cannot_be_renewed_or_seen(desk: DeskSite) -> None:
