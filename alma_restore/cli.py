@@ -12,6 +12,7 @@ from alma_restore.dead_letters_command import register as register_dead_letters
 from alma_restore.desk_commands import register as register_desk
 from alma_restore.expire_command import register as register_expire
 from alma_restore.fetch_command import register as register_fetch
+from alma_restore.ledger_command import register as register_ledger
 from alma_restore.ppr_cli import ppr_app
 from alma_restore.registry import BUILDERS, builder
 from alma_restore.stagecalms_command import register as register_stagecalms
@@ -44,6 +45,7 @@ register_dead_letters(app)
 register_submit(app)
 register_desk(app)
 register_expire(app)
+register_ledger(app)
 
 
 @app.command()
@@ -55,6 +57,10 @@ def demo(
         ".cache/observatory"
     ),
     runners: Annotated[int, typer.Option(min=1, help="How many CASA processes run side by side")] = 2,
+    desk: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, metavar="PORT", help="Run the request desk, too, and stay until Ctrl-C"),
+    ] = None,
 ) -> None:
     """Run the whole way of a request in this process, on a miniature ALMA made with real CASA.
 
@@ -63,7 +69,9 @@ def demo(
     """
     from alma_restore.demo.run import run_demo
 
-    as_expected = run_demo(console=console, directory=directory.resolve(), cache=cache.resolve(), runners=runners)
+    as_expected = run_demo(
+        console=console, directory=directory.resolve(), cache=cache.resolve(), runners=runners, desk_port=desk
+    )
     raise typer.Exit(0 if as_expected else 1)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from alma_restore.demo.mails import SentMail, mail_differences, read_mails
 from alma_restore.demo.scenario import Asked
@@ -33,7 +33,7 @@ class Results:
         return [
             *asked.expected.differences(progress),
             *mail_differences(asked, self.mails_of(asked)),
-            *_damaged_files(progress),
+            *self._damaged_files(progress),
             *self._partial_deliveries(),
         ]
 
@@ -41,20 +41,18 @@ class Results:
         """Name what lies among the deliveries although it is not finished."""
         return [f"{path}: left unfinished" for path in self._deliveries.glob(".*")]
 
+    def folder_of(self, progress: RequestProgress) -> Path:
+        """Return the folder of a delivery, which has the last part of its address as name."""
+        assert progress.delivery is not None, "nothing was delivered"
+        return self._deliveries / urlsplit(progress.delivery.address).path.rpartition("/")[2]
 
-def delivery_folder(progress: RequestProgress) -> Path:
-    """Return the folder that a ``file://`` address of a delivery names."""
-    assert progress.delivery is not None, "nothing was delivered"
-    return Path(unquote(urlsplit(progress.delivery.address).path))
-
-
-def _damaged_files(progress: RequestProgress) -> list[str]:
-    """Name the delivered files whose bytes are not those that were announced."""
-    if progress.delivery is None:
-        return []
-    folder, wrong = delivery_folder(progress), []
-    for file in progress.delivery.files:
-        with (folder / file.name).open("rb") as stream:
-            if hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
-                wrong.append(f"{file.name}: not the announced bytes")
-    return wrong
+    def _damaged_files(self, progress: RequestProgress) -> list[str]:
+        """Name the delivered files whose bytes are not those that were announced."""
+        if progress.delivery is None:
+            return []
+        folder, wrong = self.folder_of(progress), []
+        for file in progress.delivery.files:
+            with (folder / file.name).open("rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != file.sha256:
+                    wrong.append(f"{file.name}: not the announced bytes")
+        return wrong

@@ -1,21 +1,25 @@
 """Run the demonstration: make the observatory, ask, watch, and show what came out."""
 
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event as Flag
 
+from pydantic import SecretStr
 from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from alma_restore.demo.follow import Follower
-from alma_restore.demo.house import SUPPORT, House
+from alma_restore.demo.house import SUPPORT, DeskDoor, House
 from alma_restore.demo.mails import SentMail
 from alma_restore.demo.results import Results
 from alma_restore.demo.scenario import CONTACT, Asked, scenario
+from alma_restore.embedded import Embedded
 from alma_restore.view import requests_table, state_text
 from observatory.blocks import BlockProgress
 from observatory.miniature import MiniatureAlma
@@ -26,7 +30,7 @@ DEADLINE = 600.0
 _MARKER = ".made-by-alma-restore-demo"
 
 
-def run_demo(*, console: Console, directory: Path, cache: Path, runners: int) -> bool:
+def run_demo(*, console: Console, directory: Path, cache: Path, runners: int, desk_port: int | None = None) -> bool:
     """Run all requests of the scenario and show what came out.
 
     Parameters
@@ -39,6 +43,8 @@ def run_demo(*, console: Console, directory: Path, cache: Path, runners: int) ->
         Where execution blocks are kept from run to run.
     runners
         How many CASA processes work side by side.
+    desk_port
+        Port of the request desk on this machine, which then stays until Ctrl-C; none runs if None.
 
     Returns
     -------
@@ -53,31 +59,50 @@ def run_demo(*, console: Console, directory: Path, cache: Path, runners: int) ->
     started = time.monotonic()
     house = House(_emptied(directory))
     follower = Follower(scenario())
+    door = None if desk_port is None else DeskDoor(desk_port, SecretStr(secrets.token_urlsafe(16)))
     log_file = house.root / "log.jsonl"
     with log_file.open("w") as log:
         configure_logs(form="json", level="INFO", stream=log)
         with _making_blocks(console) as on_progress:
             alma = MiniatureAlma(root=house.observatory, cache=cache, workers=runners, on_progress=on_progress)
         console.print(f"The miniature ALMA is ready after {time.monotonic() - started:.0f} s. People ask:\n")
-        with (
-            alma,
-            house.running(alma, runners=runners) as embedded,
-            Live(console=console, refresh_per_second=8, vertical_overflow="visible") as live,
-        ):
+        with alma, house.running(alma, runners=runners, desk=door) as embedded:
+            if door is not None:
+                console.print(f"The request desk: {door.address}\n", soft_wrap=True, highlight=False)
+            _ask(console, follower, embedded)
+            as_expected = _show_results(console, house, follower)
+            _say_where(
+                console, house, log_file, f"{len(follower.asked)} requests in {time.monotonic() - started:.0f} s."
+            )
+            if door is not None:
+                _stay(console, door)
+    return as_expected
 
-            def draw() -> None:
-                shown = [(entry.title, follower.of(entry.title)) for entry in follower.asked]
-                live.update(requests_table([(title, progress) for title, progress in shown if progress.request]))
 
-            follower.ask_all(embedded, timeout=DEADLINE, tick=draw)
-    as_expected = _show_results(console, house, follower)
+def _ask(console: Console, follower: Follower, embedded: Embedded) -> None:
+    """Send all requests, and draw what becomes of them."""
+    with Live(console=console, refresh_per_second=8, vertical_overflow="visible") as live:
+
+        def draw() -> None:
+            shown = [(entry.title, follower.of(entry.title)) for entry in follower.asked]
+            live.update(requests_table([(title, progress) for title, progress in shown if progress.request]))
+
+        follower.ask_all(embedded, timeout=DEADLINE, tick=draw)
+
+
+def _stay(console: Console, door: DeskDoor) -> None:
+    """Let people look around at the request desk until they have seen enough."""
+    console.print(f"\nThe request desk stays until Ctrl-C: {door.address}", soft_wrap=True, highlight=False)
+    with suppress(KeyboardInterrupt):
+        Flag().wait()
+
+
+def _say_where(console: Console, house: House, log_file: Path, took: str) -> None:
     console.print(
-        f"\n{len(follower.asked)} requests in {time.monotonic() - started:.0f} s.\n"
-        f"Deliveries: {house.deliveries}\nMails:      {house.mails}\nLogs:       {log_file}",
+        f"\n{took}\nDeliveries: {house.deliveries}\nMails:      {house.mails}\nLogs:       {log_file}",
         soft_wrap=True,
         highlight=False,
     )
-    return as_expected
 
 
 def _emptied(directory: Path) -> Path:

@@ -25,6 +25,7 @@ from shared.tickets import TooManyMousError, requests_of
 if TYPE_CHECKING:
     from services.request_desk.ledger.keeping import Keeping
     from services.request_desk.web.opening import WebDesk
+    from shared.archive_db import ArchiveDbSettings
 
 log = structlog.get_logger()
 
@@ -68,6 +69,11 @@ class RequestDesk:
         self._keeping = keeping
         self._web = web
         self.registry = registry or CollectorRegistry()
+
+    @property
+    def address(self) -> str | None:
+        """Where people reach it; None if it serves nobody."""
+        return None if self._web is None else self._web.base_url
 
     def subscriptions(self) -> Sequence[Subscription]:
         """Listen to tickets, and to mails that went out: after one a trigger file may be done."""
@@ -149,7 +155,11 @@ def _requests_of(event: Event, submitted: TicketSubmitted) -> list[Event]:
 
 
 def build(
-    *, objects: ObjectStore, settings: RequestDeskSettings | None = None, ledger: LedgerSettings | None = None
+    *,
+    objects: ObjectStore,
+    settings: RequestDeskSettings | None = None,
+    ledger: LedgerSettings | None = None,
+    archive: "ArchiveDbSettings | None" = None,
 ) -> RequestDesk:
     """Make the service with what its settings name.
 
@@ -157,13 +167,13 @@ def build(
     ----------
     objects
         The object store.
-    settings, ledger
-        Settings of the desk and of its ledger; from the environment if None.
+    settings, ledger, archive
+        Settings of the desk, of its ledger and of the archive's database; from the environment if None.
     """
     settings = settings or RequestDeskSettings()
     registry = CollectorRegistry()
     keeping = _keeping(ledger or LedgerSettings(), registry)
-    web = _web(settings, objects, keeping)
+    web = _web(settings, objects, keeping, archive)
     if settings.triggers is None:
         return RequestDesk(settings=settings, keeping=keeping, web=web, registry=registry)
     directory = TriggerDirectory(settings.triggers)
@@ -193,7 +203,12 @@ def _keeping(settings: LedgerSettings, registry: CollectorRegistry) -> "Keeping 
     return Keeping(ledger=open_ledger(settings), registry=registry, interval=settings.look_seconds)
 
 
-def _web(settings: RequestDeskSettings, objects: ObjectStore, keeping: "Keeping | None") -> "WebDesk | None":
+def _web(
+    settings: RequestDeskSettings,
+    objects: ObjectStore,
+    keeping: "Keeping | None",
+    archive: "ArchiveDbSettings | None",
+) -> "WebDesk | None":
     """Open the web server, if it is to listen; its libraries are needed only then.
 
     Raises
@@ -210,4 +225,4 @@ def _web(settings: RequestDeskSettings, objects: ObjectStore, keeping: "Keeping 
         )
     from services.request_desk.web.opening import open_web
 
-    return open_web(settings, objects=objects, ledger=keeping.ledger)
+    return open_web(settings, objects=objects, ledger=keeping.ledger, archive=archive)

@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from alma_restore import Desk
 from alma_restore.demo.follow import Follower, System
-from alma_restore.demo.house import House
-from alma_restore.demo.results import Results, delivery_folder
+from alma_restore.demo.house import DeskDoor, House
+from alma_restore.demo.results import Results
 from alma_restore.demo.scenario import Asked, scenario
 from observatory import metadata_demo
 from observatory.miniature import RESTORABLE, MiniatureAlma
 from tests.support.deployment import Deployment
 from tests.support.measurement_sets import differences, unpack
 from tests.support.rabbitmq import RabbitServer
-from tests.support.s3 import S3Server
+from tests.support.s3 import S3Server, free_ports
 
 pytestmark = pytest.mark.acceptance
 
@@ -31,6 +33,7 @@ class Ran:
     house: House
     follower: Follower
     alma: MiniatureAlma
+    desk: DeskDoor
     all_ended: bool
 
     @property
@@ -48,22 +51,29 @@ def alma(tmp_path_factory: pytest.TempPathFactory, observatory_cache: Path) -> I
 @pytest.fixture(scope="module", params=["embedded", "deployed"])
 def ran(request: pytest.FixtureRequest, alma: MiniatureAlma, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     root = tmp_path_factory.mktemp(request.param)
+    door = DeskDoor(free_ports(1)[0], SecretStr("the key of this machine"))
     if request.param == "embedded":
         house = House(root)
-        with house.running(alma, runners=2) as embedded:
-            yield run(house, embedded, alma)
+        with house.running(alma, runners=2, desk=door) as embedded:
+            yield run(house, embedded, alma, door)
     else:
+        settings = {
+            "ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": f"sqlite:///{root / 'ledger.db'}",
+            "ALMA_RESTORE_REQUEST_DESK_WEB_PORT": str(door.port),
+            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KIND": "local",
+            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KEY": door.key.get_secret_value(),
+        }
         with (
             RabbitServer() as broker,
             S3Server() as s3,
-            Deployment(root=root, alma=alma, broker=broker, s3=s3) as deployment,
+            Deployment(root=root, alma=alma, broker=broker, s3=s3, settings=settings) as deployment,
         ):
-            yield run(deployment.house, deployment, alma)
+            yield run(deployment.house, deployment, alma, door)
 
 
-def run(house: House, system: System, alma: MiniatureAlma) -> Ran:
+def run(house: House, system: System, alma: MiniatureAlma, door: DeskDoor) -> Ran:
     follower = Follower(ASKED)
-    return Ran(house, follower, alma, follower.ask_all(system, timeout=TIMEOUT))
+    return Ran(house, follower, alma, door, follower.ask_all(system, timeout=TIMEOUT))
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: str(asked.title))
@@ -74,7 +84,7 @@ def test_a_request_ends_as_it_should_with_one_mail(ran: Ran, asked: Asked) -> No
 
 @pytest.mark.parametrize("asked", DELIVERED, ids=lambda asked: str(asked.title))
 def test_delivered_data_equals_the_truth_to_the_bit(ran: Ran, asked: Asked, tmp_path: Path) -> None:
-    folder = delivery_folder(ran.follower.of(asked.title))
+    folder = ran.results.folder_of(ran.follower.of(asked.title))
     fields = asked.request.selection.calibrator_fields or None
     tars = sorted(folder.glob("*.tar"))
     assert [tar.name for tar in tars] == sorted(
@@ -88,12 +98,12 @@ def test_delivered_data_equals_the_truth_to_the_bit(ran: Ran, asked: Asked, tmp_
 def test_one_block_is_not_taken_for_another(ran: Ran, tmp_path: Path) -> None:
     """The comparison can fail: the truth of another block is not the truth of this one."""
     first, second, *_ = (block for block in ran.alma.blocks.values())
-    tar = delivery_folder(ran.follower.of(DELIVERED[0].title)) / f"{first.truth.name}.tar"
+    tar = ran.results.folder_of(ran.follower.of(DELIVERED[0].title)) / f"{first.truth.name}.tar"
     assert "DATA" in differences(unpack(tar, tmp_path), second.truth)
 
 
 def test_failed_requests_leave_nothing_in_the_delivery_area(ran: Ran) -> None:
-    delivered = {delivery_folder(ran.follower.of(entry.title)).name for entry in DELIVERED}
+    delivered = {ran.results.folder_of(ran.follower.of(entry.title)).name for entry in DELIVERED}
     assert {path.name for path in ran.house.deliveries.iterdir()} == delivered
 
 
@@ -109,3 +119,14 @@ def test_the_failure_mail_names_the_file_and_what_was_wrong(ran: Ran) -> None:
         assert words in text.get_content()
         assert asked.expected.reason is not None
         assert asked.expected.reason.value in str(mail.message["X-ALMA-Restore-Reason"])
+
+
+def test_the_desk_knows_how_each_request_ended_and_hands_its_data_out(ran: Ran, tmp_path: Path) -> None:
+    with Desk(f"http://127.0.0.1:{ran.desk.port}", token=ran.desk.key.get_secret_value()) as desk:
+        for asked in ASKED:
+            shown = desk.request(asked.request.request_id)
+            assert (shown.state, shown.reason) == (asked.expected.state, asked.expected.reason)
+        for asked in DELIVERED[:1]:
+            fetched = {path.name: path.read_bytes() for path in desk.download(asked.request.request_id, tmp_path)}
+            folder = ran.results.folder_of(ran.follower.of(asked.title))
+            assert fetched == {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -132,8 +132,15 @@ class WebDesk:
         )
 
 
-def open_web(settings: RequestDeskSettings, *, objects: ObjectStore, ledger: Ledger) -> WebDesk:
+def open_web(
+    settings: RequestDeskSettings, *, objects: ObjectStore, ledger: Ledger, archive: ArchiveDbSettings | None = None
+) -> WebDesk:
     """Open the web server that settings ask for.
+
+    Parameters
+    ----------
+    archive
+        The archive's database, if settings ask for it; from the environment if None.
 
     Raises
     ------
@@ -145,14 +152,14 @@ def open_web(settings: RequestDeskSettings, *, objects: ObjectStore, ledger: Led
         ledger=ledger,
         catalogue=open_catalogue(CasaCatalogueSettings()),
         deliveries=settings.deliveries,
-        records=_records(settings) if settings.archive else None,
+        records=_records(settings, archive or ArchiveDbSettings()) if settings.archive else None,
     )
     return WebDesk(settings=settings.web, adapters=adapters)
 
 
-def _records(settings: RequestDeskSettings) -> ArchiveRecords:
+def _records(settings: RequestDeskSettings, archive: ArchiveDbSettings) -> ArchiveRecords:
     """Open the archive's tables, to be read as the entitlement checker reads them."""
-    database = ArchiveDatabase(settings=ArchiveDbSettings())
+    database = ArchiveDatabase(settings=archive)
     return ArchiveRecords(
         database=database,
         delivery_column=settings.delivery_column,
