@@ -179,7 +179,7 @@ def test_while_rabbitmq_is_away_nobody_is_struck_off(site: Site) -> None:
     request = site.ask_too_early()
     site.calibrate()
     site.environment["ALMA_RESTORE_BUS__URL"] = "amqp://guest:guest@127.0.0.1:1/%2F"
-    site.environment["ALMA_RESTORE_BUS__CONFIRM_TIMEOUT"] = "1"
+    site.environment["ALMA_RESTORE_BUS__CONNECT_TIMEOUT"] = "1"
     away = CliRunner(env=site.environment).invoke(app, ["refresh"])
     assert away.exit_code == 2
     assert "RabbitMQ" in away.output
