@@ -12,7 +12,7 @@ LABEL org.opencontainers.image.title="alma-restore" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 RUN useradd --system --uid 10001 --user-group --home-dir /tmp --shell /usr/sbin/nologin alma-restore \
- && for folder in observatory scratch triggers; do \
+ && for folder in observatory scratch status triggers; do \
       install --directory --owner=alma-restore --group=alma-restore "/var/lib/alma-restore/${folder}"; done
 ENV PATH=/opt/alma-restore/bin:${PATH} \
     PYTHONUNBUFFERED=1 \

@@ -60,7 +60,7 @@ def pods(documents: list[Document]) -> Iterator[tuple[str, Document]]:
     """Find every pod that is described: its owner's name and its specification."""
     for document in documents:
         spec = document.get("spec", {})
-        owner = spec.get("jobTargetRef", spec)
+        owner = spec.get("jobTargetRef") or spec.get("jobTemplate", {}).get("spec") or spec
         if "containers" in owner.get("template", {}).get("spec", {}):
             yield document["metadata"]["name"], owner["template"]["spec"]
 
