@@ -39,8 +39,13 @@ def answer_malformed(
     names
         Names of our own queues.
     """
-    reply_to = properties.reply_to
-    if not reply_to or len(reply_to.encode()) > _LONGEST_QUEUE_NAME or names.is_ours(reply_to):
+    reply_to: object = properties.reply_to  # bytes if it is no UTF-8
+    if (
+        not isinstance(reply_to, str)
+        or not reply_to
+        or len(reply_to.encode()) > _LONGEST_QUEUE_NAME
+        or names.is_ours(reply_to)
+    ):
         return None
     answer_id = str(uuid5(_NAMESPACE, f"{queue}/{body!r}/{properties.message_id}"))
     answer = {

@@ -151,9 +151,9 @@ class QueueDepth:
     dead: int
 
 
-def key_of(body: bytes, message_id: str | None = None) -> str:
-    """Name a dead letter: by the id of its message, else by a digest of it."""
-    return message_id or hashlib.sha256(body).hexdigest()[:32]
+def key_of(body: bytes, message_id: object = None) -> str:
+    """Name a dead letter: by the id of its message if that is text, else by a digest of it."""
+    return message_id if isinstance(message_id, str) and message_id else hashlib.sha256(body).hexdigest()[:32]
 
 
 class Bus(Protocol):

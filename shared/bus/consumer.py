@@ -179,6 +179,13 @@ class Consumer:
         self._jobs.put(partial(self._work, delivery))
 
     def _work(self, delivery: RabbitDelivery) -> None:
+        try:
+            self._deal_with(delivery)
+        except Exception:  # a thread that ends would hold its delivery, and its place, for ever
+            log.exception("delivery_cannot_be_settled", queue=self._subscription.queue, consequence="it is given back")
+            self._link.call(partial(self._link.restart, "a delivery could not be settled"))
+
+    def _deal_with(self, delivery: RabbitDelivery) -> None:
         if self._stopping.is_set() or delivery.lost.is_set():
             return
         past = Past(

@@ -118,7 +118,7 @@ def dead_event(queue: str, body: bytes, properties: BasicProperties) -> DeadEven
         reason=str(headers.get(REASON, f"given up by the broker: {brokers_reason}")),
         attempt=_integer(headers.get(ATTEMPT), 1),
         first_failure=_time(headers.get(FIRST_FAILURE)),
-        artefact=headers.get(ARTEFACT),
+        artefact=artefact if isinstance(artefact := headers.get(ARTEFACT), str) else None,
     )
 
 
@@ -129,7 +129,7 @@ def _carried_on(
     kept = [
         (name, value)
         for name, value in (properties.headers or {}).items()
-        if not name.startswith(_BROKERS_OWN) and name not in without and _is_plain(value)
+        if _is_plain(name) and not name.startswith(_BROKERS_OWN) and name not in without and _is_plain(value)
     ]
     return BasicProperties(
         content_type=properties.content_type,
@@ -144,7 +144,10 @@ def _carried_on(
 
 
 def _is_plain(value: object) -> bool:
-    """Whether a stranger's header can be written again, and is short."""
+    """Whether a part of a stranger's header is text or number, can be written again, and is short.
+
+    What is no UTF-8 comes as bytes.
+    """
     if isinstance(value, int):
         return abs(value) <= _LARGEST_INTEGER
     return isinstance(value, str) and len(value) <= _LONGEST_HEADER

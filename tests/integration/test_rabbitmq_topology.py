@@ -127,6 +127,22 @@ def test_a_dead_letter_says_in_its_headers_who_gave_it_up_and_why(world: World) 
     assert headers["x-first-failure"] <= headers["x-died"]
 
 
+def test_a_message_whose_properties_are_no_text_is_kept_and_holds_up_no_other(world: World) -> None:
+    events, bus = world.collect("casa-runner", STARTED), world.bus()
+    with world.plain() as connection:
+        properties: Any = pika.BasicProperties
+        for strange in (properties(reply_to=b"\xff"), properties(message_id=b"\xff", headers={b"\xff": "x"})):
+            connection.channel().basic_publish("", world.names.queue("casa-runner"), b"no event", strange)
+    bus.publish([event := started()])
+    assert events.wait_for(1) == [event]
+    until = monotonic() + PATIENCE
+    while len(bus.dead_letters("casa-runner")) < 2:
+        assert monotonic() < until
+    dead = bus.dead_letters("casa-runner")
+    assert [(each.code, each.body) for each in dead] == [("undecodable", b"no event")] * 2
+    assert bus.drop("casa-runner", {each.key for each in dead}) == 2
+
+
 def test_a_wait_queue_that_was_removed_is_made_anew(world: World) -> None:
     attempts, bus = Collector[int](), world.bus()
 

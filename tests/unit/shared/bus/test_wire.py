@@ -112,3 +112,16 @@ def test_a_dead_letter_of_the_brokers_own_making_says_so() -> None:
 
 def test_a_time_that_a_stranger_wrote_badly_is_taken_for_none() -> None:
     assert wire.first_failure_of(BasicProperties(headers={"x-first-failure": "yesterday"})) is None
+
+
+def test_what_a_stranger_wrote_in_no_unicode_is_left_out_or_kept_as_it_is() -> None:
+    strange = BasicProperties(
+        message_id=b"\xff",  # type: ignore[arg-type]  # pika gives bytes where it can read no text
+        headers={b"\xff": "x", "x-own": b"\xfe", "x-artefact": 7},  # type: ignore[dict-item]  # the same
+    )
+    dead = wire.dead_event("notifier", b"body", strange)
+    assert dead.key == wire.dead_event("notifier", b"body", BasicProperties()).key
+    assert dead.artefact is None
+    sent = wire.put_off(b"body", strange, queue="notifier", delay=5.0, first_failure=WHEN, names=NAMES)
+    assert set(sent.properties.headers or {}) == {"x-attempt", "x-failures", "x-first-failure", "x-artefact"}
+    assert sent.properties.message_id == strange.message_id
