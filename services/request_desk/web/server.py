@@ -17,6 +17,9 @@ log = structlog.get_logger()
 SWITCH_SECONDS = 0.0005
 """How long one thread of the process may keep the others waiting."""
 
+GARBAGE_THRESHOLDS = (20_000, 20, 100)
+"""When garbage is looked for: seldom, since each of a thousand open views is a few hundred objects to look through."""
+
 
 def bind(settings: WebSettings) -> socket.socket:
     """Take the port, so that its number is known before anything is served.
@@ -85,6 +88,7 @@ class WebServer:
         # What is there by now stays. To look through it for garbage again and again would halt all calls each time.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         self._thread.start()
 
     @property
