@@ -22,9 +22,9 @@ from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names, topology
 from shared.errors import RestoreError
+from shared.objects import ObjectStore
 from shared.objects.lease import Leases
 from shared.objects.lease_records import SystemClock
-from shared.objects.s3 import S3Store
 from tests.chaos.site import Site
 
 _ENDS = (DeliveryAnnounced, RequestRefused, RequestFailed, ReleaseWithheld)
@@ -74,7 +74,7 @@ def requests_at_wrong_ends(
             yield f"request {each.title}: {count} mails were said to be sent instead of 1"
 
 
-def damaged_objects(store: S3Store) -> Iterator[str]:
+def damaged_objects(store: ObjectStore) -> Iterator[str]:
     """Read every object; say which is not what it should be, or is named by nothing."""
     tars, named = set[str](), set[str]()
     for found in store.list(""):
@@ -100,8 +100,14 @@ class Tomorrow(SystemClock):
         return super().now() + timedelta(days=1)
 
 
-def leftovers(store: S3Store, *, scratch: Path) -> Iterator[str]:
-    """Sweep as services do now and then, and say what is still left behind; leases of the dead may last until then."""
+def leftovers(store: ObjectStore, *, scratch: Path, calm_since: datetime) -> Iterator[str]:
+    """Sweep as services do now and then, and say what is still left behind.
+
+    Leases of the dead may last until then; one that was renewed since nobody was killed any more is of the living.
+    """
+    for record in Leases(objects=store).standing():
+        if record.renewed > calm_since:
+            yield f"lease of {record.key}, which {record.owner} never let go"
     store.sweep(timedelta(0))
     leases = Leases(objects=store, clock=Tomorrow())
     leases.sweep(timedelta(0))

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
@@ -94,7 +95,7 @@ def _ask(plan: Plan, desk: Desk) -> None:
 def _judge_system(
     plan: Plan, site: Site, desk: Desk, troublemaker: Troublemaker, settings: RabbitSettings, bus: RabbitBus
 ) -> list[str]:
-    asked = [each for _, each in plan.asked]
+    asked, calm_since = [each for _, each in plan.asked], datetime.now(UTC)
     desk.wait_for_mails([each.request.request_id for each in asked], timeout=CALM)
     judge.wait_until_empty(settings, QUICK, timeout=CALM / 3)
     faults = [*troublemaker.exits, *judge.restless_ends(site)]
@@ -102,7 +103,7 @@ def _judge_system(
     faults += judge.queues_not_empty(settings, QUICK)
     faults += judge.wrong_dead_letters(bus, poisoned=troublemaker.poisoned, perhaps=troublemaker.perhaps_poisoned)
     with closing(site.deployment.store()) as store:
-        faults += judge.leftovers(store, scratch=site.deployment.house.scratch)
+        faults += judge.leftovers(store, scratch=site.deployment.house.scratch, calm_since=calm_since)
         faults += judge.damaged_objects(store)
     return faults
 

@@ -1,9 +1,14 @@
 """A minute of chaos; `make chaos` makes ten."""
 
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from secrets import randbelow
 
 import pytest
 
+from shared.objects.directory import DirectoryStore
+from shared.objects.lease import Leases
+from tests.chaos.judge import leftovers
 from tests.chaos.plan import draw_plan
 from tests.chaos.run import run
 from tests.chaos.site import REPLICAS
@@ -28,3 +33,17 @@ def test_the_same_seed_gives_the_same_plan_and_another_one_another() -> None:
     assert one == again
     assert one.asked != other.asked
     assert one.troubles != other.troubles
+
+
+def test_a_lease_that_a_living_service_never_let_go_is_a_fault_and_one_of_a_killed_service_is_swept(
+    tmp_path: Path,
+) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    leases = Leases(objects=store)
+    leases.claim("of/the/killed", owner="0 casa-runner", ttl=timedelta(minutes=4))
+    calm_since = datetime.now(UTC)
+    leases.claim("let/go", owner="1 casa-runner", ttl=timedelta(minutes=4)).release()
+    leases.claim("kept", owner="1 casa-runner", ttl=timedelta(minutes=4))
+    found = list(leftovers(store, scratch=tmp_path, calm_since=calm_since))
+    assert found == ["lease of kept, which 1 casa-runner never let go"]
+    assert list(leases.standing()) == []
