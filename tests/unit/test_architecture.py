@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("contracts", "shared", "services", "observatory", "alma_restore")
+PACKAGES = ("contracts", "shared", "services", "observatory", "alma_restore", "dashboards")
 ALLOWED = {
     "contracts": {"contracts"},
     "shared": {"contracts", "shared"},
     "services": {"contracts", "shared"},
     "observatory": {"contracts", "shared", "observatory"},
-    "alma_restore": set(PACKAGES),
+    "alma_restore": set(PACKAGES) - {"dashboards"},
+    "dashboards": {"contracts", "shared", "services", "dashboards"},
 }
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

@@ -1,0 +1,1 @@
+"""What is shown and what raises an alarm: dashboards, rules and the reference of metrics, generated."""

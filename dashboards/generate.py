@@ -1,0 +1,38 @@
+"""Writes dashboards, rules and the reference of metrics anew: ``python -m dashboards.generate``."""
+
+from pathlib import Path
+
+from dashboards.declarations import SERVICES
+from dashboards.drawing import draw
+from dashboards.flow_board import flow_board
+from dashboards.panels import Board
+from dashboards.reference import reference
+from dashboards.rules import rules
+from dashboards.service_board import service_board
+
+ROOT = Path(__file__).parents[1]
+GRAFANA = ROOT / "dashboards" / "grafana"
+RULES = ROOT / "dashboards" / "prometheus" / "alma-restore.yml"
+REFERENCE = ROOT / "docs" / "reference" / "metrics.md"
+
+
+def boards() -> tuple[Board, ...]:
+    """Return every dashboard."""
+    return (flow_board(), *(service_board(service) for service in SERVICES))
+
+
+def documents() -> dict[Path, str]:
+    """Return every file that is generated, by where it goes."""
+    drawn = {GRAFANA / f"{board.name}.json": draw(board) for board in boards()}
+    return drawn | {RULES: rules(), REFERENCE: reference()}
+
+
+def main() -> None:
+    """Write them all."""
+    for path, text in documents().items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

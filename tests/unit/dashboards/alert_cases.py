@@ -1,0 +1,109 @@
+"""For each alert, series in which it fires and series in which it does not, a value a minute."""
+
+from dataclasses import dataclass
+
+Series = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series in promtool's notation, and the minute at which the alert is looked for."""
+
+    fires: Series
+    quiet: Series
+    minute: int = 60
+
+
+def _queue(queue: str, **values: str) -> Series:
+    return {f'rabbitmq_detailed_{name}{{queue="alma-restore.{queue}"}}': series for name, series in values.items()}
+
+
+def _messages(**outcomes: str) -> Series:
+    name = "alma_restore_messages_total"
+    return {
+        f'{name}{{service="ngas-fetcher",topic="structure.resolved",outcome="{outcome}"}}': series
+        for outcome, series in outcomes.items()
+    }
+
+
+def _restores(**outcomes: str) -> Series:
+    name = "alma_restore_casa_restores_total"
+    return {
+        f'{name}{{outcome="{outcome}",method="single_pass",casa="6.6.1"}}': series
+        for outcome, series in outcomes.items()
+    }
+
+
+def _files(**outcomes: str) -> Series:
+    name = "alma_restore_ngas_files_total"
+    return {f'{name}{{host="ngas:7777",outcome="{outcome}"}}': series for outcome, series in outcomes.items()}
+
+
+def _scratch(free: str) -> Series:
+    return {
+        f'alma_restore_casa_scratch_{what}_bytes{{instance="host1"}}': series
+        for what, series in (("free", free), ("size", "100x600"))
+    }
+
+
+_UP = 'up{{job="{}",service="notifier",instance="a"}}'
+_STORE = 'alma_restore_store_errors_total{service="casa-runner",direction="written"}'
+_MAILS = 'alma_restore_mails_total{{kind="delivered",outcome="{}"}}'
+_MISSED = "alma_restore_ledger_missed_events"
+_UNREADABLE = "alma_restore_ledger_unreadable_events"
+
+CASES: dict[str, Case] = {
+    "AlmaRestoreProcessDown": Case(
+        {_UP.format("alma-restore"): "1x50 0x60"}, {_UP.format("alma-restore"): "1x58 0x1 1"}
+    ),
+    "AlmaRestoreNobodyListens": Case(
+        _queue("notifier", queue_messages_ready="3x600", queue_consumers="0x600"),
+        # A runner that is started per message has no consumer while there is nothing to do.
+        _queue("casa-runner", queue_messages_ready="0x600", queue_consumers="0x600")
+        | _queue("notifier", queue_messages_ready="3x600", queue_consumers="1x600"),
+    ),
+    "AlmaRestoreNotReady": Case(
+        {'alma_restore_ready{service="notifier",instance="a"}': "1x40 0x60"},
+        {'alma_restore_ready{service="notifier",instance="a"}': "1x55 0x60"},
+    ),
+    "AlmaRestoreBrokerDown": Case({_UP.format("rabbitmq"): "0x600"}, {_UP.format("rabbitmq"): "1x600"}),
+    "AlmaRestoreBacklog": Case(
+        _queue("casa-runner", queue_messages_ready="60x600"),
+        _queue("casa-runner", queue_messages_ready="60x40 10 60x60"),
+    ),
+    "AlmaRestoreDeadLetters": Case(
+        _queue("casa-runner.dead", queue_messages="0x40 1x60"),
+        _queue("casa-runner.dead", queue_messages="0x600") | _queue("casa-runner", queue_messages="9x600"),
+    ),
+    "AlmaRestoreHandlersFail": Case(
+        _messages(failed="0+1x600", done="0+1x600"), _messages(failed="7x600", done="0+9x600")
+    ),
+    "AlmaRestoreDependencyAway": Case(
+        _messages(later="0+3x600", done="0+1x600"), _messages(later="0+1x600", done="0+3x600")
+    ),
+    "AlmaRestoreRestoresFail": Case(
+        _restores(restored="0+1x600", casa_crashed="0+1x600", cancelled="0+9x600"),
+        # Two of three failed: too few to say anything. And many that nobody wants any more are no failures.
+        _restores(restored="0 1x600", casa_crashed="0 2x600", cancelled="0+9x600"),
+    ),
+    "AlmaRestoreScratchFull": Case(_scratch("5x600"), _scratch("15x600")),
+    "AlmaRestoreOldRequest": Case(
+        {'alma_restore_ledger_oldest_seconds{state="resolved"}': "300000x600"},
+        {'alma_restore_ledger_oldest_seconds{state="resolved"}': "200000x600"},
+    ),
+    "AlmaRestoreStuckRequests": Case(
+        {'alma_restore_ledger_stuck_requests{step="fetch"}': "0x30 2x60"},
+        {'alma_restore_ledger_stuck_requests{step="fetch"}': "0x50 2x5 0x60"},
+    ),
+    "AlmaRestoreLedgerMissesEvents": Case(
+        {_MISSED: "0x40 5x60", _UNREADABLE: "0x600"}, {_MISSED: "5x600", _UNREADABLE: "2x600"}
+    ),
+    "AlmaRestoreMailsNotTaken": Case(
+        {_MAILS.format("refused"): "0+1x600", _MAILS.format("sent"): "0+1x600"},
+        {_MAILS.format("refused"): "8x600", _MAILS.format("sent"): "0+9x600"},
+    ),
+    "AlmaRestoreStoreErrors": Case({_STORE: "0+1x600"}, {_STORE: "0x50 3x60"}),
+    "AlmaRestoreArchiveServerFails": Case(
+        _files(fetched="0+2x600", damaged_file="0+1x600"), _files(fetched="0+90x600", damaged_file="0+1x600")
+    ),
+}
