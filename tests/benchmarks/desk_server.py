@@ -111,7 +111,7 @@ class Saying(Thread):
 
 
 class Halts:
-    """Notes for how long the collection of garbage has halted the process, in milliseconds."""
+    """Notes how long the collection of garbage has halted the process at most, in milliseconds of its own CPU time."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -120,9 +120,9 @@ class Halts:
 
     def _note(self, phase: str, _info: dict[str, int]) -> None:
         if phase == "start":
-            self._began = time.perf_counter()
+            self._began = time.thread_time()
         else:
-            self.longest = max(self.longest, 1000 * (time.perf_counter() - self._began))
+            self.longest = max(self.longest, 1000 * (time.thread_time() - self._began))
 
 
 def main() -> None:
