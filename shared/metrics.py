@@ -1,16 +1,17 @@
 """Metrics that every service has; labels never carry ids."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Event as Flag
 
 from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
 from contracts.messages import RestoreFailed
 from contracts.reasons import ReasonCode
-from shared.bus import DeadLetter, RetryLater
+from shared.bus import DeadLetter, Delivery, RetryLater
 from shared.declared import CounterMetric, GaugeMetric, HistogramMetric, Label, Metric
 
 OUTCOMES = ("done", "later", "failed")
@@ -59,7 +60,7 @@ DEAD = CounterMetric(
 SAID = CounterMetric(
     name="alma_restore_answers",
     unit="messages",
-    meaning="Messages said in answer to another, with the reason code where they carry one: decisions, failures, ends",
+    meaning="Messages that handlers said, with the reason code where they carry one: decisions, failures, ends",
     labels=(_SERVICE, _TOPIC, Label("reason", "reason code; `none` for what has none")),
 )
 READY = GaugeMetric(
@@ -134,6 +135,37 @@ class ServiceMetrics:
     def is_ready(self, service: str, *, ready: bool) -> None:
         """Show whether the process could take work."""
         self._ready.labels(service).set(ready)
+
+
+class CountedDelivery:
+    """A delivery whose handler's words are counted while it still works, as its answers are afterwards.
+
+    Parameters
+    ----------
+    delivery
+        The delivery.
+    count
+        Told what was published.
+    """
+
+    def __init__(self, *, delivery: Delivery, count: Callable[[Sequence[Event]], None]) -> None:
+        self._delivery = delivery
+        self._count = count
+
+    @property
+    def attempt(self) -> int:
+        """How often the event has been given to handlers."""
+        return self._delivery.attempt
+
+    @property
+    def lost(self) -> Flag:
+        """Set when the broker took the delivery back."""
+        return self._delivery.lost
+
+    def publish(self, events: Sequence[Event]) -> None:
+        """Publish while the handler still works, and count it once it is confirmed."""
+        self._delivery.publish(events)
+        self._count(events)
 
 
 def _reason_of(event: Event) -> str:

@@ -28,7 +28,7 @@ from shared.errors import RestoreError
 from shared.health import HealthServer
 from shared.housekeeping import Housekeeping
 from shared.logs import configure_logs
-from shared.metrics import ServiceMetrics
+from shared.metrics import CountedDelivery, ServiceMetrics
 from shared.objects import ObjectStore, open_store
 from shared.objects.metered import MeteredStore
 from shared.quota import Quota
@@ -90,6 +90,8 @@ class Runtime:
     def _watched(self, service: str, handler: Handler) -> Handler:
         """Wrap a handler with context for its logs, its metrics and the word to those who wait."""
 
+        count = partial(self._metrics.answered, service)
+
         def handle(event: Event, delivery: Delivery) -> Sequence[Event]:
             started = time.monotonic()
             outcome = "failed"
@@ -99,7 +101,7 @@ class Runtime:
                 self._metrics.handling(service, event, attempt=delivery.attempt),
             ):
                 try:
-                    answers = handler(event, delivery)
+                    answers = handler(event, CountedDelivery(delivery=delivery, count=count))
                     outcome = "done"
                 except RestoreError as error:
                     outcome = "later" if error.transient else outcome
@@ -107,7 +109,7 @@ class Runtime:
                 finally:
                     self._metrics.ended(service, event.topic, outcome)
                     log.info("event_handled", outcome=outcome, seconds=round(time.monotonic() - started, 3))
-            self._metrics.answered(service, answers)
+            count(answers)
             return answers
 
         return handle

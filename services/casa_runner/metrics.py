@@ -7,6 +7,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from contracts.messages.parts import BlockFailure, RestoredBlock
+from services.casa_runner.single_pass import Rule
 from shared.declared import CounterMetric, GaugeMetric, HistogramMetric, Label, Metric
 
 _METHOD = Label("method", "the way: single_pass, tasks, pipeline, script …; `none` if none was finished")
@@ -25,7 +26,7 @@ RULES = CounterMetric(
     name="alma_restore_casa_reference_rules",
     unit="restores",
     meaning="Restores that were not done in a single pass, by the reason",
-    labels=(Label("rule", "a rule of the single pass, or what was ordered"),),
+    labels=(Label("rule", "a rule of the single pass, or what was ordered", tuple(Rule)),),
 )
 SECONDS = HistogramMetric(
     name="alma_restore_casa_seconds",

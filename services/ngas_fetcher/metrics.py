@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter
 
+from services.ngas_fetcher.errors import NgasAwayError
 from shared.declared import CounterMetric, HistogramMetric, Label, Metric
 from shared.errors import RestoreError
 
@@ -70,7 +71,8 @@ class FetchMetrics:
         for host in hosts:
             self.of(host)
             self._seconds.labels(host)
-            self._files.labels(host, "fetched")
+            for outcome in ("fetched", NgasAwayError.code):
+                self._files.labels(host, outcome)
 
     def of(self, host: str) -> HostMetrics:
         """What is counted of one server."""

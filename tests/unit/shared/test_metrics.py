@@ -1,6 +1,7 @@
 """What the runtime counts of every service."""
 
 from collections.abc import Iterator
+from functools import partial
 from queue import Queue
 from uuid import uuid4
 
@@ -14,8 +15,9 @@ from contracts.reasons import ReasonCode
 from shared.bus import DeadLetter, Delivery, RetryPolicy, Subscription
 from shared.bus.memory import MemoryBus
 from shared.errors import DependencyAwayError
-from shared.metrics import ServiceMetrics
+from shared.metrics import CountedDelivery, ServiceMetrics
 from shared.runtime import Runtime
+from tests.support.delivery import RecordingDelivery
 from tests.support.samples import EB, REQUEST
 
 SERVICE, TOPIC = "entitlement-checker", "request.submitted"
@@ -110,3 +112,11 @@ def test_a_dead_letter_may_have_any_stable_code(registry: CollectorRegistry) -> 
     metrics = ServiceMetrics(registry)
     metrics.settled(SERVICE, TOPIC, DeadLetter("archive_inconsistent", "two projects"))
     assert value(registry, "dead_letters_total", topic=TOPIC, code="archive_inconsistent") == 1
+
+
+def test_what_a_handler_says_while_it_works_is_counted_once_confirmed(registry: CollectorRegistry) -> None:
+    metrics, delivery = ServiceMetrics(registry), RecordingDelivery()
+    counted = CountedDelivery(delivery=delivery, count=partial(metrics.answered, SERVICE))
+    counted.publish([SUBMITTED])
+    assert (counted.attempt, counted.lost) == (delivery.attempt, delivery.lost)
+    assert value(registry, "answers_total", topic=TOPIC, reason="none") == 1

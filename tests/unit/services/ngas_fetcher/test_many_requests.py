@@ -138,4 +138,4 @@ def test_no_label_carries_an_id(make_fetcher: Make, archived: Archived, server: 
     labels = {
         (key, text) for metric in fetcher.registry.collect() for s in metric.samples for key, text in s.labels.items()
     }
-    assert {text for key, text in labels if key != "le"} == {server.address, "fetched"}
+    assert {text for key, text in labels if key != "le"} == {server.address, "fetched", "ngas_away"}
