@@ -22,6 +22,7 @@ from shared.pipeline_files import canonical_product_name
 from shared.pipeline_files.manifest_built import build_manifest, built_name, check_age, write_manifest
 from shared.pipeline_files.restore_script import read_restore_script
 from shared.service import source_of
+from shared.tars import extract
 
 _SOURCE = source_of("command-line")
 
@@ -152,7 +153,7 @@ def restore(
     result = into / block.file_name.removesuffix(".tar")
     shutil.rmtree(result, ignore_errors=True)
     with tarfile.open(tar) as archive:
-        archive.extractall(into, filter="data")
+        extract(archive, into)
     tar.unlink()
     return result
 

@@ -17,6 +17,7 @@ from observatory.casa_scripts.layout import BlockLayout, announce
 from observatory.casa_scripts.lifeline import die_with_parent
 from observatory.casa_scripts.restoring import FINAL_FLAGS, apply_line, import_block, split_corrected
 from shared.pipeline_files import ApplyCall, read_calapply
+from shared.tars import extract
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ def _arguments(call: ApplyCall) -> dict[str, object]:
 def _unpack(archive: Path, ms_name: str) -> None:
     """Unpack what belongs to this MeasurementSet; a session's caltables come in one archive."""
     with tarfile.open(archive) as tar:
-        tar.extractall(members=[member for member in tar if member.name.startswith(ms_name)], filter="data")
+        extract(tar, members=[member for member in tar if member.name.startswith(ms_name)])
 
 
 def read_order(path: Path) -> RestoreOrder:

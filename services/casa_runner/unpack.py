@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from contracts.reasons import ReasonCode
 from shared.errors import BlockFailedError
+from shared.tars import extract
 
 
 def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int) -> None:
@@ -34,7 +35,7 @@ def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int) -> N
     try:
         with gzip.open(archive) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as tar:
-                tar.extractall(into, members=_selected(tar, names, limit), filter="data")
+                extract(tar, into, members=_selected(tar, names, limit))
             _read_to_end(stream, limit)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
         raise damaged(f"{archive.name} cannot be unpacked: {type(error).__name__}: {error}") from error

@@ -18,6 +18,7 @@ from contracts.messages import RestoreCompleted
 from contracts.reasons import ReasonCode
 from services.casa_runner.service import CasaRunner, build
 from shared.objects.lease import LeaseHeldError
+from shared.tars import extract
 from tests.support.casa_fixtures import block, products, site
 from tests.support.casa_site import EB, SESSION, Site
 from tests.support.delivery import RecordingDelivery
@@ -43,7 +44,7 @@ def repacked(site: Site, change: Callable[[Path], None]) -> list[Path]:
     original = site.products.caltables[SESSION]
     folder = site.folder / "caltables"
     with tarfile.open(original) as tar:
-        tar.extractall(folder, filter="data")
+        extract(tar, folder)
     change(folder)
     archive = site.folder / original.name
     with tarfile.open(archive, "w:gz") as tar:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from shared import tars
 from tests.support.pipeline_view import look
 from tests.support.standin import pipeline
 
@@ -84,7 +85,7 @@ def _restore(rawdata: Path, asdm: str, session: str, *, copytoraw: bool = True) 
     for archive in (names["finalflags"], names["caltables"]):
         with tarfile.open(folder / archive) as tar:
             members = [member for member in tar if member.name.startswith((vis, session))]
-            tar.extractall(members=members, filter="data")
+            tars.extract(tar, members=members)
     importlib.import_module("casatasks").flagmanager(vis=vis, mode="restore", versionname="Pipeline_Final")
     for line in (folder / names["applycmds"]).read_text().splitlines():
         if line.startswith("applycal("):
