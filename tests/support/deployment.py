@@ -81,6 +81,11 @@ class ServiceProcess:
         self._port = 0
 
     @property
+    def address(self) -> str:
+        """Where it answers over HTTP: health and metrics."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
     def pid(self) -> int:
         """Process id of the running replica."""
         assert self._process is not None, f"{self.name} does not run"

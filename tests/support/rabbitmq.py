@@ -39,6 +39,8 @@ class RabbitServer:
         Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds.
     management
         Whether the management plugin runs, which ``rabbitmqadmin`` talks to.
+    prometheus
+        Whether the broker shows its metrics on `prometheus_port`.
     tls
         A certificate to listen with on `tls_port` too.
     """
@@ -49,13 +51,17 @@ class RabbitServer:
         folder: Path | None = None,
         rabbit: Mapping[str, int] | None = None,
         management: bool = False,
+        prometheus: bool = False,
         tls: Certificate | None = None,
     ) -> None:
         if not _SERVER.exists():
             raise FileNotFoundError(f"{_SERVER} is missing: install it by `apt-get install rabbitmq-server`")
         self._own_folder = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="rabbitmq-"))
-        self.port, self.tls_port, self.management_port, self._epmd_port, self._dist_port = free_ports(5)
+        self.port, self.tls_port, self.management_port, self._epmd_port, self._dist_port, self.prometheus_port = (
+            free_ports(6)
+        )
+        self._prometheus = prometheus
         self._tls = tls
         self._management = management
         self._node = f"test-{uuid4().hex[:8]}@localhost"
@@ -150,11 +156,14 @@ class RabbitServer:
         )
         if self._management:
             lines += (f"management.tcp.port = {self.management_port}", "management.tcp.ip = 127.0.0.1")
+        if self._prometheus:
+            lines += (f"prometheus.tcp.port = {self.prometheus_port}", "prometheus.tcp.ip = 127.0.0.1")
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
         terms = ", ".join(f"{{{name}, {value}}}" for name, value in self._rabbit.items())
         (self.folder / "advanced.config").write_text(f"[{{rabbit, [{terms}]}}].\n")
-        plugins = "[rabbitmq_management]" if self._management else "[]"
-        (self.folder / "enabled_plugins").write_text(f"{plugins}.\n")
+        wanted = {"rabbitmq_management": self._management, "rabbitmq_prometheus": self._prometheus}
+        plugins = ",".join(plugin for plugin, runs in wanted.items() if runs)
+        (self.folder / "enabled_plugins").write_text(f"[{plugins}].\n")
 
     def _tls_lines(self) -> tuple[str, ...]:
         if self._tls is None:

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from contracts.reasons import ReasonCode
 from dashboards.alerts import ALERTS, Alert
 from dashboards.declarations import DECLARED, SERVICES, exposed
 from dashboards.drawing import draw
@@ -56,3 +57,11 @@ def test_an_alert_has_its_page_and_is_in_the_table(alert: Alert) -> None:
 
 def test_a_page_of_the_runbook_belongs_to_an_alert() -> None:
     assert {path.name for path in (ROOT / "docs" / "runbook").iterdir()} == {alert.page for alert in ALERTS}
+
+
+def test_a_log_event_that_the_runbook_names_is_logged_somewhere() -> None:
+    logged = "".join(path.read_text() for top in ("services", "shared") for path in (ROOT / top).rglob("*.py"))
+    texts = [path.read_text() for path in (ROOT / "docs" / "runbook").iterdir()]
+    events = {name for text in texts for name in re.findall(r"`([a-z]+(?:_[a-z]+)+)`", text)}
+    known = exposed() | {code.value for code in ReasonCode}
+    assert [name for name in sorted(events - known) if f'"{name}"' not in logged] == []
