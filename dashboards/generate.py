@@ -7,11 +7,12 @@ from dashboards.drawing import draw
 from dashboards.flow_board import flow_board
 from dashboards.panels import Board
 from dashboards.reference import reference
-from dashboards.rules import rules
+from dashboards.rules import rules, rules_of_kubernetes
 from dashboards.service_board import service_board
 
 ROOT = Path(__file__).parents[1]
 GRAFANA = ROOT / "dashboards" / "grafana"
+KUBERNETES = ROOT / "k8s" / "components" / "alerts" / "prometheus-rule.yaml"
 RULES = ROOT / "dashboards" / "prometheus" / "alma-restore.yml"
 REFERENCE = ROOT / "docs" / "reference" / "metrics.md"
 
@@ -24,7 +25,7 @@ def boards() -> tuple[Board, ...]:
 def documents() -> dict[Path, str]:
     """Return every file that is generated, by where it goes."""
     drawn = {GRAFANA / f"{board.name}.json": draw(board) for board in boards()}
-    return drawn | {RULES: rules(), REFERENCE: reference()}
+    return drawn | {RULES: rules(), KUBERNETES: rules_of_kubernetes(), REFERENCE: reference()}
 
 
 def main() -> None:

@@ -11,8 +11,27 @@ _HEAD = "# Generated from dashboards/alerts.py by `python -m dashboards.generate
 
 def rules() -> str:
     """Return the rules as Prometheus reads them; the same alerts give the same bytes."""
-    group = {"name": "alma-restore", "rules": [_rule(alert) for alert in ALERTS]}
-    text: str = yaml.safe_dump({"groups": [group]}, sort_keys=False, width=1000, allow_unicode=True)
+    return _written(_groups())
+
+
+def rules_of_kubernetes() -> str:
+    """Return the same as an object that Prometheus's operator reads."""
+    return _written(
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PrometheusRule",
+            "metadata": {"name": "alma-restore"},
+            "spec": _groups(),
+        }
+    )
+
+
+def _groups() -> dict[str, Any]:
+    return {"groups": [{"name": "alma-restore", "rules": [_rule(alert) for alert in ALERTS]}]}
+
+
+def _written(document: dict[str, Any]) -> str:
+    text: str = yaml.safe_dump(document, sort_keys=False, width=1000, allow_unicode=True)
     return _HEAD + text
 
 

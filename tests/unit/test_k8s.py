@@ -26,6 +26,7 @@ CUSTOM: dict[str, type[BaseModel]] = {
     "ScaledJob": keda.ScaledJob,
     "TriggerAuthentication": keda.TriggerAuthentication,
     "PodMonitor": prometheus_operator.PodMonitor,
+    "PrometheusRule": prometheus_operator.PrometheusRule,
 }
 JOBS = """
 apiVersion: kustomize.config.k8s.io/v1beta1
