@@ -62,6 +62,12 @@ def _way() -> Row:
                 queries=(Query(asked, "{{topic}}"), Query(ends, "{{topic}}")),
             ),
             Panel(
+                title="From request to delivery",
+                meaning="Half and 95 of 100 of the requests delivered in the last day took no longer.",
+                unit="s",
+                queries=(Query("max by (share) (alma_restore_ledger_delivery_seconds)", "{{share}}"),),
+            ),
+            Panel(
                 title="Requests by state",
                 meaning="Where requests are.",
                 queries=(Query(total("alma_restore_ledger_requests", "state"), "{{state}}"),),

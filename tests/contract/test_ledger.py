@@ -180,6 +180,7 @@ def test_counts_tell_states_steps_and_the_oldest(ledger: SqlLedger) -> None:
     }  # fmt: skip
     assert counts.blocks == {BlockState.RESTORED: 1 + 1 + 4 + 1, BlockState.FAILED: 1}
     assert counts.steps == {Step.RELEASE: 1}
+    assert len(ledger.delivery_seconds(BEGAN - timedelta(days=1))) == 2
     assert counts.oldest == {RequestState.READY: told[4].events[0].time}
     assert (counts.stuck, counts.illegal_moves) == (0, 0)
 

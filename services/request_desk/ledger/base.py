@@ -67,6 +67,9 @@ class Ledger(Protocol):
     def rates(self, since: datetime) -> Mapping[str, int]:
         """Count the events that came since a moment, by topic; of repeated words only the kept one counts."""
 
+    def delivery_seconds(self, since: datetime) -> tuple[float, ...]:
+        """Tell how long requests took that were delivered since a moment: the newest thousand, in no order."""
+
     def stuck(self) -> tuple[StuckRequest, ...]:
         """List the requests for which nothing went forward for longer than their step may take, longest first."""
 

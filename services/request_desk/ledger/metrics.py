@@ -1,5 +1,6 @@
 """What the ledger shows to Prometheus."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from services.request_desk.ledger.records import Counts, StuckRequest
 from services.request_desk.ledger.states import BlockState, RequestState, Step
 from shared.declared import GaugeMetric, Label, Metric
 
+SHARES = (0.5, 0.95)
 _STATE = Label("state", "a state of requests", tuple(RequestState))
 _ACTIVE = Label("state", "a state that is no end", tuple(state for state in RequestState if state.is_active))
 _BLOCK = Label("state", "a state of execution blocks", tuple(BlockState))
@@ -35,6 +37,12 @@ STUCK = GaugeMetric(
     meaning="Requests for which a step takes longer than it may",
     labels=(_STEP,),
 )
+DELIVERY = GaugeMetric(
+    name="alma_restore_ledger_delivery_seconds",
+    unit="seconds",
+    meaning="Within how many seconds of being submitted requests were delivered, of those delivered in the last day",
+    labels=(Label("share", "share of the requests that took no longer", tuple(map(str, SHARES))),),
+)
 ILLEGAL = GaugeMetric(
     name="alma_restore_ledger_illegal_moves",
     unit="events",
@@ -48,7 +56,7 @@ MISSED = GaugeMetric(
     unit="events",
     meaning="Events that were gone from the journal before they were read",
 )
-METRICS: tuple[Metric, ...] = (REQUESTS, BLOCKS, STEPS, OLDEST, STUCK, ILLEGAL, UNREADABLE, MISSED)
+METRICS: tuple[Metric, ...] = (REQUESTS, BLOCKS, STEPS, OLDEST, STUCK, DELIVERY, ILLEGAL, UNREADABLE, MISSED)
 
 
 class LedgerMetrics:
@@ -66,6 +74,7 @@ class LedgerMetrics:
         self._steps = STEPS.made(registry)
         self._oldest = OLDEST.made(registry)
         self._stuck = STUCK.made(registry)
+        self._delivery = DELIVERY.made(registry)
         self._illegal = ILLEGAL.made(registry)
         self._unreadable = UNREADABLE.made(registry)
         self._missed = MISSED.made(registry)
@@ -86,3 +95,10 @@ class LedgerMetrics:
         self._illegal.set(counts.illegal_moves)
         self._unreadable.set(counts.unreadable)
         self._missed.set(counts.missed)
+
+    def show_deliveries(self, seconds: Sequence[float]) -> None:
+        """Show how long requests took; no number if none was delivered."""
+        ordered = sorted(seconds)
+        for share in SHARES:
+            value = ordered[math.ceil(share * len(ordered)) - 1] if ordered else math.nan
+            self._delivery.labels(str(share)).set(value)

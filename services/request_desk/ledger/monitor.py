@@ -1,5 +1,6 @@
 """Looks for stuck requests again and again: each is told once in the log, and all are counted."""
 
+from datetime import timedelta
 from threading import Event as Flag
 from threading import Thread
 from uuid import UUID
@@ -12,6 +13,9 @@ from services.request_desk.ledger.records import StuckRequest
 from shared.errors import RestoreError
 
 log = structlog.get_logger(__name__)
+
+_DELIVERIES = timedelta(days=1)
+"""Deliveries of this time tell how long a request takes now."""
 
 
 class Monitor:
@@ -51,6 +55,7 @@ class Monitor:
         """Look once: set the metrics, and tell what is newly stuck and what goes forward again."""
         counts, stuck = self._ledger.counts(), self._ledger.stuck()
         self._metrics.show(counts, stuck, now=self._ledger.now())
+        self._metrics.show_deliveries(self._ledger.delivery_seconds(self._ledger.now() - _DELIVERIES))
         now = {(each.request.id, each.step.value) for each in stuck}
         for each in stuck:
             if (each.request.id, each.step.value) not in self._told:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
 
 from contracts.envelope import Event
+from contracts.messages import DeliveryAnnounced
 from services.request_desk.ledger import journal
 from services.request_desk.ledger.asking import before, conditions, cursor_of
 from services.request_desk.ledger.database import reading
@@ -149,6 +150,20 @@ class Queries:
         """Count the events that came since a moment, by topic."""
         with reading(self._engine) as connection:
             return _counted(connection, EVENTS.c.topic, EVENTS.c.received >= since)
+
+    def delivery_seconds(self, since: datetime) -> tuple[float, ...]:
+        """Tell how long requests took that were delivered since a moment: the newest thousand, in no order."""
+        delivered = func.min(EVENTS.c.received)
+        newest = (
+            select(REQUESTS.c.submitted, delivered)
+            .join(EVENTS, EVENTS.c.request_id == REQUESTS.c.id)
+            .where(EVENTS.c.topic == DeliveryAnnounced.topic, EVENTS.c.received >= since)
+            .group_by(REQUESTS.c.id, REQUESTS.c.submitted)
+            .order_by(delivered.desc())
+            .limit(1000)
+        )
+        with reading(self._engine) as connection:
+            return tuple((end - begin).total_seconds() for begin, end in connection.execute(newest))
 
     def stuck(self) -> tuple[StuckRequest, ...]:
         """List the requests for which nothing went forward for longer than their step may take, longest first."""

@@ -1,5 +1,6 @@
 """The ledger within the desk: fed by the bus, watched over, its metrics shown."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -111,6 +112,28 @@ def test_an_event_that_breaks_the_ledger_does_not_keep_the_others_out(
     assert record.state is RequestState.RESOLVED
     assert ["a fault of ours" in each.reason for each in ledger.unreadable()] == [True]
     assert ledger.place() == 2
+
+
+def test_how_long_requests_took_is_shown_for_those_delivered_in_the_last_day(ledger: SqlLedger, clock: Clock) -> None:
+    registry = CollectorRegistry()
+    monitor = Monitor(ledger=ledger, metrics=LedgerMetrics(registry), interval=1)
+
+    def shown() -> list[float | None]:
+        name = "alma_restore_ledger_delivery_seconds"
+        return [registry.get_sample_value(name, {"share": share}) for share in ("0.5", "0.95")]
+
+    monitor.look()
+    assert all(value is not None and math.isnan(value) for value in shown())
+    for hours, number in ((1, 1), (2, 2), (10, 3)):
+        story = Story(request_id=UUID(int=number))
+        story.delivered()
+        clock.time = story.events[0].time + timedelta(hours=hours)
+        ledger.record_all(story.events)
+    monitor.look()
+    assert shown() == [2 * 3600, 10 * 3600]
+    clock.time += timedelta(days=2)
+    monitor.look()
+    assert all(value is not None and math.isnan(value) for value in shown())
 
 
 def test_a_stuck_request_is_told_once_and_shown_until_it_goes_forward(ledger: SqlLedger, clock: Clock) -> None:
