@@ -43,9 +43,10 @@ class HouseWithDesk(House):
         super().__init__(root)
         self._address = address
 
-    def notifier_settings(self) -> NotifierSettings:
+    def notifier_settings(self, public_url: str | None = None) -> NotifierSettings:
         """Point mails to the desk."""
-        return super().notifier_settings().model_copy(update={"deliveries": None, "public_url": self._address})
+        settings = super().notifier_settings(public_url or self._address)
+        return settings.model_copy(update={"deliveries": None})
 
 
 @dataclass
