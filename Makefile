@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check up down unit contracts chaos clean install
+.PHONY: help demo test check up down unit contracts dashboards chaos clean install
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ unit: $(VENV)/.dev  ## Only the fast tests
 
 contracts: $(VENV)/.dev  ## Write the JSON Schemas and the AsyncAPI document anew
 	$(BIN)/python -m contracts.documents
+
+dashboards: $(VENV)/.dev  ## Write Grafana's dashboards, Prometheus' alerts and the reference of metrics anew
+	$(BIN)/python -m dashboards.generate
 
 chaos: $(VENV)/.dev  ## Ten minutes of killed services, broker and store; every request must end right (SEED=…)
 	./tests/support/prerequisites
