@@ -12,7 +12,6 @@ names; `S3Store.sweep` removes them. Objects without a digest are not ours: invi
 The ``writer`` also tells a writer whose answer was lost whether it was the one.
 """
 
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -22,12 +21,11 @@ from pathlib import Path
 from threading import Lock
 from uuid import uuid4
 
-import google_crc32c
 from minio.error import S3Error
 
 from contracts.messages.parts import ObjectRef
 from shared.errors import MisconfiguredError, RestoreError
-from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectInfo, ObjectMissingError
+from shared.objects.base import IntegrityError, ObjectChangedError, ObjectExistsError, ObjectInfo, ObjectMissingError
 from shared.objects.files import write_whole
 from shared.objects.keys import check_key, check_prefix
 from shared.objects.parts import cut
@@ -37,7 +35,7 @@ from shared.objects.s3_download import Download, download_part
 from shared.objects.s3_links import Links
 from shared.objects.s3_upload import MultipartUpload
 from shared.objects.settings import S3Settings
-from shared.objects.streams import Digest, check_same, measured, verified
+from shared.objects.streams import Digest, check_same, crc32c, measured, verified
 
 LISTED_AT_ONCE = 256
 ASKING_AT_ONCE = 8
@@ -130,14 +128,20 @@ class S3Store:
     def get(self, key: str) -> bytes:
         """Read a small object whole by its key."""
         self._ready_bucket()
-        with Download(client=self._client, key=check_key(key)) as download:
-            info = self._digests.told_by(key, download.headers)
-            if info:
-                return b"".join(verified(download.chunks(), info.ref))
-        current = self.info(key)  # replaced in between, and the digest of the old one is gone
-        if current is None:
-            raise ObjectMissingError(f"The object {key} in {self._client.bucket} has no digest: it is not ours")
-        return self.read(current.ref)
+        while True:
+            with Download(client=self._client, key=check_key(key)) as download:
+                info = self._digests.told_by(key, download.headers)
+                if info:
+                    return b"".join(verified(download.chunks(), info.ref))
+            current = self.info(key)  # replaced in between, and the digest of the old one is gone
+            if current is None:
+                raise ObjectMissingError(f"The object {key} in {self._client.bucket} has no digest: it is not ours")
+            try:
+                return self.read(current.ref)
+            except IntegrityError:
+                # Either replaced once more, which is as well the next time, or damaged.
+                if self.info(key) == current:
+                    raise
 
     def info(self, key: str) -> ObjectInfo | None:
         """Tell an object's size and digest, or None."""
@@ -215,7 +219,7 @@ class S3Store:
     def _put_at_once(self, ref: ObjectRef, data: bytes, headers: Headers) -> None:
         self._ready_bucket()
         with in_our_terms(self._client, ref.key):
-            self._client.put(ref.key, data, {SHA256_HEADER: ref.sha256, CRC32C_HEADER: _crc32c(data), **headers})
+            self._client.put(ref.key, data, {SHA256_HEADER: ref.sha256, CRC32C_HEADER: crc32c(data), **headers})
 
     def _put_if(self, ref: ObjectRef, data: bytes, condition: Headers) -> None:
         writer = uuid4().hex
@@ -291,8 +295,3 @@ def _ref_of(key: str, data: bytes) -> ObjectRef:
     digest = Digest()
     digest.update(data)
     return digest.ref(key)
-
-
-def _crc32c(data: bytes) -> str:
-    """Give what lets the server refuse bytes that were changed on the way; it costs a twentieth of an MD5."""
-    return b64encode(google_crc32c.value(data).to_bytes(4, "big")).decode()
