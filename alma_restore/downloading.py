@@ -154,7 +154,7 @@ def download(
                     job.result()
                 each.finish()
                 progress.add(whole=1)
-        except BaseException:
+        except BaseException:  # an interrupt, too; raised again
             # What is under way ends; what has not begun need not: it is fetched when the download is gone on with.
             pool.shutdown(wait=False, cancel_futures=True)
             raise

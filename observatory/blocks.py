@@ -101,7 +101,7 @@ def _make(spec: BlockSpec, root: Path, on_progress: ProgressListener) -> None:
                 timeout_s=_TIMEOUT_S[spec.size],
                 on_stage=lambda stage: on_progress(BlockProgress(spec=spec, stage=stage)),
             )
-        except BaseException:
+        except BaseException:  # whatever ended it, its log tells why; raised again
             _keep_log(scratch / CONSOLE_LOG, root)
             raise
         workdir.rename(root)

@@ -77,8 +77,7 @@ def watch(
     BlockFailedError
         If it took too long or hung (``casa_hung``).
     """
-    begun = alive = looked = time.monotonic()
-    last: tuple[int, ...] = ()
+    clocks = _Clocks(signs, time_limit=time_limit, hang_limit=hang_limit)
     step, percent, left = "starting", 0.0, False
     try:
         with signs.progress.open() as stream:
@@ -88,31 +87,55 @@ def watch(
                 if interruption.cause() is not None:
                     left = interruption.is_wanted_later and running.leave()
                     interruption.check(works_on=left)
-                now = time.monotonic()
                 if running.is_queued():
-                    begun = alive = now
+                    clocks.begin_anew()
                     if step != "queued":
                         step, percent = "queued", 0.0
                         on_progress(step, percent)
-                    continue
-                if now - begun > time_limit:
-                    raise BlockFailedError(ReasonCode.CASA_HUNG, f"CASA did not end within {time_limit:.0f} seconds")
-                if now - looked < min(_LOOK_SECONDS, hang_limit / 4):
-                    continue
-                looked = now
-                if (found := _life(signs)) != last:
-                    alive, last = now, found
-                if now - alive > hang_limit:
-                    raise BlockFailedError(
-                        ReasonCode.CASA_HUNG, f"CASA gave no sign of life for {hang_limit:.0f} seconds in step {step}"
-                    )
-                if step in _WRITING and signs.expected_output:
+                elif clocks.looked(step) and step in _WRITING and signs.expected_output:
                     grown = min(1.0, folder_size(signs.output) / signs.expected_output)
                     on_progress(step, round(percent + (_END - percent) * grown, 1))
             return status
     finally:
         if not left:
             running.stop()
+
+
+class _Clocks:
+    """Know how long CASA works, and how long it has given no sign of life."""
+
+    def __init__(self, signs: Signs, *, time_limit: float, hang_limit: float) -> None:
+        self._signs = signs
+        self._time_limit = time_limit
+        self._hang_limit = hang_limit
+        self._begun = self._alive = self._looked = time.monotonic()
+        self._last: tuple[int, ...] = ()
+
+    def begin_anew(self) -> None:
+        """Count from now on."""
+        self._begun = self._alive = time.monotonic()
+
+    def looked(self, step: str) -> bool:
+        """Look for signs of life where it is time to; tell whether it was.
+
+        Raises
+        ------
+        BlockFailedError
+            If CASA took too long, or gave none for too long (``casa_hung``).
+        """
+        now = time.monotonic()
+        if now - self._begun > self._time_limit:
+            raise BlockFailedError(ReasonCode.CASA_HUNG, f"CASA did not end within {self._time_limit:.0f} seconds")
+        if now - self._looked < min(_LOOK_SECONDS, self._hang_limit / 4):
+            return False
+        self._looked = now
+        if (found := _life(self._signs)) != self._last:
+            self._alive, self._last = now, found
+        if now - self._alive > self._hang_limit:
+            raise BlockFailedError(
+                ReasonCode.CASA_HUNG, f"CASA gave no sign of life for {self._hang_limit:.0f} seconds in step {step}"
+            )
+        return True
 
 
 def folder_size(folder: Path) -> int:

@@ -45,19 +45,19 @@ class Way(Protocol):
     def method(self) -> str: ...  # noqa: D102  # said above
 
     @property
-    def why(self) -> str | None: ...  # noqa: D102
+    def why(self) -> str | None: ...  # noqa: D102  # said above
 
     @property
-    def casa(self) -> ChosenCasa: ...  # noqa: D102
+    def casa(self) -> ChosenCasa: ...  # noqa: D102  # said above
 
     @property
-    def script(self) -> Path: ...  # noqa: D102
+    def script(self) -> Path: ...  # noqa: D102  # said above
 
     @property
-    def makes_all(self) -> bool: ...  # noqa: D102
+    def makes_all(self) -> bool: ...  # noqa: D102  # said above
 
     @property
-    def scratch_factor(self) -> float | None: ...  # noqa: D102
+    def scratch_factor(self) -> float | None: ...  # noqa: D102  # said above
 
     def lay_out(self, inputs: Inputs, attempt: Attempt, *, limit: int) -> None:
         """Write all that it needs where it looks for it.

@@ -120,7 +120,7 @@ class Workspace:
                 continue
             try:
                 work = take_up(Attempt(lock.with_suffix("")))
-            except BaseException:
+            except BaseException:  # the lock must not outlive us, whatever happened; raised again
                 os.close(descriptor)
                 raise
             with _holding(lock, descriptor) as attempt:

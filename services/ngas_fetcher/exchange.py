@@ -185,7 +185,7 @@ class Exchanges:
             return connection
         try:
             secured = self._tls.wrap_socket(connection, server_hostname=host)
-        except BaseException:
+        except BaseException:  # nobody else knows the connection yet; raised again
             connection.close()
             raise
         secured.settimeout(self._stall_timeout)

@@ -53,7 +53,7 @@ class Folder:
                 for chunk in seen:
                     with _told(path):
                         _write(descriptor, chunk)
-        except BaseException:
+        except BaseException:  # nothing partial stays, whatever happened; raised again
             os.close(descriptor)
             temporary.unlink(missing_ok=True)
             raise

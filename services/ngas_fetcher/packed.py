@@ -72,7 +72,7 @@ class PackedHolding:
             unpacking = _Unpacking(self.eb_uid, bringing, package)
             try:
                 return unpacking.run(chunks)
-            except BaseException:
+            except BaseException:  # nothing partial stays, whatever happened; raised again
                 unpacking.forget()
                 raise
 

@@ -204,7 +204,7 @@ def test_threads_share_a_store(s3: S3Harness) -> None:
         try:
             ref = s3.store.put(f"threads/{number}", [bytes([number]) * 17 * MIB])
             assert s3.store.read(ref) == bytes([number]) * 17 * MIB
-        except BaseException as error:
+        except BaseException as error:  # a thread's failure is the test's, asserts among them
             failures.append(error)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]

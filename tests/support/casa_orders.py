@@ -24,6 +24,8 @@ from shared.objects import ObjectStore
 from shared.pipeline_files.ppr import Kind, find_recipe, write_ppr
 from tests.support.samples import REQUEST, STRUCTURE, WHEN
 
+_SESSION = SessionName("session_1")
+
 
 def ppr_of(structure: MousStructure, *blocks: ExecBlockUid, kind: Kind = Kind.RESTORE) -> bytes:
     """Write the processing request for some blocks of a MOUS, as the ppr-builder does."""
@@ -99,27 +101,14 @@ def order_restore(
     casa, calibration
         As the ppr-builder says them.
     """
-    session = SessionName("session_1")
-    request = RestoreRequest.model_validate(
-        REQUEST.model_dump()
-        | {
-            "request_id": request_id or uuid4(),
-            "mous_uid": mous_uid,
-            "project_code": ProjectCode("2017.1.00886.L"),
-            "selection": selection or Selection(calibrator_fields=tuple(fields)),
-        }
-    )
-    structure = MousStructure.model_validate(
-        STRUCTURE.model_dump()
-        | {"mous_uid": mous_uid, "sessions": (Session(name=session, execution_blocks=(eb_uid,)),), "products": ()}
-    )
+    structure = _structure_of(mous_uid, eb_uid)
     made_of = f"{asdm} {sorted(products)} {sorted(fields)} {selection}"
     ppr = ppr or ppr_of(structure, eb_uid, kind=kind)
     order = RestoreOrdered(
-        request=request,
+        request=_request_of(mous_uid, request_id, selection or Selection(calibrator_fields=tuple(fields))),
         structure=structure,
         eb_uid=eb_uid,
-        session=session,
+        session=_SESSION,
         asdm=stage_asdm(objects, eb_uid, asdm),
         products=tuple(
             NamedRef(name=path.name, ref=put_file(objects, f"calibration/{uuid4().hex}/{path.name}", path))
@@ -133,3 +122,22 @@ def order_restore(
         restore_key=restore_key or hashlib.sha256(made_of.encode()).hexdigest()[:32],
     )
     return Event.first(order, source="/alma-restore/ppr-builder")
+
+
+def _request_of(mous_uid: MousUid, request_id: UUID | None, selection: Selection) -> RestoreRequest:
+    return RestoreRequest.model_validate(
+        REQUEST.model_dump()
+        | {
+            "request_id": request_id or uuid4(),
+            "mous_uid": mous_uid,
+            "project_code": ProjectCode("2017.1.00886.L"),
+            "selection": selection,
+        }
+    )
+
+
+def _structure_of(mous_uid: MousUid, eb_uid: ExecBlockUid) -> MousStructure:
+    return MousStructure.model_validate(
+        STRUCTURE.model_dump()
+        | {"mous_uid": mous_uid, "sessions": (Session(name=_SESSION, execution_blocks=(eb_uid,)),), "products": ()}
+    )

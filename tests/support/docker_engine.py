@@ -48,7 +48,7 @@ class DockerEngine:
                 for name in (IMAGE, OTHER_IMAGE):
                     repository, _, tag = name.partition(":")
                     client.api.import_image_from_data(_bare_image(tag), repository=repository, tag=tag)
-        except BaseException:
+        except BaseException:  # no server outlives a start that failed; raised again
             self.close()
             raise
         return self

@@ -187,7 +187,7 @@ def _handler(cluster: KubernetesCluster) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer)
 
-        do_POST = do_DELETE = do_GET  # noqa: N815
+        do_POST = do_DELETE = do_GET  # noqa: N815  # the base class looks for these names
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -39,7 +39,7 @@ class Mailbox:
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  # aiosmtpd looks for this name
         if self.data == OK:
             self.taken.append(envelope)
         return self.data

@@ -49,7 +49,7 @@ class PostgresServer:
                 connection.execute(
                     sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(READER), _PASSWORD)
                 )
-        except BaseException:
+        except BaseException:  # no server outlives a start that failed; raised again
             self.close()
             raise
         return self

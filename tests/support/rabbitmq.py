@@ -77,7 +77,7 @@ class RabbitServer:
     def __enter__(self) -> Self:
         try:
             self.start()
-        except BaseException:
+        except BaseException:  # no server outlives a start that failed; raised again
             self.close()
             raise
         return self

@@ -55,7 +55,7 @@ class SlurmCluster:
             self.start_controller()
             self._start("slurmd", "-D", "-N", self._host)
             self._wait_for("an idle node", lambda: self.ask("sinfo", "-h", "-o", "%t") == "idle")
-        except BaseException:
+        except BaseException:  # no server outlives a start that failed; raised again
             self.close()
             raise
         return self

@@ -30,7 +30,7 @@ def take_out(job: "dict[str, Any]", tasks: Any, tables: Any, calibration: "dict[
         _be_second(parent, lambda: reference.take_out(second | {"output": SECOND}, tasks, tables, calibration))
     try:
         reference.take_out(first, tasks, tables, calibration)
-    except BaseException:
+    except BaseException:  # whatever ended the first half, the second must not go on alone; raised again
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         raise

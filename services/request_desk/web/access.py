@@ -73,7 +73,7 @@ async def current_user(request: Request) -> Identity:
         return known
     try:
         identity = await door_of(request).let_in(request)
-    except Exception:
+    except Exception:  # whatever is wrong with the token, trying it counts; raised again
         check_visitor(request)
         raise
     structlog.contextvars.bind_contextvars(subject=identity.subject)

@@ -37,7 +37,7 @@ def executeppr(request: str, importonly: bool = True) -> None:  # as the pipelin
         for asdm, session in seen.sessions.items():
             run(folder / "rawdata", str(asdm), session, **{str(name): value for name, value in parameters.items()})
         _misbehave_late()
-    except Exception as error:
+    except Exception as error:  # as the pipeline does
         _error_exit(f"{task}: {error}")
         raise PipelineException(str(error)) from error
 

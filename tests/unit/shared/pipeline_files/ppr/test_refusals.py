@@ -110,7 +110,7 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
     "a UID with a part": ("uid", structure(obs_project_uid="uid://A001/X1220/Xabc#1")),
     "a hexadecimal part id": ("part_id", structure(obs_unit_set_part_id="X64ab")),
     "a part id without its letter": ("part_id", structure(obs_unit_set_part_id="644753181")),
-    "a time without a zone": ("creation_time", summary(creation_time=datetime(2018, 10, 1))),  # noqa: DTZ001
+    "a time without a zone": ("creation_time", summary(creation_time=datetime(2018, 10, 1))),  # noqa: DTZ001  # the case itself
     "a time of another zone": (
         "creation_time",
         summary(creation_time=datetime(2018, 10, 1, tzinfo=timezone(timedelta(hours=1)))),
