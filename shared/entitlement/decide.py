@@ -4,15 +4,18 @@ The rules and their order are those of the observatory's procedure for
 calibrated data on request (version 2022-04-04).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from contracts.messages.parts import Entitlement, RestoreRequest
 from contracts.reasons import ReasonCode
 
 DELIVERED = "Delivered"
 QA3_IN_PROGRESS = "QA3InProgress"
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +116,14 @@ Verdict = Accept | Refuse
 
 
 def decide(facts: Facts) -> Verdict:
-    """Return the verdict of the first rule that has one; who fits none is not entitled."""
-    verdicts = (rule(facts) for rule in RULES)
-    return next((verdict for verdict in verdicts if verdict is not None), _not_entitled(facts))
+    """Refuse by the first rule that stands against a request; accept only what none does and a right is there for."""
+    refusal = _first(BEFORE_ENTITLEMENT, facts)
+    if refusal is not None:
+        return refusal
+    entitlement = _first(ENTITLEMENTS, facts)
+    if entitlement is None:
+        return _not_entitled(facts)
+    return _first(AFTER_ENTITLEMENT, facts) or Accept(entitlement)
 
 
 def refuse_unasked(request: RestoreRequest) -> Refuse | None:
@@ -125,11 +133,16 @@ def refuse_unasked(request: RestoreRequest) -> Refuse | None:
     return Refuse(ReasonCode.CYCLE_0, f"{request.project_code} is a project of Cycle 0")
 
 
-def _cycle_0(facts: Facts) -> Verdict | None:
+def _first(rules: Iterable[Callable[[Facts], _T | None]], facts: Facts) -> _T | None:
+    """Return what the first rule says that says something."""
+    return next((said for rule in rules if (said := rule(facts)) is not None), None)
+
+
+def _cycle_0(facts: Facts) -> Refuse | None:
     return refuse_unasked(facts.request)
 
 
-def _mous_is_unknown(facts: Facts) -> Verdict | None:
+def _mous_is_unknown(facts: Facts) -> Refuse | None:
     if facts.mous is None:
         return Refuse(ReasonCode.INVALID_MOUS_UID, f"there is no {facts.request.mous_uid}")
     if facts.mous.has_member_units:
@@ -140,7 +153,7 @@ def _mous_is_unknown(facts: Facts) -> Verdict | None:
     return None
 
 
-def _mous_is_of_another_project(facts: Facts) -> Verdict | None:
+def _mous_is_of_another_project(facts: Facts) -> Refuse | None:
     mous, request = _known(facts.mous), facts.request
     if mous.project_code == request.project_code:
         return None
@@ -150,7 +163,13 @@ def _mous_is_of_another_project(facts: Facts) -> Verdict | None:
     )
 
 
-def _user_is_unknown(facts: Facts) -> Verdict | None:
+def _nothing_passed_qa0(facts: Facts) -> Refuse | None:
+    if _known(facts.mous).passed_blocks > 0:
+        return None
+    return Refuse(ReasonCode.NO_QA0_PASS, f"no execution block of {facts.request.mous_uid} has QA0 status Pass")
+
+
+def _user_is_unknown(facts: Facts) -> Refuse | None:
     """Ask who the user is, except for calibrators: who asks for these is not looked up at all."""
     person, request = facts.person, facts.request
     if person is None:
@@ -166,7 +185,36 @@ def _user_is_unknown(facts: Facts) -> Verdict | None:
     return None
 
 
-def _mous_is_not_delivered(facts: Facts) -> Verdict | None:
+def _only_calibrators(facts: Facts) -> Entitlement | None:
+    return Entitlement.CALIBRATORS if facts.request.selection.calibrators_only else None
+
+
+def _data_is_public(facts: Facts) -> Entitlement | None:
+    """Believe the release date of the archive alone; no date is not public, nor is one of several to come."""
+    dates = _known(facts.mous).release_dates
+    public = bool(dates) and all(date is not None and date <= facts.now for date in dates)
+    return Entitlement.PUBLIC if public else None
+
+
+def _user_is_pi(facts: Facts) -> Entitlement | None:
+    person = facts.person
+    return Entitlement.PI if person is not None and person.accounts & person.pis else None
+
+
+def _user_is_delegee(facts: Facts) -> Entitlement | None:
+    person = facts.person
+    return Entitlement.DELEGEE if person is not None and person.accounts & person.delegees else None
+
+
+def _not_entitled(facts: Facts) -> Refuse:
+    dates = _known(facts.mous).release_dates
+    known = [date for date in dates if date is not None]
+    is_set = bool(known) and len(known) == len(dates)
+    until = f"proprietary until {max(known):%Y-%m-%d}" if is_set else "proprietary, no release date is set"
+    return Refuse(ReasonCode.NOT_ENTITLED, f"{until}; the user is neither PI nor delegee")
+
+
+def _mous_is_not_delivered(facts: Facts) -> Refuse | None:
     state = _known(facts.mous).state
     if state == DELIVERED:
         return None
@@ -175,54 +223,27 @@ def _mous_is_not_delivered(facts: Facts) -> Verdict | None:
     return Refuse(ReasonCode.MOUS_NOT_DELIVERED, f"{facts.request.mous_uid} is in state {state or 'unknown'}")
 
 
-def _nothing_passed_qa0(facts: Facts) -> Verdict | None:
-    if _known(facts.mous).passed_blocks > 0:
-        return None
-    return Refuse(ReasonCode.NO_QA0_PASS, f"no execution block of {facts.request.mous_uid} has QA0 status Pass")
-
-
-def _only_calibrators(facts: Facts) -> Verdict | None:
-    return Accept(Entitlement.CALIBRATORS) if facts.request.selection.calibrators_only else None
-
-
-def _data_is_public(facts: Facts) -> Verdict | None:
-    """Believe the release date of the archive alone; no date is not public, nor is one of several to come."""
-    dates = _known(facts.mous).release_dates
-    public = bool(dates) and all(date is not None and date <= facts.now for date in dates)
-    return Accept(Entitlement.PUBLIC) if public else None
-
-
-def _user_is_pi(facts: Facts) -> Verdict | None:
-    person = facts.person
-    return Accept(Entitlement.PI) if person is not None and person.accounts & person.pis else None
-
-
-def _user_is_delegee(facts: Facts) -> Verdict | None:
-    person = facts.person
-    return Accept(Entitlement.DELEGEE) if person is not None and person.accounts & person.delegees else None
-
-
-def _not_entitled(facts: Facts) -> Refuse:
-    dates = [date for date in facts.mous.release_dates if date is not None] if facts.mous else []
-    until = f"proprietary until {max(dates):%Y-%m-%d}" if dates else "proprietary, no release date is set"
-    return Refuse(ReasonCode.NOT_ENTITLED, f"{until}; the user is neither PI nor delegee")
-
-
 def _known(mous: MousFacts | None) -> MousFacts:
     assert mous is not None, "the rule on unknown MOUSs comes first"
     return mous
 
 
-RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
+BEFORE_ENTITLEMENT: tuple[Callable[[Facts], Refuse | None], ...] = (
     _cycle_0,
     _mous_is_unknown,
     _mous_is_of_another_project,
-    _user_is_unknown,
-    _mous_is_not_delivered,
     _nothing_passed_qa0,
+    _user_is_unknown,
+)
+"""What the procedure has checked before anybody asks who may have the data."""
+
+ENTITLEMENTS: tuple[Callable[[Facts], Entitlement | None], ...] = (
     _only_calibrators,
     _data_is_public,
     _user_is_pi,
     _user_is_delegee,
 )
-"""All rules in the order in which they are asked."""
+"""The causes for which somebody may have data: one is enough."""
+
+AFTER_ENTITLEMENT: tuple[Callable[[Facts], Refuse | None], ...] = (_mous_is_not_delivered,)
+"""What only those are told who may have the data: to a stranger the state of a MOUS is nothing to wait for."""

@@ -14,8 +14,11 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
+from alma_restore.trigger_settings import StagecalmsSettings, TriggerSettings
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("alma_restore", "services", "shared")
+OLD_NAMES = ROOT / "docs" / "old-names.md"
 HEAD = "| environment variable | default | meaning |\n|---|---|---|\n"
 _GROUP = "its members'"
 _TABLE = re.compile(re.escape(HEAD) + r"(?:\|.*\n)*")
@@ -66,7 +69,12 @@ def settings_of(cls: type[BaseSettings]) -> Iterator[Setting]:
 
 def table_of(folder: Path) -> str:
     """Make the table of a service."""
-    found = [setting for cls in service_classes(folder) for setting in settings_of(cls) if setting.default != _GROUP]
+    return table_of_classes(service_classes(folder))
+
+
+def table_of_classes(classes: Iterable[type[BaseSettings]]) -> str:
+    """Make the table of some classes of settings."""
+    found = [setting for cls in classes for setting in settings_of(cls) if setting.default != _GROUP]
     return HEAD + "".join(f"{setting.row}\n" for setting in _merged(found))
 
 
@@ -160,9 +168,10 @@ def _descendants(cls: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
 
 
 def main() -> None:
-    """Write every service's table into its README."""
+    """Write every service's table into its README, and that of the commands with the old names into their page."""
     for path in sorted((ROOT / "services").glob("*/README.md")):
         path.write_text(with_table(path.read_text(), table_of(path.parent)))
+    OLD_NAMES.write_text(with_table(OLD_NAMES.read_text(), table_of_classes((TriggerSettings, StagecalmsSettings))))
 
 
 if __name__ == "__main__":

@@ -10,8 +10,17 @@ from typer.main import get_command
 
 from alma_restore.cli import app
 from alma_restore.registry import BUILDERS
+from alma_restore.trigger_settings import StagecalmsSettings, TriggerSettings
 from contracts.flow import QUEUES
-from tests.support.settings_tables import ROOT, settings_classes, settings_of, table_of, with_table
+from tests.support.settings_tables import (
+    OLD_NAMES,
+    ROOT,
+    settings_classes,
+    settings_of,
+    table_of,
+    table_of_classes,
+    with_table,
+)
 
 SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/settings.py"))
 READMES = [service / "README.md" for service in SERVICES]
@@ -146,6 +155,17 @@ def test_every_setting_of_a_service_is_in_its_readme_with_default_and_meaning(se
     assert [row for row in table.splitlines() if row not in readme] == [], REWRITE
     assert with_table(readme, table) == readme, REWRITE
     assert not [row for row in table.splitlines() if row.endswith("|  |")], "a setting without a description"
+
+
+def test_every_setting_of_the_commands_with_old_names_is_on_their_page() -> None:
+    page = OLD_NAMES.read_text()
+    assert with_table(page, table_of_classes((TriggerSettings, StagecalmsSettings))) == page, REWRITE
+
+
+def test_the_page_on_running_says_what_each_service_listens_to() -> None:
+    page = (ROOT / "docs" / "running.md").read_text()
+    rows = dict(re.findall(r"^\| ([a-z-]+) \| ([^|]+) \|", page, re.MULTILINE))
+    assert [topic for name, topics in QUEUES.items() for topic in topics if f"`{topic}`" not in rows[name]] == []
 
 
 @services

@@ -89,6 +89,10 @@ REFUSALS: list[tuple[str, Facts, ReasonCode]] = [
     ("D5 being delivered", facts(replace(PUBLIC, state="DeliveryInProgress")), ReasonCode.MOUS_NOT_DELIVERED),
     ("D5 QA3", facts(replace(PUBLIC, state="QA3InProgress")), ReasonCode.QA3_IN_PROGRESS),
     ("D6 nothing passed", facts(replace(PUBLIC, passed_blocks=0)), ReasonCode.NO_QA0_PASS),
+    ("D6 before D4", facts(replace(MOUS, passed_blocks=0), STRANGER), ReasonCode.NO_QA0_PASS),
+    ("D2 before D4, D5", facts(replace(MOUS, state="Verified"), UNKNOWN), ReasonCode.UNKNOWN_USER),
+    ("D4 before D5", facts(replace(MOUS, state="Verified"), STRANGER), ReasonCode.NOT_ENTITLED),
+    ("D4 before D5, QA3", facts(replace(MOUS, state="QA3InProgress"), STRANGER), ReasonCode.NOT_ENTITLED),
 ]
 ACCEPTANCES: list[tuple[str, Facts, Entitlement]] = [
     ("D3 calibrators, nobody is looked up", facts(person=None, request=CALIBRATORS), Entitlement.CALIBRATORS),
@@ -119,10 +123,20 @@ def test_only_cycle_0_is_refused_without_asking() -> None:
     assert refuse_unasked(EVERYTHING) is None
 
 
-def test_a_refusal_says_until_when_the_data_is_proprietary() -> None:
-    verdict = decide(facts(person=STRANGER))
+@pytest.mark.parametrize(
+    ("dates", "words"),
+    [
+        ((LATER,), "proprietary until 2026-01-03;"),
+        ((EARLIER, LATER), "proprietary until 2026-01-03;"),
+        ((EARLIER, None), "proprietary, no release date is set;"),
+        ((None,), "proprietary, no release date is set;"),
+        ((), "proprietary, no release date is set;"),
+    ],
+)
+def test_a_refusal_says_until_when_the_data_is_proprietary(dates: tuple[datetime | None, ...], words: str) -> None:
+    verdict = decide(facts(replace(MOUS, release_dates=dates), STRANGER))
     assert isinstance(verdict, Refuse)
-    assert "proprietary until 2026-01-03" in verdict.detail
+    assert verdict.detail.startswith(words)
 
 
 def allowed(given: Facts) -> bool:
