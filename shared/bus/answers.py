@@ -1,4 +1,4 @@
-"""Answer the sender of a message that cannot be read, if it says where to."""
+"""Answer the sender of a message that cannot be read or was published to the wrong queue, if it says where to."""
 
 import json
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ _WHAT_TO_DO = (
 def answer_malformed(
     body: bytes, properties: BasicProperties, *, queue: str, reason: str, names: Names
 ) -> Outgoing | None:
-    """Write the answer to a message that cannot be read, or None if nobody is to be answered.
+    """Write the answer to a message that is the sender's mistake, or None if nobody is to be answered.
 
     A sender who names one of our own queues is not answered: no stranger shall write into them through us.
 
@@ -56,7 +56,7 @@ def answer_malformed(
         "time": datetime.now(UTC).isoformat(),
         "datacontenttype": "application/json",
         "data": {
-            "error": "the message cannot be read",
+            "error": "the message cannot be read or handled",
             "where": reason[:_LONGEST_REASON],
             "what_to_do": _WHAT_TO_DO.format(queue=queue),
         },

@@ -108,7 +108,7 @@ class DeadEvent:
     body
         The message as it came, whole.
     code
-        Stable code of the reason: of an error, ``undecodable``, ``unexpected`` or ``delivery_limit``.
+        Stable code of the reason: of an error, ``undecodable``, ``misaddressed``, ``unexpected`` or ``delivery_limit``.
     reason
         What happened, for a person.
     attempt

@@ -19,7 +19,7 @@ from shared.bus import wire
 from shared.bus.answers import answer_malformed
 from shared.bus.base import Subscription
 from shared.bus.errors import UnroutableError
-from shared.bus.handling import UNDECODABLE, Ending, Handled, Past, Workers, handle
+from shared.bus.handling import SENDERS_FAULT, Ending, Handled, Past, Workers, handle
 from shared.bus.link import Link
 from shared.bus.publisher import Outgoing, Publisher
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
@@ -234,7 +234,7 @@ class Consumer:
 
     def _answer_if_malformed(self, delivery: RabbitDelivery, handled: Handled) -> None:
         """Tell the sender, once; that he cannot be reached is no trouble of ours."""
-        if not isinstance(handled.outcome, DeadLetter) or handled.outcome.code != UNDECODABLE:
+        if not isinstance(handled.outcome, DeadLetter) or handled.outcome.code not in SENDERS_FAULT:
             return
         answer = answer_malformed(
             delivery.body,

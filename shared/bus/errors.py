@@ -17,3 +17,9 @@ class UnpublishableError(RestoreError):
     """An event cannot be written as JSON; nothing of its batch was published."""
 
     code = "unpublishable"
+
+
+class MisaddressedError(Exception):
+    """An event came to a queue whose service does not take its topic; a newer replica may take it."""
+
+    code = "misaddressed"

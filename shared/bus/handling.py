@@ -14,13 +14,15 @@ from pydantic_core import PydanticSerializationError
 
 from contracts.envelope import Event, UndecodableEventError
 from shared.bus.base import Delivery, Subscription
-from shared.bus.errors import UnpublishableError
+from shared.bus.errors import MisaddressedError, UnpublishableError
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
 from shared.errors import DependencyAwayError, MisconfiguredError
 
 log = structlog.get_logger(__name__)
 UNDECODABLE = "undecodable"
 """Code of dead letters that no release of ours can read."""
+SENDERS_FAULT = frozenset({UNDECODABLE, MisaddressedError.code})
+"""Codes of dead letters whose sender is told, if it says where."""
 
 
 class Ending(Enum):
@@ -96,9 +98,20 @@ def handle(
         log.warning("event_undecodable_kept_in_dead_letters", queue=subscription.queue, reason=str(error))
         return Handled(outcome=DeadLetter(UNDECODABLE, str(error)), first_failure=datetime.now(UTC))
     try:
+        _check_address(event, subscription)
         return Handled(outcome=_say(subscription.handler(event, delivery), delivery))
     except (Exception, SystemExit) as error:  # whatever a handler raises, the policy decides what follows
         return _failed(error, event, delivery, subscription=subscription, policy=policy, past=past)
+
+
+def _check_address(event: Event, subscription: Subscription) -> None:
+    """Refuse an event that was published with another routing key than its topic."""
+    topic = event.data.topic
+    if topic not in subscription.topics:
+        raise MisaddressedError(
+            f"{event.type} came to {subscription.queue}, which takes {', '.join(subscription.topics)}: "
+            f"publish it with the routing key {topic}"
+        )
 
 
 def _failed(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from shared.bus.errors import MisaddressedError
 from shared.errors import RestoreError
 
 
@@ -76,7 +77,7 @@ def decide(
     chance
         A number drawn by lot, from 0 up to 1, that chooses within the policy's spread.
     """
-    code = error.code if isinstance(error, RestoreError) else "unexpected"
+    code = error.code if isinstance(error, RestoreError | MisaddressedError) else "unexpected"
     named = f"{type(error).__name__}: {error}"
     if isinstance(error, RestoreError):
         again = error.transient and failing_for < policy.deadline

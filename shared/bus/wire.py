@@ -73,7 +73,7 @@ def put_off(
         exchange=names.wait(delay),
         routing_key=names.queue(queue),
         body=body,
-        properties=_carried_on(properties, headers),
+        properties=_carried_on(properties, headers, reply_to=_reply_to(properties)),
     )
 
 
@@ -123,7 +123,11 @@ def dead_event(queue: str, body: bytes, properties: BasicProperties) -> DeadEven
 
 
 def _carried_on(
-    properties: BasicProperties, headers: Mapping[str, Any], *, without: Collection[str] = ()
+    properties: BasicProperties,
+    headers: Mapping[str, Any],
+    *,
+    without: Collection[str] = (),
+    reply_to: str | None = None,
 ) -> BasicProperties:
     """Copy the properties with new headers, without what the broker counted for its own ends."""
     kept = [
@@ -137,10 +141,17 @@ def _carried_on(
         delivery_mode=_PERSISTENT,
         message_id=properties.message_id,
         correlation_id=properties.correlation_id,
+        reply_to=reply_to,
         type=properties.type,
         timestamp=properties.timestamp,
         headers={**dict(kept[:_MOST_HEADERS]), **headers},
     )
+
+
+def _reply_to(properties: BasicProperties) -> str | None:
+    """Return where the sender waits for an answer, which the last of several attempts may still owe."""
+    named: object = properties.reply_to
+    return named if isinstance(named, str) and _is_plain(named) else None
 
 
 def _is_plain(value: object) -> bool:

@@ -19,7 +19,7 @@ from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestSubmitted
 from services.request_desk.intake.trigger_file import read_trigger
-from shared.bus import Delivery, Subscription
+from shared.bus import Delivery, RetryPolicy, Subscription
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from tests.contract.bus_harness import Collector
@@ -27,6 +27,9 @@ from tests.support.rabbitmq import RabbitServer
 
 HOW_TO = (Path(__file__).parents[2] / "docs" / "submitting.md").read_text()
 CHECKER = "entitlement-checker"
+TICKET = "org.alma-restore.ticket.submitted.v1"
+MOUS_UID = "uid://A001/X1284/X265f"
+PERSON = {"project_code": "2017.1.00886.L", "user_name": "Vera Rubin", "user_email": "vera@example.org"}
 
 
 def code_block(language: str) -> str:
@@ -44,7 +47,10 @@ def server() -> Iterator[RabbitServer]:
 
 @pytest.fixture(scope="module")
 def bus(server: RabbitServer) -> Iterator[RabbitBus]:
-    bus = RabbitBus(settings=RabbitSettings(url=SecretStr(server.url), settle_time=0.0))
+    bus = RabbitBus(
+        settings=RabbitSettings(url=SecretStr(server.url), settle_time=0.0),
+        retry=RetryPolicy(delays=(0.1,), spread=(1.0,)),
+    )
     bus.declare(QUEUES)
     yield bus
     bus.close()
@@ -188,6 +194,20 @@ def test_who_cannot_be_answered_is_no_trouble_to_others(
     sender.answer()
     assert dead(bus, body)
     assert bus.dead_letters("notifier") == ()
+
+
+def test_a_message_with_another_routing_key_than_its_type_has_is_answered_with_the_right_one(
+    sender: Sender, bus: RabbitBus, asked: Collector[Event]
+) -> None:
+    before = len(asked.items)
+    ticket = {**json.loads(malformed())["data"]["request"], **PERSON, "ticket": "16140", "mous_uids": [MOUS_UID]}
+    body = json.dumps({**json.loads(malformed()), "type": TICKET, "data": {"request": ticket}}).encode()
+    sender.send(body, reply_to=sender.queue)
+    _, answer = sender.answer()
+    assert "publish it with the routing key ticket.submitted" in answer["data"]["where"]
+    (letter,) = [letter for letter in bus.dead_letters(CHECKER) if letter.body == body]
+    assert letter.code == "misaddressed"
+    assert len(asked.items) == before
 
 
 def submit(server: RabbitServer, *mous_uids: str) -> subprocess.CompletedProcess[str]:
