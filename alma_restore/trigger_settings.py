@@ -20,7 +20,8 @@ class TriggerSettings(BaseSettings):
     support: EmailText = Field(description="Gets a copy, and stands in the trigger's line 'CC email'")
     sender: EmailText = Field(description="From: of the request mail")
     message_id_domain: str = Field(
-        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", description="Right side of its Message-ID"
+        pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        description="Right side of its Message-ID, as the notifier has it",
     )
     mail: MailSettings = Field(description="How mails travel, as for the notifier")
 

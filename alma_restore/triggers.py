@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import uuid5
 
 from contracts.identifiers import MousUid
 from contracts.messages.parts import RestoreRequest
-from services.notifier.mail import Draft, Mail, write_mail
+from services.notifier.mail import Draft, Mail, request_mail_id, write_mail
 from services.notifier.texts import as_html
 from services.notifier.transport import Handover, MailTransport
 from services.request_desk.intake.trigger_file import (
@@ -79,8 +78,13 @@ def write_request_mail(request: RestoreRequest, people: RequestMailPeople, *, da
         reply_to=people.contact,
         headers={"X-ALMA-Restore-Request": str(request.request_id)},
     )
-    mail_id = uuid5(request.request_id, "request-mail")
-    return write_mail(draft, mail_id=mail_id, sender=people.sender, domain=people.message_id_domain, date=date)
+    return write_mail(
+        draft,
+        mail_id=request_mail_id(request.request_id),
+        sender=people.sender,
+        domain=people.message_id_domain,
+        date=date,
+    )
 
 
 def place_trigger(

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email.errors import MessageError
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, MessageIDHeader
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import cache
 from typing import Self
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from shared.errors import RestoreError
 from shared.request_text import one_line
@@ -45,6 +46,8 @@ class Draft:
         The same text twice, plain and as HTML; no HTML part if that is empty.
     headers
         Further headers, one line each.
+    answers
+        Id of the mail that this one answers, by which mail programs show the two together.
     """
 
     to: Sequence[str]
@@ -55,6 +58,7 @@ class Draft:
     bcc: Sequence[str] = ()
     reply_to: str
     headers: Mapping[str, str]
+    answers: UUID | None = None
     attachments: Sequence[Attachment] = ()
 
 
@@ -93,6 +97,14 @@ class Mail:
         return replace(self, recipients=tuple(one for one in self.recipients if one in wanted))
 
 
+def request_mail_id(request_id: UUID) -> UUID:
+    """Return the id of the mail that asks for a request, whether one was sent or not.
+
+    What is said of a request answers that mail: so all mails about it stand together.
+    """
+    return uuid5(request_id, "request-mail")
+
+
 def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: datetime) -> Mail:
     """Make a mail of a draft.
 
@@ -105,7 +117,7 @@ def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: d
     sender
         Address in ``From`` and in the envelope.
     domain
-        Right side of the Message-ID.
+        Right side of the Message-ID, and of that of the mail that is answered.
     date
         When it is written.
 
@@ -116,7 +128,7 @@ def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: d
     """
     to, cc, bcc = _each_once(draft.to, draft.cc, draft.bcc)
     recipients = (*to, *cc, *bcc)
-    message = EmailMessage(policy=SMTP.clone(utf8=_beyond_ascii((sender, *recipients))))
+    message = EmailMessage(policy=SMTP.clone(utf8=_beyond_ascii((sender, *recipients)), header_factory=_header_types()))
     message["From"] = _addresses([sender])
     message["Reply-To"] = _addresses([draft.reply_to])
     for name, found in (("To", to), ("Cc", cc), ("Bcc", bcc)):
@@ -125,6 +137,8 @@ def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: d
     message["Subject"] = one_line(draft.subject)
     message["Date"] = date
     message["Message-ID"] = f"<{mail_id}@{domain}>"
+    if draft.answers is not None:
+        message["In-Reply-To"] = message["References"] = f"<{draft.answers}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
     for name, value in draft.headers.items():
         message[name] = one_line(value)
@@ -135,6 +149,15 @@ def write_mail(draft: Draft, *, mail_id: UUID, sender: str, domain: str, date: d
         _attach(message, attachment)
     _name_boundaries(message, mail_id)
     return Mail(mail_id=mail_id, message=message, sender=sender, recipients=recipients)
+
+
+@cache
+def _header_types() -> HeaderRegistry:
+    """Have references written as ids: as plain text a long one would be encoded, and refer to nothing."""
+    types = HeaderRegistry()
+    for name in ("in-reply-to", "references"):
+        types.map_to_type(name, MessageIDHeader)
+    return types
 
 
 def _beyond_ascii(texts: Iterable[str]) -> bool:

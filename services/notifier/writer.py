@@ -19,7 +19,7 @@ from contracts.messages.parts import RestoredBlock, RestoreRequest, RestoreTicke
 from contracts.reasons import REASONS, ReasonCode
 from services.notifier.addresses import DeliveryRecord
 from services.notifier.attachments import LogNote
-from services.notifier.mail import Draft, Mail, unwritable, write_mail
+from services.notifier.mail import Draft, Mail, request_mail_id, unwritable, write_mail
 from services.notifier.outbox import MailRecord
 from services.notifier.texts import as_html, render
 from shared.request_text import one_line, write_request_text, write_ticket_text
@@ -213,6 +213,7 @@ class MailWriter:
             body=body,
             html=as_html(body),
             headers=headers,
+            answers=request_mail_id(request.request_id),
             attachments=attachments,
         )
         mail = write_mail(

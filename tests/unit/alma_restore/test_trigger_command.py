@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from alma_restore.cli import app
 from observatory.metadata import sqlite_url
 from observatory.metadata_demo import CORRUPTED, CYCLE_0_MOUS, CYCLE_0_PROJECT, MOUS, NOTHING_PASSED, UNKNOWN_MOUS
+from services.notifier.mail import request_mail_id
 from services.request_desk.intake.trigger_file import read_trigger
 from tests.support.archive_tables import ArchiveTables
 
@@ -81,6 +82,7 @@ def test_it_places_the_file_and_sends_the_mail_that_the_procedure_shows(
     assert mail["Subject"] == f"ALMA: REQUEST FOR CALIBRATED DATA MOUS {MOUS.uid.file_form}"
     assert plain(mail) == path.read_text()
     assert mail["X-ALMA-Restore-Request"] == str(request.request_id)
+    assert mail["Message-ID"] == f"<{request_mail_id(request.request_id)}@restore.example.org>"
     assert str(path) in result.output
 
 

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from email import message_from_bytes
-from email.policy import default
+from email.policy import compat32, default
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier.mail import Attachment, Draft, Mail, UnwritableMailError, write_mail
+from services.notifier.mail import Attachment, Draft, Mail, UnwritableMailError, request_mail_id, write_mail
 from shared.request_text import one_line
 from tests.unit.services.notifier.samples import EVENT_ID, NOW
 
@@ -71,6 +71,15 @@ def test_long_links_stay_unbroken_in_the_raw_text() -> None:
 def test_an_address_beyond_ascii_is_written_in_utf8() -> None:
     mail = written(replace(DRAFT, to=["zoë@exämple.org"]))
     assert "To: zoë@exämple.org\r\n".encode() in mail.message.as_bytes()
+
+
+@pytest.mark.parametrize("domain", ["restore.example.org", f"{'long.' * 20}example.org"])
+def test_a_mail_refers_to_the_one_that_it_answers_so_that_programs_understand(domain: str) -> None:
+    draft = replace(DRAFT, answers=request_mail_id(EVENT_ID))
+    mail = write_mail(draft, mail_id=EVENT_ID, sender="alma@example.org", domain=domain, date=NOW)
+    read = message_from_bytes(mail.message.as_bytes(), policy=compat32)
+    for name in ("In-Reply-To", "References"):
+        assert str(read[name]).strip() == f"<{request_mail_id(EVENT_ID)}@{domain}>"
 
 
 def test_attachments_keep_their_bytes() -> None:

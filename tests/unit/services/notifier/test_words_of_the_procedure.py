@@ -2,7 +2,9 @@
 
 import pytest
 
+from services.notifier.mail import request_mail_id
 from tests.unit.services.notifier.mails import golden, plain_text
+from tests.unit.services.notifier.samples import REQUEST
 
 AS_THE_PROCEDURE_WORDS_IT = {
     "delivered.eml": """\
@@ -47,6 +49,13 @@ def test_a_reply_quotes_the_request_as_the_procedure_lays_it_out_and_gives_the_u
     assert text.endswith(QUOTED_REQUEST)
     assert FOR_THE_USER in " ".join(text.split())
     assert golden("refused_not_entitled.eml")["To"] == "contact@example.org"
+
+
+@pytest.mark.parametrize("name", ["refused_not_entitled.eml", "refused_invalid_mous_uid.eml", "delivered.eml"])
+def test_what_is_said_of_a_request_answers_its_mail(name: str) -> None:
+    """The procedure has operations reply to the request mail; `alma-restore trigger` sends that one under this id."""
+    mail = golden(name)
+    assert mail["In-Reply-To"] == mail["References"] == f"<{request_mail_id(REQUEST.request_id)}@restore.example.org>"
 
 
 def test_the_delivery_mail_is_addressed_as_the_procedure_has_it() -> None:
