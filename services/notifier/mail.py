@@ -156,7 +156,7 @@ def _header_types() -> HeaderRegistry:
     """Have references written as ids: as plain text a long one would be encoded, and refer to nothing."""
     types = HeaderRegistry()
     for name in ("in-reply-to", "references"):
-        types.map_to_type(name, MessageIDHeader)
+        types.map_to_type(name, MessageIDHeader)  # type: ignore[arg-type]  # typeshed: as if types were no mixins
     return types
 
 
