@@ -34,7 +34,7 @@ ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=/src/const
 RUN python3 -m venv /opt/alma-restore
 ENV PATH=/opt/alma-restore/bin:${PATH}
 COPY constraints.txt pyproject.toml README.md ./
-RUN pip install --quiet .
+RUN pip install --quiet '.[tracing]'
 
 FROM requirements AS wheel
 COPY . .

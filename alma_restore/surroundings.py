@@ -13,6 +13,7 @@ from shared.bus.rabbitmq import RabbitBus
 from shared.errors import RestoreError
 from shared.logs import configure_logs
 from shared.settings import BusAccess, explain
+from shared.trace_export import exported
 
 
 class BadArgumentsError(RestoreError):
@@ -36,7 +37,8 @@ def undeclared_bus() -> Iterator[RabbitBus]:
     access = BusAccess()
     bus = RabbitBus(settings=access.bus, retry=access.retry_policy())
     try:
-        yield bus
+        with exported("command-line"):
+            yield bus
     finally:
         bus.close()
 

@@ -6,6 +6,8 @@ from typing import Literal, TextIO
 
 import structlog
 
+from shared import tracing
+
 LogFormat = Literal["json", "text"]
 
 
@@ -23,6 +25,7 @@ def configure_logs(*, form: LogFormat, level: str, stream: TextIO | None = None)
     """
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _with_span,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -51,3 +54,9 @@ def configure_logs(*, form: LogFormat, level: str, stream: TextIO | None = None)
     root.setLevel(level)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # the bus says what follows from each; pika's own are noise
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+def _with_span(_logger: object, _method: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Name the span that an entry was written in, where spans are recorded."""
+    entry.update(tracing.ids())
+    return entry

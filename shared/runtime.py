@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestCancelled, RequestWaiting
 from contracts.messages.parts import RestoreRequest
-from shared import keys
+from shared import keys, tracing
 from shared.bus import Bus, DeadLetter, Delivery, Handler, RetryLater
 from shared.bus.base import Reporter
 from shared.bus.rabbitmq import RabbitBus
@@ -34,6 +35,7 @@ from shared.objects.metered import MeteredStore
 from shared.quota import Quota
 from shared.service import Listener, Measured, Overseer, Service, Speaker, source_of
 from shared.settings import RuntimeSettings, explain
+from shared.trace_export import exported
 
 log = structlog.get_logger()
 
@@ -154,6 +156,7 @@ def _context(service: str, event: Event, delivery: Delivery) -> dict[str, object
         "topic": event.topic,
         "message_id": str(event.id),
         "request_id": str(event.correlationid),
+        "trace_id": tracing.trace_id_of(event),
         "mous_uid": getattr(request, "mous_uid", None),
         "eb_uid": getattr(event.data, "eb_uid", None),
         "attempt": delivery.attempt,
@@ -198,7 +201,9 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     metrics = ServiceMetrics(registry)
     ProcessCollector(registry=registry)
     quota = Quota(events=settings.end_after_events, idle=settings.end_when_idle)
+    spans = ExitStack()
     try:
+        spans.enter_context(exported(service.name))
         bus.declare(QUEUES)
         runtime = Runtime(bus=bus, metrics=metrics, objects=objects, quota=quota)
         runtime.add(service)
@@ -221,6 +226,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
         bus.close()
         service.close()
         objects.close()
+        spans.close()
     log.info("service_stopped", service=service.name, finished=finished)
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from alma_restore.embedded import Embedded
@@ -31,7 +32,9 @@ from services.request_desk.web.settings import LocalSignIn, WebSettings
 from shared.archive_db import ArchiveDbSettings
 from shared.objects import ObjectStore
 from shared.objects.directory import DirectoryStore
+from shared.objects.metered import MeteredStore
 from shared.service import Service
+from shared.trace_export import exported
 
 SUPPORT = "support@example.org"
 OPERATIONS = "operations@example.org"
@@ -96,7 +99,7 @@ class House:
     @contextmanager
     def running(self, alma: MiniatureAlma, *, runners: int, desk: DeskDoor | None = None) -> Iterator[Embedded]:
         """Run all services on a miniature ALMA; the request desk only if it is told where its door is."""
-        objects = DirectoryStore(root=self.objects)
+        objects = MeteredStore(objects=DirectoryStore(root=self.objects), registry=CollectorRegistry())
         database = ArchiveDbSettings.model_validate({"url": alma.database_url})
         ngas = NgasFetcherSettings(hosts=(alma.ngas.address,), location_directory=alma.locations)
         casa = CasaRunnerSettings(scratch=self.scratch, concurrency=runners)
@@ -111,5 +114,5 @@ class House:
             build_casa_runner(objects=objects, settings=casa),
             build_notifier(objects=objects, settings=self.notifier_settings(public_url)),
         ]
-        with Embedded(services=services, objects=objects) as embedded:
+        with exported("embedded"), Embedded(services=services, objects=objects) as embedded:
             yield embedded

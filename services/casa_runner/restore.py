@@ -27,6 +27,7 @@ from services.casa_runner.voice import Voice
 from services.casa_runner.watch import Signs, folder_size, watch
 from services.casa_runner.ways import Way
 from services.casa_runner.workspace import Attempt, Workspace, room_needed
+from shared import tracing
 from shared.errors import BlockFailedError
 from shared.objects import ObjectStore
 
@@ -188,7 +189,10 @@ class Restorer:
         selected = chosen.fields
         size = promise.share(task.inputs.size, selected) if way.method == "single pass" else task.inputs.size
         begun = time.monotonic()
-        status = self._watch(task, files, running, size)
+        with tracing.calling(
+            "CASA", {"alma_restore.casa.version": str(way.casa.version), "alma_restore.way": way.method}
+        ):
+            status = self._watch(task, files, running, size)
         seconds = time.monotonic() - begun
         result = self._result(files, way)
         output = judge(

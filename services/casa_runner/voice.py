@@ -9,6 +9,7 @@ import structlog
 
 from contracts.envelope import Event
 from contracts.messages import RestoreOrdered, RestoreProgressed, RestoreStarted
+from shared import tracing
 from shared.bus import Delivery
 from shared.errors import DependencyAwayError
 
@@ -62,6 +63,7 @@ class Voice:
         if now - self._said_at < self._interval:
             return
         self._said_at = now
+        tracing.noted("progressed", {"alma_restore.step": step, "alma_restore.percent": percent})
         end = None
         if self._expected is not None:
             left = max(0.0, self._expected - (now - self._begun_at))

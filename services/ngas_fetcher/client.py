@@ -3,7 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
@@ -20,6 +20,7 @@ from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, Ng
 from services.ngas_fetcher.exchange import BadAddressError, ExchangeError, Exchanges, Reply
 from services.ngas_fetcher.hosts import HostSlots
 from services.ngas_fetcher.stop import Stop
+from shared import tracing
 
 CHUNK = 2 << 20
 _DEFAULT_LIMIT = 16
@@ -101,7 +102,11 @@ class NgasClient:
         NgasFileMissingError, NgasAwayError, NgasRefusedError
             As `open` does.
         """
-        with self.hosts.hold(server), self._answer(server, "STATUS", {"file_id": file_id}) as reply:
+        with (
+            _called("STATUS", server, file_id),
+            self.hosts.hold(server),
+            self._answer(server, "STATUS", {"file_id": file_id}) as reply,
+        ):
             status = self._document(server, reply)
         found = [file for file in status.files if file.file_id == file_id]
         if not found:
@@ -136,7 +141,11 @@ class NgasClient:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         fields = {"file_id": file_id, "file_version": str(version)}
-        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields, headers) as reply:
+        with (
+            _called("RETRIEVE", server, file_id),
+            self.hosts.hold(server, stop),
+            self._answer(server, "RETRIEVE", fields, headers) as reply,
+        ):
             begin, total = _extent(reply)
             body = Body(server=server, start=begin, total=total, reply=reply)
             with (stop or Stop()).calling(body.end):
@@ -167,7 +176,11 @@ class NgasClient:
             "processing": "ngamsDirectCopyDppi",
             "processingPars": f"outfile={outfile}",
         }
-        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields) as reply:
+        with (
+            _called("RETRIEVE", server, file_id),
+            self.hosts.hold(server, stop),
+            self._answer(server, "RETRIEVE", fields) as reply,
+        ):
             try:
                 reply.read(_MAX_DOCUMENT)
             except ExchangeError as error:
@@ -198,7 +211,7 @@ class NgasClient:
         raise NgasRefusedError(f"{server} redirects more than {_MAX_REDIRECTS} times; see how its cluster is set up")
 
     def _request(self, server: str, url: SplitResult, headers: dict[str, str]) -> Reply:
-        sent = {"Accept-Encoding": "identity", "User-Agent": "alma-restore", **headers}
+        sent = {"Accept-Encoding": "identity", "User-Agent": "alma-restore", **tracing.headers(), **headers}
         if _netloc(url.scheme, url.netloc) in self._known:
             sent |= self._credentials
         try:
@@ -244,6 +257,10 @@ class NgasClient:
             raise NgasRefusedError(f"{server} has no direct copy: {status.message}; take it off the direct copy hosts")
         state = "is offline" if status.code == IMPROPER_STATE or status.state != "ONLINE" else "refuses for now"
         raise NgasAwayError(f"{server} {state} (HTTP {http_status}, state {status.state}): {status.message}")
+
+
+def _called(command: str, server: str, file_id: str) -> AbstractContextManager[object]:
+    return tracing.calling(f"NGAS {command}", {"server.address": server, "alma_restore.file_id": file_id})
 
 
 def _extent(reply: Reply) -> tuple[int, int | None]:

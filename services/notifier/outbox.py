@@ -13,7 +13,7 @@ from contracts.messages.parts import MailKind
 from services.notifier.mail import Mail
 from services.notifier.metrics import MailMetrics
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError, MailTransport
-from shared import keys
+from shared import keys, tracing
 from shared.objects import ObjectStore
 from shared.objects.lease import Leases
 
@@ -135,7 +135,8 @@ class Outbox:
     def _send(self, mail: Mail) -> Handover:
         """Send; that every recipient is refused for good is an answer like others."""
         try:
-            return self._transport.send(mail)
+            with tracing.calling("mail", {"alma_restore.mail.recipients": len(mail.recipients)}):
+                return self._transport.send(mail)
         except MailRefusedError as error:
             return Handover(refused=dict.fromkeys(mail.recipients, str(error)))
 

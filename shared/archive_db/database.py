@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, literal, select
 
+from shared import tracing
 from shared.archive_db.engine import open_engine
 from shared.archive_db.faults import meaning_of
 from shared.archive_db.gate import ConnectGate
@@ -32,7 +33,8 @@ class ArchiveDatabase:
         MisconfiguredError
             If it refuses our account, or lacks a table or column that we read.
         """
-        with _told_in_our_errors(), self._gate.connect(self._engine.connect) as connection:
+        called = tracing.calling("archive database", {"db.system.name": self._engine.dialect.name})
+        with called, _told_in_our_errors(), self._gate.connect(self._engine.connect) as connection:
             yield connection
 
     def is_ready(self) -> bool:

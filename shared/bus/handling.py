@@ -13,6 +13,7 @@ import structlog
 from pydantic_core import PydanticSerializationError
 
 from contracts.envelope import Event, UndecodableEventError
+from shared import tracing
 from shared.bus.base import Delivery, Subscription
 from shared.bus.errors import MisaddressedError, UnpublishableError
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
@@ -97,11 +98,13 @@ def handle(
     except (UndecodableEventError, RecursionError, TypeError) as error:
         log.warning("event_undecodable_kept_in_dead_letters", queue=subscription.queue, reason=str(error))
         return Handled(outcome=DeadLetter(UNDECODABLE, str(error)), first_failure=datetime.now(UTC))
-    try:
-        _check_address(event, subscription)
-        return Handled(outcome=_say(subscription.handler(event, delivery), delivery))
-    except (Exception, SystemExit) as error:  # whatever a handler raises, the policy decides what follows
-        return _failed(error, event, delivery, subscription=subscription, policy=policy, past=past)
+    with tracing.handling(event, queue=subscription.queue, attempt=delivery.attempt):
+        try:
+            _check_address(event, subscription)
+            return Handled(outcome=_say(subscription.handler(event, delivery), delivery))
+        except (Exception, SystemExit) as error:  # whatever a handler raises, the policy decides what follows
+            tracing.failed(error)
+            return _failed(error, event, delivery, subscription=subscription, policy=policy, past=past)
 
 
 def _check_address(event: Event, subscription: Subscription) -> None:

@@ -8,6 +8,7 @@ from time import monotonic
 from uuid import UUID
 
 from contracts.envelope import Event
+from shared import tracing
 from shared.bus.base import DeadEvent, QueueDepth, Subscription, key_of
 from shared.bus.errors import UnroutableError
 from shared.bus.following import Follower, MemoryFollowing
@@ -212,7 +213,8 @@ class MemoryBus:
         """Publish events in order."""
         bodies = encode_all(events)
         if bodies:
-            self._broker.route(events, bodies)
+            with tracing.publishing(events):
+                self._broker.route(events, bodies)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Begin to hand events of a queue to a handler."""

@@ -5,6 +5,7 @@ from time import monotonic
 from uuid import UUID
 
 from contracts.envelope import Event
+from shared import tracing
 from shared.bus import wire
 from shared.bus.applying import Difference
 from shared.bus.base import DeadEvent, QueueDepth, Subscription
@@ -63,9 +64,9 @@ class RabbitBus:
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events in order; returns when the broker has confirmed all of them."""
         bodies = encode_all(events)
-        self._publisher.publish(
-            [wire.of_event(event, body, names=self._names) for event, body in zip(events, bodies, strict=True)]
-        )
+        outgoing = [wire.of_event(event, body, names=self._names) for event, body in zip(events, bodies, strict=True)]
+        with tracing.publishing(events):
+            self._publisher.publish(outgoing)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Declare the queue and begin to hand its events to a handler; see `shared.bus.base.Bus`."""

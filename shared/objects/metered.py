@@ -1,14 +1,15 @@
-"""An object store that counts the bytes that go into it and come out of it, and the seconds that takes."""
+"""An object store that counts bytes and seconds that go into it and come out of it, and shows its calls in traces."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
 from contracts.messages.parts import ObjectRef
+from shared import tracing
 from shared.declared import CounterMetric, HistogramMetric, Label, Metric
 from shared.errors import RestoreError
 from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectInfo, ObjectStore
@@ -56,49 +57,53 @@ class MeteredStore:
 
     def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
         """Store a stream of bytes; see `ObjectStore`, as for all that follows."""
-        with self._timed("written"):
+        with self._timed("written", "put", key):
             return self._written(self._objects.put(key, chunks, expected=expected))
 
     def put_bytes(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes that are in memory."""
-        with self._timed("written"):
+        with self._timed("written", "put_bytes", key):
             return self._written(self._objects.put_bytes(key, data))
 
     def create(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes unless the key exists."""
-        with self._timed("written"):
+        with self._timed("written", "create", key):
             return self._written(self._objects.create(key, data))
 
     def replace(self, key: str, data: bytes, *, expected: ObjectRef) -> ObjectRef:
         """Store bytes if the object is still the expected one."""
-        with self._timed("written"):
+        with self._timed("written", "replace", key):
             return self._written(self._objects.replace(key, data, expected=expected))
 
     @contextmanager
     def open(self, ref: ObjectRef) -> Iterator[Iterator[bytes]]:
         """Stream an object's bytes."""
-        with self._timed("read"), self._objects.open(ref) as chunks:
+        with self._timed("read", "open", ref.key), self._objects.open(ref) as chunks:
             yield self._passing(chunks)
 
     @contextmanager
     def open_part(self, ref: ObjectRef, *, offset: int, length: int) -> Iterator[Iterator[bytes]]:
         """Stream a part of an object."""
-        with self._timed("read"), self._objects.open_part(ref, offset=offset, length=length) as chunks:
+        with (
+            self._timed("read", "open_part", ref.key),
+            self._objects.open_part(ref, offset=offset, length=length) as chunks,
+        ):
             yield self._passing(chunks)
 
     def read(self, ref: ObjectRef) -> bytes:
         """Read a small object whole."""
-        with self._timed("read"):
+        with self._timed("read", "read", ref.key):
             return self._read(self._objects.read(ref))
 
     def get(self, key: str) -> bytes:
         """Read a small object whole by its key."""
-        with self._timed("read"):
+        with self._timed("read", "get", key):
             return self._read(self._objects.get(key))
 
     def info(self, key: str) -> ObjectInfo | None:
         """Tell an object's size and digest."""
-        return self._objects.info(key)
+        with _called("info", key):
+            return self._objects.info(key)
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """List objects."""
@@ -106,15 +111,17 @@ class MeteredStore:
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Name folders."""
-        return self._objects.folders(prefix)
+        with _called("folders", prefix):
+            return self._objects.folders(prefix)
 
     def delete(self, key: str) -> None:
         """Remove an object."""
-        self._objects.delete(key)
+        with _called("delete", key):
+            self._objects.delete(key)
 
     def fetch_to(self, ref: ObjectRef, path: Path) -> None:
         """Write an object to a file."""
-        with self._timed("read"):
+        with self._timed("read", "fetch_to", ref.key):
             self._objects.fetch_to(ref, path)
         self._bytes.labels("read").inc(ref.size)
 
@@ -135,18 +142,22 @@ class MeteredStore:
         self._objects.close()
 
     @contextmanager
-    def _timed(self, direction: str) -> Iterator[None]:
+    def _timed(self, direction: str, what: str, key: str) -> Iterator[None]:
         """Count seconds, and errors; that another has created or replaced a key before is a promise kept."""
-        began = time.monotonic()
+        began, outrun = time.monotonic(), None
         try:
-            yield
-        except (ObjectExistsError, ObjectChangedError):
-            raise
+            with _called(what, key):
+                try:
+                    yield
+                except (ObjectExistsError, ObjectChangedError) as error:
+                    outrun = error
         except RestoreError:
             self._errors.labels(direction).inc()
             raise
         finally:
             self._seconds.labels(direction).observe(time.monotonic() - began)
+        if outrun is not None:
+            raise outrun
 
     def _written(self, ref: ObjectRef) -> ObjectRef:
         self._bytes.labels("written").inc(ref.size)
@@ -160,3 +171,8 @@ class MeteredStore:
         for chunk in chunks:
             self._bytes.labels("read").inc(len(chunk))
             yield chunk
+
+
+def _called(what: str, key: str) -> AbstractContextManager[object]:
+    """Record the call in the trace that it is made for, if there is one."""
+    return tracing.calling(f"object store {what}", {"alma_restore.object.key": key})

@@ -1,10 +1,12 @@
 """The main job, judged by the observatory's truth: the same in one process and as processes of their own."""
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from opentelemetry.trace import SpanKind
 from pydantic import SecretStr
 
 from alma_restore import Desk
@@ -18,11 +20,21 @@ from tests.support.deployment import Deployment
 from tests.support.measurement_sets import differences, unpack
 from tests.support.rabbitmq import RabbitServer
 from tests.support.s3 import S3Server, free_ports
+from tests.support.spans import Spans, faults, kept_spans
 
 pytestmark = pytest.mark.acceptance
 
 TIMEOUT = 240.0
 ASKED = scenario()
+WAY = (
+    "request.submitted",
+    "request.accepted",
+    "structure.resolved",
+    "artefacts.staged",
+    "restore.ordered",
+    "products.ready",
+    "release.granted",
+)
 DELIVERED = [entry for entry in ASKED if entry.expected.files]
 
 
@@ -35,6 +47,7 @@ class Ran:
     alma: MiniatureAlma
     desk: DeskDoor
     all_ended: bool
+    spans: Spans | None = None
 
     @property
     def results(self) -> Results:
@@ -54,8 +67,8 @@ def ran(request: pytest.FixtureRequest, alma: MiniatureAlma, tmp_path_factory: p
     door = DeskDoor(free_ports(1)[0], SecretStr("the key of this machine"))
     if request.param == "embedded":
         house = House(root)
-        with house.running(alma, runners=2, desk=door) as embedded:
-            yield run(house, embedded, alma, door)
+        with kept_spans() as spans, house.running(alma, runners=2, desk=door) as embedded:
+            yield replace(run(house, embedded, alma, door), spans=spans)
     else:
         settings = {
             "ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": f"sqlite:///{root / 'ledger.db'}",
@@ -130,3 +143,23 @@ def test_the_desk_knows_how_each_request_ended_and_hands_its_data_out(ran: Ran, 
             fetched = {path.name: path.read_bytes() for path in desk.download(asked.request.request_id, tmp_path)}
             folder = ran.results.folder_of(ran.follower.of(asked.title))
             assert fetched == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("ran", ["embedded"], indirect=True)
+def test_a_request_is_one_trace_from_its_submission_to_its_mail(ran: Ran) -> None:
+    assert ran.spans is not None
+    asked = DELIVERED[0]
+    trace_id = asked.request.request_id.hex
+    until = time.monotonic() + 20
+    while (found := faults(ran.spans.of(trace_id))) and time.monotonic() < until:
+        time.sleep(0.1)  # the last handler's span ends a moment after what it said was heard
+    assert found == []
+    spans = ran.spans.of(trace_id)
+    assert [span.name for span in spans if span.parent is None] == ["publish request.submitted"]
+    handled = [span.name for span in spans if span.kind is SpanKind.CONSUMER]
+    for topic in WAY:
+        assert f"process {topic}" in handled
+    blocks = sum(len(session.blocks) for session in metadata_demo.MOUS.sessions)
+    assert handled.count("process restore.ordered") == blocks
+    called = {span.name for span in spans if span.kind is SpanKind.CLIENT}
+    assert called >= {"archive database", "NGAS RETRIEVE", "object store put", "CASA", "mail"}

@@ -1,7 +1,7 @@
 """Open the ledger's database, SQLite or PostgreSQL, and say its errors as ours."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from shared import tracing
 from shared.errors import DependencyAwayError, MisconfiguredError
 
 _PATIENCE = 10
@@ -86,15 +87,20 @@ def _open_server(url: URL) -> Engine:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """Hold a connection that sees one state of the ledger."""
-    with explained(), engine.connect() as connection, connection.begin():
+    with _called("read", engine), explained(), engine.connect() as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """Hold a transaction that writes: all of it lasts, or nothing."""
-    with explained(), engine.connect().execution_options(writing=True) as connection, connection.begin():
+    called = _called("write", engine)
+    with called, explained(), engine.connect().execution_options(writing=True) as connection, connection.begin():
         yield connection
+
+
+def _called(what: str, engine: Engine) -> AbstractContextManager[object]:
+    return tracing.calling(f"ledger {what}", {"db.system.name": engine.dialect.name})
 
 
 @contextmanager

@@ -63,6 +63,8 @@ def create_app(*, parts: Parts, door: Door | None = None) -> FastAPI:
         redoc_url=None,
         # A redirect would name the host that the caller claims to have asked.
         redirect_slashes=False,
+        # `CallLog` records calls: FastAPI would write codes and addresses that open something into traces.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=_middleware(settings, door),
     )
     app.state.door = door

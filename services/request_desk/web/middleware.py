@@ -13,10 +13,14 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import tracing
+
 log = structlog.get_logger()
 
 _ADDRESS = re.compile(r"^(/deliveries/[^/]{0,6})[^/]*")
 """The address of a delivery opens it: logs have enough of it to recognise it, and not more."""
+
+_TRACE_CONTEXT = {b"traceparent", b"tracestate"}
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -124,20 +128,28 @@ class CallLog:
             await send(message)
 
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(call_id=uuid4().hex, **_about(scope))
-        try:
-            await self._app(scope, receive, send_and_note)
-        finally:
-            route = getattr(scope.get("route"), "path", None)
-            seconds = round(time.perf_counter() - started, 4)
-            # The query is left out: it holds codes and keys of sign-ins.
-            log.info("call_answered", status=status, seconds=seconds, route=route)
+        about = _about(scope)
+        structlog.contextvars.bind_contextvars(call_id=uuid4().hex, **about)
+        with tracing.answering(scope["method"], _trace_context(scope), {"http.request.method": scope["method"]}):
+            try:
+                await self._app(scope, receive, send_and_note)
+            finally:
+                route = getattr(scope.get("route"), "path", None)
+                seconds = round(time.perf_counter() - started, 4)
+                # The query is left out: it holds codes and keys of sign-ins.
+                log.info("call_answered", status=status, seconds=seconds, route=route)
+                known = {"http.response.status_code": status, "http.route": route or "", "url.path": about["path"]}
+                tracing.named(f"{scope['method']} {route or ''}".strip(), known)
 
 
 def _about(scope: Scope) -> dict[str, Any]:
     client = scope.get("client")
     path = _ADDRESS.sub(r"\1…", scope["path"])[:500]
     return {"method": scope["method"], "path": path, "client": client[0] if client else None}
+
+
+def _trace_context(scope: Scope) -> dict[str, str]:
+    return {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _TRACE_CONTEXT}
 
 
 def _length(scope: Scope) -> int | None:

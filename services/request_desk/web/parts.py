@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, ParamSpec, TypeVar
@@ -35,7 +36,8 @@ class Workers:
 
     async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do something in one of the threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args, **kwargs))
+        here = copy_context()  # its logs and spans are those of the call that it is done for
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(here.run, work, *args, **kwargs))
 
     def close(self) -> None:
         """End the threads once they are done."""

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from opentelemetry.trace import SpanKind
 from structlog.testing import capture_logs
 
 from observatory.metadata_demo import IN_QA3, PI
@@ -18,6 +19,7 @@ from shared.entitlement.records import ArchiveRecords
 from tests.support.archive_tables import ArchiveTables
 from tests.support.desk_site import JAN, OPERATOR, TAR, VERA, DeskSite, deliver, with_deliveries
 from tests.support.oidc_provider import Person
+from tests.support.spans import kept_spans
 
 ANA = Person(PI.account_id, "Ana Pereira", PI.email)
 
@@ -63,6 +65,19 @@ def test_the_address_of_a_delivery_stands_whole_in_no_log(desk: DeskSite, capfd:
             desk.visitor().get(f"/deliveries/{made.token}{path}")
         wait_until_answered(logs, calls=4)
     assert made.token not in str(logs) + "".join(capfd.readouterr())
+
+
+def test_what_opens_something_stands_in_no_trace(desk: DeskSite) -> None:
+    made = deliver(desk, desk.request(VERA))
+    with kept_spans() as spans, capture_logs() as logs:
+        desk.visitor().get(f"/deliveries/{made.token}/{TAR}")
+        desk.visitor().get("/sign-in?key=the-secret-key")
+        wait_until_answered(logs, calls=2)
+    calls = [span for span in spans.all() if span.kind is SpanKind.SERVER]
+    assert [span.name for span in calls] == ["GET /deliveries/{token}/{name}", "GET /sign-in"]
+    written = "".join(span.to_json() for span in calls)
+    assert made.token not in written
+    assert "the-secret-key" not in written
 
 
 @pytest.mark.parametrize(
