@@ -138,7 +138,9 @@ class StoreDeliveries:
             state = renewed(entry.manifest, entry.state, self._terms, now=self._clock(), until=until)
             return entry.state if state == entry.state else _told(entry.manifest, state, by)
 
-        return self._changed(token, decide, "delivery_renewed", by)
+        entry = self._changed(token, decide)
+        log.info("delivery_renewed", by=person(by), expires=entry.state.expires.isoformat(), **_bound(entry.manifest))
+        return self._view(entry)
 
     def keep(self, token: str, *, by: str, kept: bool) -> DeliveryView:
         """Set or take away ``.donotremove``; see `base.Deliveries.keep`."""
@@ -149,16 +151,17 @@ class StoreDeliveries:
             state = entry.state.model_copy(update={"kept": person(by) if kept else None})
             return _told(entry.manifest, state, by)
 
-        return self._changed(token, decide, "delivery_kept" if kept else "delivery_not_kept_any_more", by)
+        entry = self._changed(token, decide)
+        log.info("delivery_kept" if kept else "delivery_not_kept_any_more", by=person(by), **_bound(entry.manifest))
+        return self._view(entry)
 
-    def _changed(self, token: str, decide: Callable[[Entry], DeliveryState], event: str, by: str) -> DeliveryView:
+    def _changed(self, token: str, decide: Callable[[Entry], DeliveryState]) -> Entry:
         self._entry(token)
         entry = self._register.change(token, decide)
         if entry is None:
             raise DeliveryExpiredError(_OVER)
-        log.info(event, by=person(by), expires=entry.state.expires.isoformat(), **_bound(entry.manifest))
         self._nudge(token)
-        return self._view(entry)
+        return entry
 
     def _entry(self, token: str) -> Entry:
         entry = self._register.find(token) if _TOKEN.fullmatch(token) else None

@@ -13,7 +13,8 @@ from contracts.messages import RequestSubmitted
 from shared import tracing
 from shared.errors import MisconfiguredError
 from shared.settings import explain
-from shared.trace_export import TracingSettings, exported
+from shared.trace_export import exported
+from shared.tracing_settings import TracingSettings
 from tests.support.samples import REQUEST
 from tests.support.spans import span_of
 

@@ -1,0 +1,35 @@
+"""Log entries are events with stable names, and their reference is what the code writes."""
+
+import pytest
+
+from tests.support.log_events import NAME, PAGE, REWRITE, events_of, log_events, page
+
+EVENTS = log_events()
+
+
+def test_every_entry_has_a_literal_name_in_snake_case() -> None:
+    assert EVENTS
+    assert [event.place for event in EVENTS if event.name is None or NAME.fullmatch(event.name) is None] == []
+
+
+def test_the_reference_of_log_events_is_current() -> None:
+    assert PAGE.read_text() == page(EVENTS), REWRITE
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ('log.info(f"request_{name}")', [None]),
+        ("log.info(name, by=by)", [None]),
+        ('log.warning("waits" if late else "given_up", reason=reason)', ["waits", "given_up"]),
+        ('other.info("not_ours")', []),
+    ],
+)
+def test_what_is_no_literal_is_found_as_such(line: str, names: list[str | None]) -> None:
+    assert [event.name for event in events_of(line, "m.py")] == names
+
+
+def test_fields_and_consequences_are_those_of_the_call() -> None:
+    source = '_LATER = "it waits"\nlog.error("bus_away", link=name, exc_info=error, consequence=_LATER)\n'
+    (event,) = events_of(source, "m.py")
+    assert (event.level, event.fields, event.consequence) == ("error", ("link",), "it waits")
