@@ -11,8 +11,8 @@ from shared.errors import MisconfiguredError
 from shared.tracing_settings import TracingSettings
 
 if TYPE_CHECKING:
-    from opentelemetry.sdk.trace import TracerProvider
-    from opentelemetry.sdk.trace.export import SpanExporter, SpanProcessor
+    from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 
 @contextmanager
