@@ -3,7 +3,7 @@
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
@@ -102,11 +102,7 @@ class NgasClient:
         NgasFileMissingError, NgasAwayError, NgasRefusedError
             As `open` does.
         """
-        with (
-            _called("STATUS", server, file_id),
-            self.hosts.hold(server),
-            self._answer(server, "STATUS", {"file_id": file_id}) as reply,
-        ):
+        with self.hosts.hold(server), self._answer(server, "STATUS", {"file_id": file_id}) as reply:
             status = self._document(server, reply)
         found = [file for file in status.files if file.file_id == file_id]
         if not found:
@@ -141,11 +137,7 @@ class NgasClient:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         fields = {"file_id": file_id, "file_version": str(version)}
-        with (
-            _called("RETRIEVE", server, file_id),
-            self.hosts.hold(server, stop),
-            self._answer(server, "RETRIEVE", fields, headers) as reply,
-        ):
+        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields, headers) as reply:
             begin, total = _extent(reply)
             body = Body(server=server, start=begin, total=total, reply=reply)
             with (stop or Stop()).calling(body.end):
@@ -176,21 +168,27 @@ class NgasClient:
             "processing": "ngamsDirectCopyDppi",
             "processingPars": f"outfile={outfile}",
         }
-        with (
-            _called("RETRIEVE", server, file_id),
-            self.hosts.hold(server, stop),
-            self._answer(server, "RETRIEVE", fields) as reply,
-        ):
+        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields) as reply:
             try:
                 reply.read(_MAX_DOCUMENT)
             except ExchangeError as error:
                 raise NgasAwayError(f"{server} broke the answer to a direct copy off: {error}") from error
 
+    def state(self, server: str) -> str:
+        """Ask a server for its state, e.g. ``ONLINE``.
+
+        Raises
+        ------
+        NgasAwayError, NgasRefusedError
+            As `open` does.
+        """
+        with self._answer(server, "STATUS", {}) as reply:
+            return self._document(server, reply).state
+
     def is_online(self, server: str) -> bool:
         """Whether a server answers and is ONLINE."""
         try:
-            with self._answer(server, "STATUS", {}) as reply:
-                return self._document(server, reply).state == "ONLINE"
+            return self.state(server) == "ONLINE"
         except (NgasAwayError, NgasRefusedError, NgasFileMissingError):
             return False
 
@@ -201,13 +199,16 @@ class NgasClient:
         """Follow redirects to the answer of a command, and see that it is a success."""
         base = _base(server)
         url = base._replace(path=f"{base.path}/{command}", query=urlencode(fields))
-        for _ in range(_MAX_REDIRECTS + 1):
-            with self._request(server, url, headers or {}) as reply:
-                if reply.status not in _REDIRECTS:
-                    self._check(server, reply)
-                    yield reply
-                    return
-                url = self._allowed(server, urljoin(url.geturl(), reply.headers.get("location", "")))
+        with tracing.calling(
+            f"NGAS {command}", {"server.address": server, "alma_restore.file_id": fields.get("file_id", "")}
+        ):
+            for _ in range(_MAX_REDIRECTS + 1):
+                with self._request(server, url, headers or {}) as reply:
+                    if reply.status not in _REDIRECTS:
+                        self._check(server, reply)
+                        yield reply
+                        return
+                    url = self._allowed(server, urljoin(url.geturl(), reply.headers.get("location", "")))
         raise NgasRefusedError(f"{server} redirects more than {_MAX_REDIRECTS} times; see how its cluster is set up")
 
     def _request(self, server: str, url: SplitResult, headers: dict[str, str]) -> Reply:
@@ -257,10 +258,6 @@ class NgasClient:
             raise NgasRefusedError(f"{server} has no direct copy: {status.message}; take it off the direct copy hosts")
         state = "is offline" if status.code == IMPROPER_STATE or status.state != "ONLINE" else "refuses for now"
         raise NgasAwayError(f"{server} {state} (HTTP {http_status}, state {status.state}): {status.message}")
-
-
-def _called(command: str, server: str, file_id: str) -> AbstractContextManager[object]:
-    return tracing.calling(f"NGAS {command}", {"server.address": server, "alma_restore.file_id": file_id})
 
 
 def _extent(reply: Reply) -> tuple[int, int | None]:
