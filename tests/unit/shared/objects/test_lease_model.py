@@ -55,12 +55,13 @@ class FaultyStore(DirectoryStore):
 
 @dataclass
 class Host:
-    """A writer's host: its clocks are off and run at a speed of their own."""
+    """A writer's host: its time of day is off and leaps, its other clock runs at a speed of its own and never back."""
 
     store: FaultyStore
     offset: timedelta = timedelta(0)
     speed: float = 1.0
     true_seconds: float = 0.0
+    own_seconds: float = 0.0
     lease: Lease | None = None
     leases: Leases = field(init=False)
 
@@ -72,11 +73,16 @@ class Host:
         self.lease = None
         self.leases = Leases(objects=self.store, clock=self, allowed_skew=SKEW)
 
+    def go_on(self, seconds: float) -> None:
+        """Let time pass; what has passed at another speed stays as it was."""
+        self.true_seconds += seconds
+        self.own_seconds += seconds * self.speed
+
     def now(self) -> datetime:
-        return START + self.offset + timedelta(seconds=self.true_seconds * self.speed)
+        return START + self.offset + timedelta(seconds=self.true_seconds)
 
     def monotonic(self) -> float:
-        return self.true_seconds * self.speed
+        return self.own_seconds
 
 
 class LeaseMachine(RuleBasedStateMachine):
@@ -101,7 +107,7 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 60, 120, 239, 241, 300, 3600]))
     def time_passes(self, seconds: int) -> None:
         for host in self.hosts:
-            host.true_seconds += seconds
+            host.go_on(seconds)
 
     @rule(writer=WRITERS)
     def dies(self, writer: int) -> None:
