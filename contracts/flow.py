@@ -20,5 +20,5 @@ QUEUES: dict[str, tuple[str, ...]] = {
 }
 """Queue by service. All replicas of a service share its queue, so each event is handled by one of them."""
 
-LONG_WORK = frozenset({"ngas-fetcher", "casa-runner"})
+LONG_WORK = frozenset({"ngas-fetcher", "casa-runner", "notifier"})
 """Services that may work on one event for hours or days."""

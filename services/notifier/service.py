@@ -84,6 +84,8 @@ class Notifier:
         clock: Clock,
     ) -> None:
         self._concurrency = settings.concurrency
+        # Without a directory nothing is copied, and no event is held for more than a moment.
+        self._longest = settings.longest if area is not None else None
         self._limits = _log_limits(settings)
         self._objects = objects
         self._shelf = Shelf(objects=objects)
@@ -104,7 +106,13 @@ class Notifier:
     def subscriptions(self) -> Sequence[Subscription]:
         """Listen to the ends of requests and of deliveries."""
         return [
-            Subscription(queue=self.name, topics=QUEUES[self.name], handler=self.handle, concurrency=self._concurrency)
+            Subscription(
+                queue=self.name,
+                topics=QUEUES[self.name],
+                handler=self.handle,
+                concurrency=self._concurrency,
+                longest=self._longest,
+            )
         ]
 
     def handle(self, event: Event, _delivery: Delivery) -> list[Event]:

@@ -81,6 +81,12 @@ class NotifierSettings(BaseSettings):
         default=30.0, gt=0, description="How long a process that died while it sent a mail keeps others from sending it"
     )
     concurrency: int = Field(default=2, ge=1, le=32, description="Events that one process handles at a time")
+    longest: float = Field(
+        default=2 * 24 * 3600.0,
+        gt=0,
+        description="Seconds that laying out a delivery in that directory may take; RabbitMQ has to let its event be "
+        "held for so long",
+    )
 
     @field_validator("public_url")
     @classmethod

@@ -21,7 +21,7 @@ DEFAULT_TIMEOUT = 1800.0
 _CONSUMER_ASKS_SINCE = (4, 3)
 _QUEUE_HAS_SINCE = (3, 12)
 _MARGIN = 3600.0
-"""Seconds beyond the longest handling, for what is said at its end while the broker is slow."""
+"""Seconds beyond the longest work, for what is fetched before it, and stored and said after it."""
 
 
 def consumer_arguments(
@@ -34,7 +34,7 @@ def consumer_arguments(
     queue
         The service.
     longest
-        Seconds that handling an event may take; None if nothing special is needed.
+        Seconds that the work on an event may take; None if nothing special is needed.
     version
         The broker's, e.g. ``3.10.8``.
     queue_timeout
@@ -49,16 +49,16 @@ def consumer_arguments(
     """
     if longest is None:
         return {}
-    needed, known = longest + _MARGIN, _numbers(version)
+    needed, known = longest + min(longest, _MARGIN), _numbers(version)
     if known >= _CONSUMER_ASKS_SINCE:
         return {"x-consumer-timeout": round(needed * 1000)}
     of_queue = queue_timeout if known >= _QUEUE_HAS_SINCE else None
     allowed = of_queue or broker_timeout or DEFAULT_TIMEOUT
-    if allowed >= longest:
+    if allowed >= needed:
         return {}
     told = _told_for_queue(needed) if of_queue else _told_for_broker(needed)
     raise MisconfiguredError(
-        f"{queue} may hold an event for {longest:.0f} s, and RabbitMQ {version} takes it back after {allowed:.0f} s. "
+        f"{queue} may hold an event for {needed:.0f} s, and RabbitMQ {version} takes it back after {allowed:.0f} s. "
         + told
     )
 

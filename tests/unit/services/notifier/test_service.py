@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.flow import QUEUES
+from contracts.flow import LONG_WORK, QUEUES
 from contracts.messages import (
     Message,
     ProductsReady,
@@ -40,6 +40,17 @@ def notifier(tmp_path: Path, objects: ObjectStore) -> Notifier:
 def test_it_listens_to_the_ends_of_requests(notifier: Notifier) -> None:
     (subscription,) = notifier.subscriptions()
     assert (subscription.queue, subscription.topics) == ("notifier", QUEUES["notifier"])
+
+
+def test_it_asks_for_the_time_that_a_delivery_takes_only_if_it_copies_deliveries_into_a_directory(
+    tmp_path: Path, objects: ObjectStore
+) -> None:
+    wanted = settings(tmp_path).model_copy(update={"longest": 7200.0})
+    (copying,) = build(objects=objects, settings=wanted, clock=now).subscriptions()
+    referring = wanted.model_copy(update={"deliveries": None})
+    (quick,) = build(objects=objects, settings=referring, clock=now).subscriptions()
+    assert (copying.longest, quick.longest) == (7200.0, None)
+    assert copying.queue in LONG_WORK
 
 
 def test_a_granted_release_is_laid_out_mailed_and_announced(

@@ -4,7 +4,7 @@ from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Binding, Queue, topology
 
-QUEUES = {"casa-runner": ("restore.ordered",), "notifier": ("request.refused", "release.granted")}
+QUEUES = {"casa-runner": ("restore.ordered",), "request-desk": ("request.refused", "release.granted")}
 WANTED = topology(
     QUEUES, settings=RabbitSettings(prefix="p"), retry=RetryPolicy(delays=(0.5, 5.0, 5.0), spread=(1.0, 1.2))
 )
@@ -57,4 +57,4 @@ def test_the_journal_gets_every_event() -> None:
 
 def test_only_queues_of_long_work_let_an_event_be_held_for_long() -> None:
     assert queue("p.casa-runner").arguments["x-consumer-timeout"] == 14 * 24 * 3_600_000
-    assert "x-consumer-timeout" not in queue("p.notifier").arguments
+    assert "x-consumer-timeout" not in queue("p.request-desk").arguments
