@@ -95,7 +95,7 @@ _CONNECT_ARGS = {"sqlite": _sqlite_args, "oracle": _oracle_args, "postgresql": _
 def _watch(engine: Engine, settings: ArchiveDbSettings) -> None:
     """Put a deadline on whatever of the driver talks to the server."""
     watchdog = Watchdog(most=settings.pool_size + _MOST_GIVEN_UP)
-    _watch_connects(engine, settings, watchdog)
+    _watch_connects(engine, settings, watchdog)  # first: it wants the driver's own way to close
     _watch_calls(engine, settings, watchdog)
     event.listen(engine, "handle_error", _drop_what_was_given_up)
     event.listen(engine, "engine_disposed", lambda _: watchdog.rest())
@@ -103,11 +103,11 @@ def _watch(engine: Engine, settings: ArchiveDbSettings) -> None:
 
 def _watch_connects(engine: Engine, settings: ArchiveDbSettings, watchdog: Watchdog) -> None:
     limit = settings.connect_timeout
+    # The driver's own: nobody waits for it, and it needs no place of its own among the calls that may hang.
+    close = engine.dialect.do_close
 
     def connect(dialect: Dialect, _entry: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        return watchdog.run(
-            lambda: dialect.connect(*args, **kwargs), given="connection", timeout=limit, undo=dialect.do_close
-        )
+        return watchdog.run(lambda: dialect.connect(*args, **kwargs), given="connection", timeout=limit, undo=close)
 
     event.listen(engine, "do_connect", connect)
 

@@ -11,7 +11,11 @@ from queue import Empty, SimpleQueue
 from threading import BoundedSemaphore, Lock, Thread
 from typing import Any
 
+import structlog
+
 from shared.errors import DependencyAwayError
+
+log = structlog.get_logger()
 
 Call = Callable[[], Any]
 
@@ -49,7 +53,7 @@ class Watchdog:
         timeout
             Seconds to wait for it.
         undo
-            What is done with an answer that comes too late.
+            What is done with an answer that comes too late, in the thread of the call; its errors are logged alone.
 
         Raises
         ------
@@ -122,7 +126,10 @@ class _Attempt:
                 self._answers.put((answer, failure))
                 return True
         if failure is None and self._undo is not None:
-            self._undo(answer)
+            try:
+                self._undo(answer)
+            except Exception as error:  # nobody waits for it, and the thread has to give its place back
+                log.info("late_answer_not_undone", cause=str(error), consequence="the server ends it by itself")
         return False
 
     def wait(self, timeout: float) -> bool:

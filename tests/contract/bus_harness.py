@@ -1,6 +1,6 @@
 """What the bus contract suite needs of each adapter, and helpers to wait for events."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Condition
 from threading import Event as Flag
 from time import monotonic
@@ -68,6 +68,13 @@ class Collector(Generic[T]):
     @property
     def items(self) -> list[T]:
         with self._changed:
+            return list(self._items)
+
+    def wait_until(self, holds: Callable[[list[T]], bool], timeout: float = 15.0) -> list[T]:
+        """Wait until something holds of what is there, which is at least one, and return all."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: bool(self._items) and holds(self._items), timeout):
+                raise AssertionError(f"what was waited for did not come within {timeout} s: {self._items}")
             return list(self._items)
 
     def wait_for(self, number: int, timeout: float = 15.0) -> list[T]:

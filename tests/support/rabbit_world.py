@@ -70,15 +70,19 @@ class Interrupted:
 
 
 def assert_repeated_with_the_same_ids(event: Event, interrupted: Interrupted, answers: Collector[Event]) -> None:
-    """The first delivery was lost, the second came to its end, and nothing said has a second id."""
+    """The first delivery was lost, the second came to its end, and nothing said has a second id.
+
+    What was said just when the connection broke may be said once more: whether it arrived could not be told.
+    """
     (_, first), (again, second) = interrupted.deliveries.wait_for(2, PATIENCE)
     assert interrupted.ended.wait_for(1) == [True]
     assert first.lost.is_set()
     assert again == event
     assert second.attempt == 2
-    said = [answer.id for answer in answers.wait_for(3, PATIENCE)]
     early, late = progressed(event, 10.0).id, progressed(event, 100.0).id
-    assert said == [early, early, late]
+    said = [answer.id for answer in answers.wait_until(lambda items: items[-1].id == late, PATIENCE)]
+    assert said.count(late) == 1
+    assert said.count(early) == len(said) - 1 >= 2
 
 
 def publish_until_routed(bus: RabbitBus, event: Event) -> None:

@@ -157,3 +157,56 @@ def test_one_thread_makes_many_calls_and_ends_when_it_is_told() -> None:
     until = time.monotonic() + 5
     while threads & {thread.ident for thread in enumerate_threads()}:
         assert time.monotonic() < until
+
+
+def test_an_answer_that_comes_too_late_is_undone_and_its_place_given_back_even_if_that_fails() -> None:
+    late, undone = Flag(), Flag()
+
+    def undo(answer: object) -> None:
+        undone.set()
+        raise OSError(f"{answer} was gone already")
+
+    watchdog = Watchdog(most=1)
+    with pytest.raises(GivenUpError, match="gave no connection"):
+        watchdog.run(lambda: late.wait(10), given="connection", timeout=0.05, undo=undo)
+    with pytest.raises(GivenUpError, match="earlier calls still hang"):
+        watchdog.run(get_ident, given="name", timeout=5)
+    late.set()
+    assert undone.wait(5)
+    until = time.monotonic() + 5
+    while True:
+        try:
+            watchdog.run(get_ident, given="name", timeout=5)
+        except GivenUpError:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        else:
+            break
+    watchdog.rest()
+
+
+def test_a_connection_that_comes_too_late_is_closed_by_the_thread_that_made_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A further call of the watchdog would find no place while others hang."""
+    late, closed, threads = Flag(), Flag(), list[int]()
+
+    class Connection:
+        def close(self) -> None:
+            threads.append(get_ident())
+            closed.set()
+
+    def connect(*_: Any, **__: Any) -> Connection:
+        late.wait(10)
+        threads.append(get_ident())
+        return Connection()
+
+    settings = {"url": "postgresql+psycopg://reader@127.0.0.1:1/alma", "connect_timeout": 0.05}
+    engine = open_engine(ArchiveDbSettings.model_validate(settings))
+    monkeypatch.setattr(engine.dialect, "connect", connect)
+    with pytest.raises(GivenUpError):
+        engine.connect()
+    late.set()
+    assert closed.wait(5)
+    assert len(set(threads)) == 1
+    engine.dispose()
