@@ -21,9 +21,9 @@ from services.entitlement_checker.active import ActiveRequests
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.archive_db import ArchiveDatabase
 from shared.bus import Delivery, Subscription
-from shared.entitlement.decide import Accept, Facts, Refuse, Verdict, decide, refuse_unasked
+from shared.entitlement.decide import Accept, Refuse, Verdict, decide, refuse_unasked
 from shared.entitlement.delegees import QueriedDelegees
-from shared.entitlement.records import ArchiveRecords, EntitlementRecords
+from shared.entitlement.records import ArchiveRecords, EntitlementRecords, facts_of
 from shared.objects import ObjectStore
 from shared.service import source_of
 
@@ -113,7 +113,7 @@ class EntitlementChecker:
 
     def judge(self, request: RestoreRequest) -> Verdict:
         """Ask the archive and decide; a request that needs no asking bothers nobody."""
-        verdict = refuse_unasked(request) or decide(self._facts(request))
+        verdict = refuse_unasked(request) or decide(facts_of(request, self._records, now=self._clock()))
         match verdict:
             case Accept(entitlement=entitlement):
                 log.info("entitlement_found", entitlement=entitlement)
@@ -128,14 +128,6 @@ class EntitlementChecker:
     def close(self) -> None:
         """Release the database."""
         self._records.close()
-
-    def _facts(self, request: RestoreRequest) -> Facts:
-        return Facts(
-            request=request,
-            now=self._clock(),
-            mous=self._records.mous(request.mous_uid),
-            person=None if request.selection.calibrators_only else self._records.person(request),
-        )
 
 
 def _answer(request: RestoreRequest, verdict: Verdict) -> Message:

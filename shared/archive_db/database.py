@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import local
 
 from sqlalchemy import Connection, Engine, literal, select
 
@@ -21,10 +22,14 @@ class ArchiveDatabase:
             self._engine = open_engine(settings)
         self.schema_owner = settings.schema_owner
         self._gate = _gate(self._engine, settings)
+        self._open = local()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection for a few statements that see one state of the database.
+
+        Within it the same thread gets the same connection again, so that what several parts of a
+        question ask is of that one state, too.
 
         Raises
         ------
@@ -33,9 +38,18 @@ class ArchiveDatabase:
         MisconfiguredError
             If it refuses our account, or lacks a table or column that we read.
         """
+        outer: Connection | None = getattr(self._open, "connection", None)
+        if outer is not None:
+            with _told_in_our_errors():
+                yield outer
+            return
         called = tracing.calling("archive database", {"db.system.name": self._engine.dialect.name})
         with called, _told_in_our_errors(), self._gate.connect(self._engine.connect) as connection:
-            yield connection
+            self._open.connection = connection
+            try:
+                yield connection
+            finally:
+                self._open.connection = None
 
     def is_ready(self) -> bool:
         """Whether the database answers right now."""

@@ -1,6 +1,7 @@
 """Where the facts of a decision come from: the archive's database."""
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -10,12 +11,15 @@ from contracts.identifiers import MousUid
 from contracts.messages.parts import RestoreRequest
 from shared.archive_db import ArchiveDatabase
 from shared.entitlement import statements
-from shared.entitlement.decide import MousFacts, PersonFacts
+from shared.entitlement.decide import Facts, MousFacts, PersonFacts
 from shared.entitlement.delegees import Delegees, QueriedDelegees
 
 
 class EntitlementRecords(Protocol):
     """Knows MOUSs and people. Every method raises `DependencyAwayError` if its source does not answer."""
+
+    def together(self) -> AbstractContextManager[object]:
+        """Have all that is asked within it, by this thread, be of one state of the source."""
 
     def mous(self, mous_uid: MousUid) -> MousFacts | None:
         """Return what is known of a MOUS, or None if there is none with this UID."""
@@ -28,6 +32,17 @@ class EntitlementRecords(Protocol):
 
     def close(self) -> None:
         """Release connections."""
+
+
+def facts_of(request: RestoreRequest, records: EntitlementRecords, *, now: datetime) -> Facts:
+    """Gather all that a decision is made of; of a request for calibrators only, nobody looks up the person."""
+    with records.together():
+        return Facts(
+            request=request,
+            now=now,
+            mous=records.mous(request.mous_uid),
+            person=None if request.selection.calibrators_only else records.person(request),
+        )
 
 
 class ArchiveRecords:
@@ -53,6 +68,10 @@ class ArchiveRecords:
         self._database = database
         self._delivery_column = delivery_column
         self._delegees = delegees or QueriedDelegees(database=database)
+
+    def together(self) -> AbstractContextManager[object]:
+        """Answer from one connection: each of its own would cost as much as what is asked."""
+        return self._database.reading()
 
     def mous(self, mous_uid: MousUid) -> MousFacts | None:
         """Return state, project and release dates of a MOUS, or None if no row has this UID."""

@@ -13,8 +13,8 @@ import structlog
 from contracts.messages.parts import RestoreRequest
 from contracts.reasons import REASONS
 from services.request_desk.deliveries.base import DeliveryWithheldError
-from shared.entitlement.decide import Accept, Facts, Refuse, Verdict, decide
-from shared.entitlement.records import EntitlementRecords
+from shared.entitlement.decide import Accept, Refuse, Verdict, decide
+from shared.entitlement.records import EntitlementRecords, facts_of
 from shared.errors import DependencyAwayError
 
 log = structlog.get_logger()
@@ -104,8 +104,7 @@ class ArchiveRelease:
         return answer.verdict
 
     def _ask(self, request: RestoreRequest, now: datetime) -> Verdict:
-        person = None if request.selection.calibrators_only else self._records.person(request)
-        return decide(Facts(request=request, now=now, mous=self._records.mous(request.mous_uid), person=person))
+        return decide(facts_of(request, self._records, now=now))
 
     def _remember(self, request_id: UUID, answer: _Answer) -> None:
         with self._lock:

@@ -17,8 +17,8 @@ from contracts.reasons import REASONS, ReasonCode
 from services.request_desk.ledger.base import Ledger
 from services.request_desk.ledger.records import Page, RequestFilter, RequestRecord
 from services.request_desk.ledger.states import RequestState
-from shared.entitlement.decide import Accept, Facts, MousFacts, Refuse, decide, refuse_unasked
-from shared.entitlement.records import EntitlementRecords
+from shared.entitlement.decide import Accept, Refuse, decide, refuse_unasked
+from shared.entitlement.records import EntitlementRecords, facts_of
 
 FEWEST = 3
 """Past deliveries that an estimate needs, unless one is of the same MOUS."""
@@ -91,10 +91,11 @@ class ArchiveForeteller:
 
     def foretell(self, request: RestoreRequest, *, project_given: bool) -> Foretold:
         """Say what a request would meet; see `Foreteller.foretell`."""
-        mous = self._records.mous(request.mous_uid)
-        if not project_given and mous is not None and mous.project_code is not None:
-            request = request.model_copy(update={"project_code": ProjectCode(mous.project_code)})
-        verdict = refuse_unasked(request) or decide(self._facts(request, mous))
+        with self._records.together():
+            mous = self._records.mous(request.mous_uid)
+            if not project_given and mous is not None and mous.project_code is not None:
+                request = request.model_copy(update={"project_code": ProjectCode(mous.project_code)})
+            verdict = refuse_unasked(request) or decide(facts_of(request, self._records, now=self._clock()))
         project = None if mous is None or mous.project_code is None else ProjectCode(mous.project_code)
         match verdict:
             case Refuse(reason=reason):
@@ -118,10 +119,6 @@ class ArchiveForeteller:
                     seconds=seconds,
                     basis=basis,
                 )
-
-    def _facts(self, request: RestoreRequest, mous: MousFacts | None) -> Facts:
-        person = None if request.selection.calibrators_only else self._records.person(request)
-        return Facts(request=request, now=self._clock(), mous=mous, person=person)
 
     def _past(self) -> Sequence[RequestRecord]:
         states = frozenset({RequestState.DELIVERED, RequestState.REMOVED})

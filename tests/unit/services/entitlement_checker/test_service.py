@@ -1,3 +1,4 @@
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -176,6 +177,9 @@ def test_d1_a_cycle_0_request_is_refused_while_the_database_is_away(
 
 class CalibratorRecords:
     """Knows a delivered MOUS, and fails a test that asks for a person."""
+
+    def together(self) -> AbstractContextManager[object]:
+        return nullcontext()
 
     def mous(self, mous_uid: MousUid) -> MousFacts:
         return MousFacts(

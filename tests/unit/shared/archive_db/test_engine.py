@@ -1,6 +1,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event as Flag
 from threading import enumerate as enumerate_threads
@@ -8,13 +9,13 @@ from threading import get_ident
 from typing import Any, Self
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select, text
 
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
 from shared.archive_db.engine import open_engine
 from shared.archive_db.tables import ACCOUNT, METADATA
 from shared.archive_db.watchdog import GivenUpError, Watchdog
-from shared.errors import DependencyAwayError, MisconfiguredError
+from shared.errors import DependencyAwayError, MisconfiguredError, RestoreError
 from tests.support.archive_tables import ArchiveTables, oracle_sql
 from tests.support.s3 import free_ports
 
@@ -210,3 +211,24 @@ def test_a_connection_that_comes_too_late_is_closed_by_the_thread_that_made_it(
     assert closed.wait(5)
     assert len(set(threads)) == 1
     engine.dispose()
+
+
+def test_a_reading_within_a_reading_is_of_the_same_state_and_another_threads_is_not(tables: ArchiveTables) -> None:
+    database = tables.open()
+    with database.reading() as outer:
+        with database.reading() as inner:
+            assert inner is outer
+        assert len(outer.execute(select(ACCOUNT.c.ACCOUNT_ID)).all()) == 3, "the inner one has closed nothing"
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(lambda: _connection(database)).result() is not outer
+    with pytest.raises(RestoreError), database.reading() as failed:
+        failed.execute(text("SELECT nonsense"))
+    with database.reading() as later:
+        assert later is not outer
+        assert later is not failed
+    database.close()
+
+
+def _connection(database: ArchiveDatabase) -> Connection:
+    with database.reading() as connection:
+        return connection
