@@ -38,10 +38,11 @@ def locked_temporary(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 def remove_abandoned(directory: Path) -> int:
     """Remove the temporary files whose writers are dead, and tell how many there were."""
-    return sum(_remove_if_abandoned(path) for path in directory.iterdir())
+    return sum(remove_if_abandoned(path) for path in directory.iterdir())
 
 
-def _remove_if_abandoned(path: Path) -> bool:
+def remove_if_abandoned(path: Path) -> bool:
+    """Remove a file unless its writer lives; tell whether it is gone by our doing."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:

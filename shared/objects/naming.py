@@ -3,7 +3,7 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from shared.errors import DependencyAwayError
 from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectInfo
 from shared.objects.files import make_directories, sync_directory
 from shared.objects.keys import InvalidKeyError
-from shared.objects.locks import exclusive_lock
+from shared.objects.locks import exclusive_lock, remove_if_abandoned
 
 _OURS = re.compile(r"[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{64}")
 
@@ -112,26 +112,62 @@ class Naming:
         InvalidKeyError
             If another key would have to be file and directory at once.
         """
-        with self._lock():
-            if condition:
-                condition.check(ref.key, self.find(ref.key))
-            self._make_room(ref.key)
-            place = self._data / ref.key
-            make_directories(place)
-            data = place / f"{uuid4().hex}.{ref.size}.{ref.sha256}"
-            written.rename(data)
-            sync_directory(place)
-            self._link(ref.key, data)
-            self._remove_data(ref.key, keep=data.name)
+        if condition:
+            condition.check(ref.key, self.find(ref.key))
+        data = self._data / ref.key / f"{uuid4().hex}.{ref.size}.{ref.sha256}"
+        try:
+            self._place(written, data)
+            with self._lock():
+                replaced = self.find(ref.key)
+                if condition:
+                    condition.check(ref.key, replaced)
+                self._make_room(ref.key)
+                self._link(ref.key, data)
+        except BaseException:
+            self._take_back(data)
+            raise
+        # Not under the lock: the disk syncs for several writers at once in little more time than for one.
+        with suppress(FileNotFoundError):  # removed meanwhile, with its directory
+            sync_directory((self._objects / ref.key).parent)
+        self._remove_older(ref.key, data, replaced)
+
+    def _place(self, written: Path, data: Path) -> None:
+        """Move a written file to its place, durably; nobody finds it there yet, and its writer's lock protects it."""
+        while True:
+            with suppress(FileNotFoundError):  # the directory was removed as empty meanwhile
+                make_directories(data.parent)
+                written.rename(data)
+                sync_directory(data.parent)
+                return
+            self.check_present()
+            written.stat()
+
+    def _take_back(self, data: Path) -> None:
+        """Remove data that got no name; that they cannot be removed is not what has to be told."""
+        with suppress(OSError), self._lock():
+            data.unlink(missing_ok=True)
+            _remove_empty(data.parent, self._data)
+
+    def _remove_older(self, key: str, data: Path, replaced: Named | None) -> None:
+        """Remove what our data replaced, now that the disk knows our name, and what dead writers left."""
+        with suppress(FileNotFoundError):
+            if replaced is None and len(list(data.parent.iterdir())) == 1:
+                return
+            with self._lock():
+                if replaced is not None:
+                    replaced.path.unlink(missing_ok=True)
+                named = self.find(key)
+                self._remove_abandoned(key, keep={data, named.path} if named else {data})
 
     def remove(self, key: str) -> None:
         """Remove a name, its data, and directories that are empty then."""
         self.check_present()
         with self._lock():
-            if self.find(key):
+            if found := self.find(key):
                 (self._objects / key).unlink()
                 sync_directory((self._objects / key).parent)
-            self._remove_data(key)
+                found.path.unlink(missing_ok=True)
+            self._remove_abandoned(key)
             _remove_empty((self._objects / key).parent, self._objects)
             _remove_empty(self._data / key, self._data)
 
@@ -158,13 +194,13 @@ class Naming:
         link = self._links / uuid4().hex
         link.symlink_to(os.path.relpath(data, name.parent))
         link.rename(name)
-        sync_directory(name.parent)
 
-    def _remove_data(self, key: str, keep: str = "") -> None:
+    def _remove_abandoned(self, key: str, keep: Collection[Path] = ()) -> None:
+        """Remove a key's data but for those to keep, and those that a living writer is about to name."""
         with suppress(FileNotFoundError, NotADirectoryError):
             for path in (self._data / key).iterdir():
-                if path.name != keep and not path.is_dir():
-                    path.unlink(missing_ok=True)
+                if path not in keep and not path.is_dir():
+                    remove_if_abandoned(path)
 
     def _walk(self, directory: str, start: str) -> Iterator[ObjectInfo]:
         for name, is_directory in self._entries(directory, start):

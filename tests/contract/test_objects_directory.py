@@ -1,24 +1,33 @@
 """What is the directory's own: writers that were killed, hard links, keys that are files and directories."""
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from random import Random
+from threading import Event, get_ident
 
 import pytest
 
+from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError, MisconfiguredError
-from shared.objects import CannotSignError, IntegrityError, InvalidKeyError
+from shared.objects import CannotSignError, IntegrityError, InvalidKeyError, ObjectStore, naming
+from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectMissingError
 from shared.objects.directory import DirectoryStore
+from shared.objects.files import sync_directory
 from tests.contract.objects_harness import DirectoryHarness
 
 WRITER = """
 import sys
 from pathlib import Path
 from shared.objects.directory import DirectoryStore
+from shared.objects.files import sync_directory
 
 def chunks():
     yield b"half of it"
@@ -151,3 +160,60 @@ def test_a_directory_gives_no_links_and_says_who_serves_it(directory: DirectoryH
     ref = directory.store.put_bytes("not/signed", b"x")
     with pytest.raises(CannotSignError, match=r"not/signed .*request desk"):
         directory.store.sign(ref, expires=timedelta(hours=1))
+
+
+KEYS = ("crowd/a", "crowd/b", "crowd/deep/c")
+
+
+def test_a_crowd_of_writers_and_removers_leaves_whole_objects_and_nothing_else(directory: DirectoryHarness) -> None:
+    def work(number: int) -> None:
+        chance = Random(number)
+        for turn in range(40):
+            key, data = chance.choice(KEYS), f"{number} {turn}".encode()
+            with suppress(ObjectExistsError, ObjectChangedError, ObjectMissingError):
+                match chance.randrange(5):
+                    case 0:
+                        directory.store.create(key, data)
+                    case 1:
+                        directory.store.delete(key)
+                    case 2:
+                        old = directory.store.get(key)
+                        directory.store.replace(key, data, expected=reference(key, old))
+                    case _:
+                        directory.store.put_bytes(key, data)
+
+    with ThreadPoolExecutor(6) as crowd:
+        list(crowd.map(work, range(6)))
+    assert directory.leftovers() == []
+    for info in directory.store.list(""):
+        assert reference(info.key, directory.store.get(info.key)) == info.ref
+        directory.store.delete(info.key)
+    assert [list((directory.root / name).iterdir()) for name in ("objects", "data", "tmp")] == [[], [], []]
+
+
+@pytest.mark.parametrize(
+    "supersede", [lambda store, key: store.delete(key), lambda store, key: store.put_bytes(key, b"newer")]
+)
+def test_data_go_with_their_object_though_their_writer_still_waits_for_the_disk(
+    supersede: Callable[[ObjectStore, str], object], directory: DirectoryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, done, main = Event(), Event(), get_ident()
+
+    def sync(path: Path) -> None:
+        if get_ident() != main and path == directory.root / "objects/slow":
+            named.set()
+            assert done.wait(20)
+        sync_directory(path)
+
+    monkeypatch.setattr(naming, "sync_directory", sync)
+    with ThreadPoolExecutor(1) as slow:
+        written = slow.submit(directory.store.put_bytes, "slow/disk", b"older")
+        assert named.wait(20)
+        supersede(directory.store, "slow/disk")
+        done.set()
+        written.result()
+    assert directory.leftovers() == []
+
+
+def reference(key: str, data: bytes) -> ObjectRef:
+    return ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
