@@ -211,7 +211,8 @@ def _not_entitled(facts: Facts) -> Refuse:
     known = [date for date in dates if date is not None]
     is_set = bool(known) and len(known) == len(dates)
     until = f"proprietary until {max(known):%Y-%m-%d}" if is_set else "proprietary, no release date is set"
-    return Refuse(ReasonCode.NOT_ENTITLED, f"{until}; the user is neither PI nor delegee")
+    who = ", ".join(sorted(facts.person.accounts)) if facts.person is not None else "nobody"
+    return Refuse(ReasonCode.NOT_ENTITLED, f"{until}; neither PI nor delegee of {facts.request.project_code}: {who}")
 
 
 def _mous_is_not_delivered(facts: Facts) -> Refuse | None:

@@ -23,6 +23,7 @@ from services.notifier.addresses import Addresses
 from services.notifier.area import DirectoryArea
 from services.notifier.mail_directory import DirectoryTransport
 from services.notifier.service import Notifier
+from services.notifier.writer import Correspondents, MailWriter
 from shared.objects import ObjectStore
 from tests.support.delivery import RecordingDelivery
 from tests.support.samples import TICKET
@@ -117,3 +118,16 @@ def plain_text(mail: EmailMessage) -> str:
     part = mail.get_body(("plain",))
     assert part is not None
     return str(part.get_content())
+
+
+def writer() -> MailWriter:
+    """Make the writer of mails as the settings of the samples have it."""
+    people = Correspondents(
+        sender="alma-restore@example.org",
+        no_reply="no-reply@example.org",
+        support="support@example.org",
+        operations="operations@example.org",
+        message_id_domain="restore.example.org",
+        signature="The ESO ALMA Team",
+    )
+    return MailWriter(people=people, clock=now)

@@ -69,4 +69,6 @@ def test_a_hostile_name_or_ticket_adds_no_recipient_no_header_no_line_and_no_htm
     html = mail.get_body(("html",))
     assert html is not None
     assert "script" not in TextOf(html.get_content()).tags
-    assert not any(line.startswith(("Bcc:", "> Bcc:", "Cc:", "> Cc:")) for line in plain_text(mail).splitlines())
+    texts = [plain_text(mail), *(path.read_text() for path in tmp_path.glob("deliveries/*/README.txt"))]
+    lines = [line for text in texts for line in text.splitlines()]
+    assert not any(line.startswith(("Bcc:", "> Bcc:", "Cc:", "> Cc:")) for line in lines)

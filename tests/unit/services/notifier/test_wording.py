@@ -10,18 +10,26 @@ import pytest
 from contracts.identifiers import SessionName
 from contracts.manifests import ProductManifest
 from contracts.messages import (
+    DeliveryExpiring,
     ReleaseGranted,
     ReleaseWithheld,
     RequestFailed,
     RequestRefused,
 )
-from contracts.messages.parts import NamedRef, RestoredBlock
+from contracts.messages.parts import DeliveredFile, NamedRef, RestoredBlock
 from contracts.reasons import ReasonCode
 from services.notifier.outbox import MailRecord
-from services.notifier.writer import Correspondents, MailWriter
 from shared import keys
 from shared.objects import ObjectStore
-from tests.unit.services.notifier.mails import MESSAGES, agree_with_golden, handled, mail_text, with_old_casa
+from tests.unit.services.notifier.mails import (
+    MESSAGES,
+    agree_with_golden,
+    handled,
+    mail_text,
+    plain_text,
+    with_old_casa,
+    writer,
+)
 from tests.unit.services.notifier.samples import (
     CALIBRATORS,
     EVENT_ID,
@@ -30,7 +38,6 @@ from tests.unit.services.notifier.samples import (
     TOKEN,
     event_of,
     failure,
-    now,
     restored,
 )
 
@@ -62,27 +69,26 @@ def test_there_is_a_refusal_and_a_failure_mail_for_every_reason(
 
 
 def test_the_notice_to_support_is_worded_as_its_golden_file() -> None:
-    writer = MailWriter(
-        people=Correspondents(
-            sender="alma-restore@example.org",
-            no_reply="no-reply@example.org",
-            support="support@example.org",
-            operations="operations@example.org",
-            message_id_domain="restore.example.org",
-            signature="The ESO ALMA Team",
-        ),
-        clock=now,
-    )
     record = MailRecord(
         message_id=f"<{EVENT_ID}@restore.example.org>",
         sent_at=NOW,
         sent_to=("support@example.org",),
         refused={"vera@example.org": "550 5.1.1 no such user here"},
     )
-    mail = writer.undelivered(
+    mail = writer().undelivered(
         event_of(ReleaseWithheld(request=REQUEST, reason=ReasonCode.NOT_ENTITLED)), REQUEST, record
     )
     agree_with_golden("undelivered.eml", mail.message.as_bytes().replace(b"\r\n", b"\n").decode())
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(999, "999 bytes"), (1000, "1.0 kB"), (10**6, "1.0 MB"), (10**9, "1.0 GB"), (2 * 10**12, "2.0 TB")],
+)
+def test_a_size_is_written_in_the_units_of_disks(size: int, words: str) -> None:
+    file = DeliveredFile(name="x.tar", size=size, sha256="0" * 64)
+    expiring = DeliveryExpiring(request=REQUEST, address="https://x.example.org/1", files=(file,), expires=NOW)
+    assert f"x.tar  {words}\n" in plain_text(writer().expiring(event_of(expiring), expiring).message)
 
 
 def with_manifest(block: RestoredBlock, session: str, objects: ObjectStore) -> RestoredBlock:

@@ -136,7 +136,7 @@ def test_only_cycle_0_is_refused_without_asking() -> None:
 def test_a_refusal_says_until_when_the_data_is_proprietary(dates: tuple[datetime | None, ...], words: str) -> None:
     verdict = decide(facts(replace(MOUS, release_dates=dates), STRANGER))
     assert isinstance(verdict, Refuse)
-    assert verdict.detail.startswith(words)
+    assert verdict.detail == f"{words} neither PI nor delegee of {EVERYTHING.project_code}: me"
 
 
 def allowed(given: Facts) -> bool:
