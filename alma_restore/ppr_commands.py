@@ -112,7 +112,8 @@ def _wish(kind: str, blocks: Sequence[str], old_layout: bool, options: Mapping[s
 
 def _procedure(wish: Wish, casa_version: str) -> None:
     """Refuse what no recipe can say, before any folder is made."""
-    find_recipe(wish.kind, casa_version).procedure(copytoraw=wish.copytoraw, chosen=wish.chosen)
+    recipe = find_recipe(wish.kind, casa_version)
+    check_release(recipe.procedure(copytoraw=wish.copytoraw, chosen=wish.chosen), casa_version)
 
 
 def _refusals(file: Path, casa: str | None) -> list[str]:

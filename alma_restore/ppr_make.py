@@ -9,7 +9,15 @@ from alma_restore.ppr_archive import FoundMous
 from alma_restore.surroundings import BadArgumentsError
 from contracts.identifiers import ExecBlockUid
 from services.ppr_builder.build import file_name, processing_request, relative_path
-from shared.pipeline_files.ppr import Kind, ProcessingRequest, ProjectSummary, Value, find_recipe, write_ppr
+from shared.pipeline_files.ppr import (
+    Kind,
+    ProcessingRequest,
+    ProjectSummary,
+    Value,
+    check_release,
+    find_recipe,
+    write_ppr,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +124,7 @@ def write_request(
         observing_mode=recipe.intent,
         created=created,
     )
+    check_release(request.procedure, casa_version)
     path = tree.working / file_name(found.structure)
     path.write_bytes(write_ppr(request))
     return path, request

@@ -2,7 +2,8 @@
 
 Written from the behaviour of the public ``executeppr`` and of its reader, which makes Python attributes of
 elements: only leaves with one text node have a value, what cannot be read is the end of a list, a value that cannot
-be read is empty, texts are cast, sessions are contiguous, blocks without one are in ``session_1``.
+be read is empty, texts are cast, keys have to be texts, sessions are contiguous, blocks without one are in
+``session_1``.
 """
 
 import ast
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from xml.dom import minidom
+from xml.parsers.expat import ExpatError
 
 
 class UnseenError(Exception):
@@ -35,11 +37,14 @@ def look(data: bytes) -> Seen:
     UnseenError
         If it would not get to a command.
     """
-    document = minidom.parseString(data)
+    try:
+        document = minidom.parseString(data)
+    except (ExpatError, LookupError, ValueError) as error:
+        raise UnseenError("no XML that its parser reads") from error
     root: Any = document.documentElement
     root.normalize()
     for element in [root, *root.getElementsByTagName("*")]:
-        _check_name(_name(element))
+        _check_names(element)
     request = _child(_child(root, "ProcessingRequests"), "ProcessingRequest")
     block = _child(_child(_child(request, "DataSet"), "SchedBlockSet"), "SchedBlockIdentifier")
     intents = _intents(request)
@@ -47,12 +52,20 @@ def look(data: bytes) -> Seen:
     seen = Seen(
         path=_leaf(block, "RelativePath"),
         mous_uid=_mous(root),
-        tasks=list(_listed(_child(request, "ProcessingProcedure"), "ProcessingCommand", _task)),
-        sessions={name: _session(str(name), intents) for name in _listed(block, "AsdmIdentifier", _disk_name)},
+        tasks=list(_run(_listed(_child(request, "ProcessingProcedure"), "ProcessingCommand", _task))),
+        sessions={name: _session(name, intents) for name in _disk_names(block)},
     )
     if not seen.tasks or not seen.sessions or not isinstance(seen.path, str):
         raise UnseenError("an empty list, or no folder")
     return seen
+
+
+def _run(commands: Iterator[tuple[object, dict[object, object]]]) -> Iterator[tuple[object, dict[object, object]]]:
+    """Yield commands up to the first that, or a parameter of which, is called otherwise than by a text."""
+    for name, parameters in commands:
+        if not all(isinstance(text, str) for text in (name, *parameters)):
+            return
+        yield name, parameters
 
 
 def _intents(request: Any) -> dict[object, object]:
@@ -66,7 +79,9 @@ def _intents(request: Any) -> dict[object, object]:
         if not isinstance(intents[key], str):
             raise UnseenError(f"{key} is no text")
         number += 1
-    if any(str(name).startswith("__") for name in intents):
+    if not all(isinstance(name, str) for name in intents):
+        raise UnseenError("an intent that is no text")
+    if not {"__class__", "__dict__", "__weakref__"}.isdisjoint(intents):
         raise UnseenError("an intent that is something of Python's")
     return intents
 
@@ -106,7 +121,11 @@ def _listed(parent: Any, tag: str, read: Callable[[Any], Any]) -> Iterator[Any]:
 
 
 def _pair(element: Any) -> tuple[object, object]:
-    name = str(_leaf(element, "Keyword"))
+    name = _leaf(element, "Keyword")
+    try:
+        hash(name)
+    except TypeError as error:
+        raise UnseenError("a key that Python takes for none") from error
     try:
         return name, _leaf(element, "Value")
     except UnseenError:
@@ -120,9 +139,16 @@ def _task(command: Any) -> tuple[object, dict[object, object]]:
     return _leaf(command, "Command"), dict(_listed(sets[0], "Parameter", _pair)) if len(sets) == 1 else {}
 
 
+def _disk_names(block: Any) -> list[str]:
+    names = list(_listed(block, "AsdmIdentifier", _disk_name))
+    if not all(isinstance(name, str) for name in names):
+        raise UnseenError("an ASDM that is no text")
+    return names
+
+
 def _disk_name(asdm: Any) -> object:
     _leaf(_child(asdm, "AsdmRef"), "ExecBlockId")
-    return str(_leaf(asdm, "AsdmDiskName"))
+    return _leaf(asdm, "AsdmDiskName")
 
 
 def _session(disk_name: str, intents: dict[object, object]) -> str:
@@ -134,10 +160,13 @@ def _session(disk_name: str, intents: dict[object, object]) -> str:
     return "session_1"
 
 
-def _check_name(name: str) -> None:
-    attribute = name.replace("-", "_")
-    if not attribute.isidentifier() or keyword.iskeyword(attribute) or attribute in dir(minidom.Element("x")):
-        raise UnseenError(f"no Python makes {name} an attribute")
+def _check_names(element: Any) -> None:
+    """Refuse what cannot be an attribute of an element, or is one already, also with an ending that all get."""
+    inside = {_name(node).replace("-", "_") for node in element.childNodes if node.nodeType == node.ELEMENT_NODE}
+    taken = {*dir(element), *(f"{name}_obj" for name in inside), *("getValue", "setValue", "print", "exec")}
+    for name in (_name(element).replace("-", "_"), *inside):
+        if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name) or name in taken:
+            raise UnseenError(f"no Python makes {name} an attribute")
 
 
 def _name(element: Any) -> str:
@@ -170,7 +199,21 @@ def _cast(text: str) -> object:
             pass
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
+    if len(text) > 50 and _nesting(text) > 50:
+        raise UnseenError("nested deeper than older Pythons read")
     try:
-        return ast.literal_eval(text) if text[:1] in ("[", "(", "{") else text
+        value = ast.literal_eval(text)
     except (SyntaxError, ValueError):
         return text
+    except Exception as error:
+        raise UnseenError("a text that ends Python's own reader") from error
+    return value if type(value) is {"[": list, "(": tuple, "{": dict}.get(text.strip()[0]) else text
+
+
+def _nesting(text: str) -> int:
+    """Return how many brackets are open at most."""
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest

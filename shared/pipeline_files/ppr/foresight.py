@@ -8,7 +8,10 @@ errors end it with exit status 0.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from shared.pipeline_files.ppr.nodes import Node, NotThereError, read_root
+from lxml import etree
+
+from shared.pipeline_files.ppr.document import parse, unreadable_names
+from shared.pipeline_files.ppr.nodes import Node, NotThereError
 from shared.pipeline_files.ppr.reading import (
     Commands,
     Ending,
@@ -19,10 +22,13 @@ from shared.pipeline_files.ppr.reading import (
     read_request,
 )
 from shared.pipeline_files.ppr.rules import Value
-from shared.pipeline_files.ppr.tasks import Task, known_tasks
+from shared.pipeline_files.ppr.tasks import BREAKPOINT, Task, known_tasks
 
-_ENDINGS = ("_target.ms", "_cont.ms", ".ms")
-_BREAKPOINT = "breakpoint"
+_ENDINGS = (
+    *("_target.ms", "_targets.ms", "_targets_line.ms", "_imaging.ms", "_imaging_line.ms", "_cont.ms"),
+    ".ms",
+)
+_UNSETTABLE = ("__class__", "__dict__", "__weakref__")
 _ATTRIBUTES = (
     ("ObsUnitSetRef", "entityTypeName"),
     ("ObsUnitSetRef", "entityId"),
@@ -86,21 +92,23 @@ def foresee(data: bytes) -> Foresight:
     PprError
         With rule ``xml`` if it is no XML within our limits, with which the pipeline ends at once too.
     """
-    return _Pipeline(read_root(data)).run()
+    return _Pipeline(parse(data)).run()
 
 
 class _Pipeline:
     """Reads a request as the pipeline does and notes what it makes of it."""
 
-    def __init__(self, root: Node) -> None:
-        self._root = root
+    def __init__(self, root: etree._Element) -> None:
+        self._root = Node(root)
+        self._unreadable = unreadable_names(root)
         self._findings = Findings()
 
     def run(self) -> Foresight:
         findings = self._findings
-        if names := self._root.unreadable_names():
+        if self._unreadable:
             findings.ends(
-                Ending.QUIET, f"elements are called {', '.join(names)}, which no reader of Python's makes out"
+                Ending.QUIET,
+                f"elements are called {', '.join(self._unreadable)}, which ends the reader of some or all pipelines",
             )
         summary = {name: self._needed("ProjectSummary", name) for name in ("ProposalCode", "Observatory", "Telescope")}
         structure = self._structure()
@@ -133,7 +141,7 @@ class _Pipeline:
             return None
 
     def _structure(self) -> dict[str, Value | None]:
-        old = bool(self._root.all_in("ProjectStructure", "OUSStatusRef"))
+        old = len(self._root.all_in("ProjectStructure", "OUSStatusRef")) == 1
         holder = ("ProjectStructure",) if old else ("ProjectStructure", "AlmaStructure")
         found = {f"{tag}/{name}": self._attribute((*holder, tag), name) for tag, name in _ATTRIBUTES}
         return found | {tag: self._needed(*holder, tag) for tag in ("ObsUnitSetTitle", "ObsUnitSetType")}
@@ -154,7 +162,7 @@ class _Pipeline:
     def _check_keywords(self, intents: Mapping[str, Value]) -> None:
         """Note keywords that are set as if they were parameters, though they are something of Python's."""
         for keyword in intents:
-            if keyword.startswith("__"):
+            if keyword in _UNSETTABLE:
                 self._findings.ends(Ending.CRASH, f"the intent {keyword} is something of Python's")
 
     def _check_path(self, path: Value | None) -> None:
@@ -188,13 +196,13 @@ class _Pipeline:
         for number, (name, parameters) in enumerate(commands, start=1):
             task = known_tasks().get(name)
             if task is None:
+                old = "crash" if number == 1 else "end with exit status 0"
                 self._findings.note(
-                    f"{name} is no task that is known here; a pipeline without it "
-                    f"{'crashes' if number == 1 else 'ends there with exit status 0'} "
-                    f"and {len(commands) - number} commands left"
+                    f"{name} is no task that is known here; a pipeline without it ends there with "
+                    f"{len(commands) - number} commands left (older ones {old}, that of 2025 says that it failed)"
                 )
                 yield Step(task=name, parameters=parameters, takes_data=False)
-            elif name != _BREAKPOINT:
+            elif name != BREAKPOINT:
                 yield self._step(task, parameters)
 
     def _step(self, task: Task, parameters: Mapping[str, Value]) -> Step:
@@ -203,6 +211,9 @@ class _Pipeline:
         if replaced:
             self._findings.note(f"{task.name}: {', '.join(sorted(replaced))} is replaced with what the data set says")
         if dropped:
-            self._findings.note(f"{task.name} does not take {', '.join(dropped)}: dropped without a word")
+            self._findings.note(
+                f"{task.name} does not take {', '.join(dropped)}: older pipelines drop it without a word, "
+                f"that of 2025 ends there"
+            )
         kept = {key: value for key, value in parameters.items() if key in task.parameters}
         return Step(task=task.name, parameters=kept, takes_data=task.takes_data)

@@ -2,11 +2,8 @@
 
 from lxml import etree
 
-from shared.pipeline_files.ppr.rules import PprError, Value, cast, is_readable_name
-from shared.pipeline_files.untrusted_xml import UnsafeXmlError, read_xml
-
-MAX_BYTES = 4 * 2**20
-MAX_DEPTH = 32
+from shared.pipeline_files.ppr.document import local_name
+from shared.pipeline_files.ppr.rules import PprError, Value, cast
 
 
 class NotThereError(Exception):
@@ -21,9 +18,7 @@ class Node:
 
     def all(self, tag: str) -> list["Node"]:
         """Return all children of this name."""
-        return [
-            Node(child) for child in self._element if isinstance(child.tag, str) and etree.QName(child).localname == tag
-        ]
+        return [Node(child) for child in self._element if isinstance(child.tag, str) and local_name(child) == tag]
 
     def all_in(self, holder: str, tag: str) -> list["Node"]:
         """Return the children of the one child ``holder``; none if that is not there once."""
@@ -52,22 +47,23 @@ class Node:
         Raises
         ------
         NotThereError
-            If it is empty, or holds anything but plain text.
+            If it is empty, holds anything but plain text, or ends the reader.
         """
         if len(self._element) or b"<![CDATA[" in etree.tostring(self._element, with_tail=False):
             raise NotThereError(f"{self.where} holds more than plain text")
         if not self._element.text:
             raise NotThereError(f"{self.where} is empty")
-        return _read(self._element.text)
+        return self._cast(self._element.text)
 
     def attribute(self, name: str) -> Value:
-        """Return an attribute, cast; empty if there is none."""
-        return _read(self._element.get(name, ""))
+        """Return an attribute, cast; empty if there is none.
 
-    def unreadable_names(self) -> list[str]:
-        """Return the names of elements, its own and all below, at which the pipeline's reader ends."""
-        names = {etree.QName(element).localname for element in self._element.iter(etree.Element)}
-        return sorted(name for name in names if not is_readable_name(name))
+        Raises
+        ------
+        NotThereError
+            If it ends the reader.
+        """
+        return self._cast(self._element.get(name, ""))
 
     @property
     def is_empty(self) -> bool:
@@ -77,30 +73,10 @@ class Node:
     @property
     def where(self) -> str:
         """The element's name and line."""
-        return f"<{etree.QName(self._element).localname}> in line {self._element.sourceline}"
+        return f"<{local_name(self._element)}> in line {self._element.sourceline}"
 
-
-def _read(text: str) -> Value:
-    """Cast a text; one that only begins like a collection stays what it is."""
-    try:
-        return cast(text)
-    except PprError:
-        return text
-
-
-def read_root(data: bytes) -> Node:
-    """Parse a request.
-
-    Raises
-    ------
-    PprError
-        With rule ``xml`` if it is no XML that we read, or another document.
-    """
-    try:
-        root = read_xml(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
-    except UnsafeXmlError as error:
-        raise PprError("xml", str(error)) from error
-    name = etree.QName(root).localname
-    if name != "SciPipeRequest":
-        raise PprError("xml", f"the root element is <{name}>, not <SciPipeRequest>: this is no PPR")
-    return Node(root)
+    def _cast(self, text: str) -> Value:
+        try:
+            return cast(text)
+        except PprError as error:
+            raise NotThereError(f"{self.where}: {error.detail}") from error

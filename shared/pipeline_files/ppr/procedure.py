@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.pipeline_files.ppr.rules import PprError, Value, check_text, check_value, repeated
-from shared.pipeline_files.ppr.tasks import known_tasks
+from shared.pipeline_files.ppr.tasks import BREAKPOINT, known_tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Command:
         if unknown := sorted(set(keywords) - set(task.parameters)):
             raise PprError(
                 "unknown_parameter",
-                f"{self.task} has no {', '.join(unknown)}: the pipeline would drop it without a word",
+                f"{self.task} has no {', '.join(unknown)}: the pipeline would drop it without a word, or fail",
             )
 
 
@@ -61,5 +61,5 @@ class Procedure:
         check_text(self.title, where="ProcedureTitle")
         if "/" in self.title:
             raise PprError("procedure_title", f"ProcedureTitle {self.title!r} cannot be part of a file name")
-        if not self.commands:
-            raise PprError("no_commands", "there is no command: the pipeline would end at once, and exit with 0")
+        if all(command.task == BREAKPOINT for command in self.commands):
+            raise PprError("no_commands", "there is nothing to run: the pipeline would end at once, and exit with 0")

@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 from lxml import etree
 
 from shared.pipeline_files.ppr.dataset import AsdmIdentifier, SchedBlock
+from shared.pipeline_files.ppr.document import local_name, parse, unreadable_names
 from shared.pipeline_files.ppr.model import ProcessingRequest
 from shared.pipeline_files.ppr.procedure import Command, Parameter, Procedure
 from shared.pipeline_files.ppr.project import ProjectStructure, ProjectSummary
-from shared.pipeline_files.ppr.rules import PprError, cast, check_value, is_readable_name
+from shared.pipeline_files.ppr.rules import PprError, Value, check_value, read_value
 from shared.pipeline_files.ppr.sessions import Intent
-from shared.pipeline_files.untrusted_xml import UnsafeXmlError, read_xml
 
-MAX_BYTES = 4 * 2**20
 UNTITLED = "Undefined"
 """What the pipeline calls a procedure without a title."""
 
@@ -33,13 +32,9 @@ def read_ppr(data: bytes) -> ProcessingRequest:
         if a text has comments, CDATA or elements in it, or with the rule of the
         model that it breaks.
     """
-    try:
-        root = read_xml(data, max_bytes=MAX_BYTES, max_depth=32)
-    except UnsafeXmlError as error:
-        raise PprError("xml", str(error)) from error
-    if _local(root) != "SciPipeRequest":
-        raise PprError("xml", f"the root element is <{_local(root)}>, not <SciPipeRequest>: this is no PPR")
-    _refuse_names(root)
+    root = parse(data)
+    if unreadable := unreadable_names(root):
+        raise PprError("element_name", f"elements are called {', '.join(unreadable)}, which ends the pipeline's reader")
     _refuse_cdata(root)
     request = _only(_only(root, "ProcessingRequests"), "ProcessingRequest")
     return ProcessingRequest(
@@ -91,7 +86,7 @@ def _structure(element: etree._Element) -> ProjectStructure:
 
 def _intents(element: etree._Element) -> Iterator[Intent]:
     for intent in _children(element, "Intents"):
-        yield Intent(keyword=_text(intent, "Keyword"), value=cast(_optional(intent, "Value") or ""))
+        yield Intent(keyword=_text(intent, "Keyword"), value=_value(intent))
 
 
 def _procedure(element: etree._Element) -> Procedure:
@@ -106,10 +101,13 @@ def _command(element: etree._Element) -> Command:
     return Command(
         task=_text(element, "Command"),
         parameters=tuple(
-            Parameter(keyword=_text(parameter, "Keyword"), value=cast(_optional(parameter, "Value") or ""))
-            for parameter in parameters
+            Parameter(keyword=_text(parameter, "Keyword"), value=_value(parameter)) for parameter in parameters
         ),
     )
+
+
+def _value(pair: etree._Element) -> Value:
+    return read_value(_optional(pair, "Value") or "", where=_where(pair))
 
 
 def _sched_block(element: etree._Element) -> SchedBlock:
@@ -157,14 +155,6 @@ def _text(parent: etree._Element, tag: str) -> str:
     return element.text or ""
 
 
-def _refuse_names(root: etree._Element) -> None:
-    """Refuse elements of any name, also such as nobody looks at, that the pipeline's reader ends at."""
-    for tag in {element.tag for element in root.iter(etree.Element)}:
-        name = etree.QName(tag).localname
-        if not is_readable_name(name):
-            raise PprError("element_name", f"an element is called {name!r}, which ends the pipeline's reader")
-
-
 def _refuse_cdata(root: etree._Element) -> None:
     """Refuse CDATA, which lxml reads as text and the pipeline as nothing."""
     if b"<![CDATA[" not in etree.tostring(root):
@@ -184,9 +174,5 @@ def _attribute(parent: etree._Element, tag: str, name: str) -> str:
     return str(_only(parent, tag).get(name, ""))
 
 
-def _local(element: etree._Element) -> str:
-    return etree.QName(element).localname
-
-
 def _where(element: etree._Element) -> str:
-    return f"<{_local(element)}> in line {element.sourceline}"
+    return f"<{local_name(element)}> in line {element.sourceline}"

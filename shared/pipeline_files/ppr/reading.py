@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from shared.pipeline_files.ppr.nodes import Node, NotThereError
 from shared.pipeline_files.ppr.rules import Value
+from shared.pipeline_files.ppr.tasks import BREAKPOINT
 
 Commands = list[tuple[str, dict[str, Value]]]
 
@@ -63,10 +64,13 @@ def read_intents(request: Node, findings: Findings) -> dict[str, Value]:
     intents = request.all_in("ProcessingIntents", "Intents")
     for number, intent in enumerate(intents, start=1):
         try:
-            keyword = str(intent.at("Keyword").value())
+            name = _keyword(intent)
         except NotThereError as error:
             findings.note(f"{_lost('intent', number, len(intents))}: {error}")
             break
+        keyword = str(name)
+        if not isinstance(name, str):
+            findings.ends(Ending.CRASH, f"the Keyword of intent {number} is read as {name!r}, not as a text")
         if keyword in found:
             findings.note(f"intent {keyword} stands there twice: the last counts")
         found[keyword] = _optional(intent, f"intent {keyword}", findings)
@@ -88,6 +92,8 @@ def read_procedure(request: Node, findings: Findings) -> tuple[Value, Commands]:
     commands = list(_commands(procedure, findings))
     if not commands:
         findings.ends(Ending.QUIET, "there is no command")
+    elif all(name == BREAKPOINT for name, _ in commands):
+        findings.note("there are only breakpoints, and nothing is run")
     return title, commands
 
 
@@ -110,26 +116,41 @@ def read_data_set(request: Node, findings: Findings) -> tuple[Value | None, list
 def _commands(procedure: Node, findings: Findings) -> Iterator[tuple[str, dict[str, Value]]]:
     commands = procedure.all("ProcessingCommand")
     for number, command in enumerate(commands, start=1):
+        lost = _lost("command", number, len(commands))
         try:
-            name = str(command.at("Command").value())
+            name = command.at("Command").value()
+            holder = _parameter_set(command, str(name), findings)
+            parameters = {} if holder is None else _parameters(str(name), holder, findings)
         except NotThereError as error:
-            findings.note(f"{_lost('command', number, len(commands))}: {error}")
+            findings.note(f"{lost}: {error}")
             return
-        sets = command.all("ParameterSet")
-        if not sets:
-            findings.note(f"{_lost('command', number, len(commands))}: {name} has no ParameterSet")
+        strange = [each for each in (name, *parameters) if not isinstance(each, str)]
+        if strange:
+            why = f"{strange[0]!r}, not a text, is read as its name or as a parameter's, and the pipeline ends there"
+            findings.note(f"{lost}: {why}")
+            if number == 1:
+                findings.ends(Ending.CRASH, why)
             return
-        if len(sets) > 1:
-            findings.note(f"{name} has {len(sets)} ParameterSets: all its parameters are lost")
-        yield name, _parameters(name, sets[0], findings) if len(sets) == 1 else {}
+        yield str(name), {str(keyword): value for keyword, value in parameters.items()}
 
 
-def _parameters(task: str, holder: Node, findings: Findings) -> dict[str, Value]:
-    found: dict[str, Value] = {}
+def _parameter_set(command: Node, task: str, findings: Findings) -> Node | None:
+    """Return the parameters of a command; of several sets none."""
+    sets = command.all("ParameterSet")
+    if not sets:
+        raise NotThereError(f"{task} has no ParameterSet")
+    if len(sets) > 1:
+        findings.note(f"{task} has {len(sets)} ParameterSets: all its parameters are lost")
+        return None
+    return sets[0]
+
+
+def _parameters(task: str, holder: Node, findings: Findings) -> dict[Value, Value]:
+    found: dict[Value, Value] = {}
     parameters = holder.all("Parameter")
     for number, parameter in enumerate(parameters, start=1):
         try:
-            keyword = str(parameter.at("Keyword").value())
+            keyword = _keyword(parameter)
         except NotThereError as error:
             findings.note(f"{task}: {_lost('parameter', number, len(parameters))}: {error}")
             break
@@ -148,7 +169,19 @@ def _asdms(block: Node, findings: Findings) -> Iterator[str]:
         except NotThereError as error:
             findings.note(f"{_lost('ASDM', number, len(asdms))}: {error}")
             return
+        if not isinstance(name, str):
+            findings.ends(Ending.CRASH, f"the AsdmDiskName of ASDM {number} is read as {name!r}, not as a text")
         yield str(name)
+
+
+def _keyword(pair: Node) -> Value:
+    """Return the Keyword of a pair, unless it is something that Python has no keys of."""
+    keyword = pair.at("Keyword").value()
+    try:
+        hash(keyword)
+    except TypeError as error:
+        raise NotThereError(f"its Keyword is read as {keyword!r}") from error
+    return keyword
 
 
 def _optional(holder: Node, what: str, findings: Findings) -> Value:

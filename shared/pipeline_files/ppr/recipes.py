@@ -9,7 +9,10 @@ from typing import Any
 
 from shared.pipeline_files.ppr.procedure import Command, Parameter, Procedure
 from shared.pipeline_files.ppr.rules import PprError, Value
-from shared.pipeline_files.ppr.tasks import casa_numbers, known_tasks, read_data
+from shared.pipeline_files.ppr.tasks import Span, casa_numbers, known_tasks, read_data
+
+# Source: pipeline/extern/XmlObjectifier.py, which notes PIPE-585 and PIPE-1428.
+_COLLECTIONS: Mapping[type, Span] = {list: Span(since="6.1"), tuple: Span(since="6.1"), dict: Span(since="6.4")}
 
 
 class Kind(StrEnum):
@@ -128,10 +131,18 @@ def check_release(procedure: Procedure, casa_version: str) -> None:
     Raises
     ------
     PprError
-        With rule ``task_not_in_release`` or ``parameter_not_in_release``.
+        With rule ``task_not_in_release``, ``parameter_not_in_release`` or ``value_not_in_release``.
     """
     for command in procedure.commands:
         known_tasks()[command.task].check([each.keyword for each in command.parameters], casa_version)
+        for each in command.parameters:
+            span = _COLLECTIONS.get(type(each.value))
+            if span is not None and not span.covers(casa_version):
+                raise PprError(
+                    "value_not_in_release",
+                    f"{command.task}: the pipeline of CASA {casa_version} would take {each.keyword} for the text "
+                    f"{each.value!r:.80}; it reads a {type(each.value).__name__} {span}",
+                )
 
 
 def _recipe(kind: Kind, entry: Mapping[str, Any]) -> Recipe:

@@ -8,8 +8,11 @@ not use. Source: ``pipeline/infrastructure/executeppr.py`` and
 
 import ast
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
+from itertools import accumulate
 from keyword import iskeyword
+from typing import Final
 from xml.dom import minidom
 
 from contracts.identifiers import EntityUid, InvalidIdentifierError
@@ -18,6 +21,13 @@ from shared.errors import BlockFailedError
 
 Value = str | bool | int | float | list[object] | tuple[object, ...] | dict[object, object]
 """What the value of a parameter or an intent is to the pipeline after it was read."""
+
+
+_COLLECTIONS: Final[Mapping[str, type]] = {"[": list, "(": tuple, "{": dict}
+MAX_DEPTH: Final = 50
+"""So deep may brackets be in each other; Python before 3.9, on which pipelines ran until 2025, gives up at 100."""
+_MAX_DIGITS: Final = 4000
+"""Python from 3.11 on reads a number with more digits than about this as infinity, and before as itself."""
 
 
 class PprError(BlockFailedError):
@@ -44,7 +54,7 @@ def cast(text: str) -> Value:
     Raises
     ------
     PprError
-        With rule ``collection`` if it begins like a list, tuple or dict and is none.
+        With rule ``unreadable`` if its reader ends at the text, so that it counts as nothing.
     """
     for read in (int, float):
         try:
@@ -53,17 +63,28 @@ def cast(text: str) -> Value:
             continue
     if text.lower() in {"true", "false"}:
         return text.lower() == "true"
-    return _collection(text) if text.startswith(("[", "(", "{")) else text
+    begin = text.lstrip(" \t")[:1]
+    return _evaluated(text, begin) if begin in _COLLECTIONS or len(text) > MAX_DEPTH else text
 
 
-def _collection(text: str) -> Value:
+def _evaluated(text: str, begin: str) -> Value:
+    """Return a text that is the literal of a list, tuple or dict as such, any other as it is."""
+    if _depth(text) > MAX_DEPTH:
+        raise PprError("unreadable", f"{text!r:.80} has brackets in each other more than {MAX_DEPTH} deep")
     try:
         value = ast.literal_eval(text)
-    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise PprError("collection", f"{text!r:.80} begins like a list, tuple or dict and is none") from error
-    if not isinstance(value, list | tuple | dict):
-        raise PprError("collection", f"{text!r:.80} would be read as the {type(value).__name__} {value!r:.40}")
-    return value
+    except (ValueError, SyntaxError):
+        return text
+    except (TypeError, RecursionError, MemoryError) as error:
+        raise PprError("unreadable", f"at {text!r:.80} the reader ends with {type(error).__name__}") from error
+    if isinstance(value, list | tuple | dict) and isinstance(value, _COLLECTIONS.get(begin, ())):
+        return value
+    return text
+
+
+def _depth(text: str) -> int:
+    changes = (1 if character in "[({" else -1 for character in text if character in "[({])}")
+    return max(accumulate(changes), default=0)
 
 
 def written(value: Value) -> str:
@@ -77,11 +98,14 @@ def check_value(value: Value, *, where: str) -> None:
     Raises
     ------
     PprError
-        With rule ``cast``, ``characters`` or ``padding``.
+        With rule ``cast``, ``unreadable``, ``characters`` or ``padding``.
     """
     if not isinstance(value, str | bool | int | float | list | tuple | dict):
         raise PprError("cast", f"{where} is {value!r}, and a PPR cannot say a {type(value).__name__}")
-    text = written(value)
+    try:
+        text = written(value)
+    except (ValueError, RecursionError) as error:
+        raise PprError("unreadable", f"{where} cannot be written: {error}") from error
     check_characters(text, where=where)
     # Pipelines before 2019 run on Python 2 and end with an error at other characters.
     if not text.isascii():
@@ -92,6 +116,22 @@ def check_value(value: Value, *, where: str) -> None:
             "cast",
             f"{where}: {value!r:.80} ({type(value).__name__}) would be read as {read!r:.80} ({type(read).__name__})",
         )
+
+
+def read_value(text: str, *, where: str) -> Value:
+    """Return what every pipeline makes of a text, if all make the same of it.
+
+    Raises
+    ------
+    PprError
+        With rule ``spelling`` for a number that is one for some of them only, or with that of `cast`.
+    """
+    value = cast(text)
+    if isinstance(value, str | bool) or not isinstance(value, int | float):
+        return value
+    if "_" in text or len(text) > _MAX_DIGITS:
+        raise PprError("spelling", f"{where}: what {text!r:.80} is depends on the pipeline's Python: write it plainly")
+    return value
 
 
 def check_text(text: str, *, where: str) -> None:
@@ -141,10 +181,22 @@ def is_readable_name(name: str) -> bool:
     """Whether the pipeline's reader, which makes Python attributes of elements, survives one of this name.
 
     It replaces ``-`` and asks Python for the rest: a name with a dot, or one that Python or its elements have
-    already, ends it whatever the element is about.
+    already, ends it whatever the element is about. Pipelines before 2019 run on Python 2.
     """
     attribute = name.replace("-", "_")
-    return attribute.isidentifier() and not iskeyword(attribute) and not hasattr(minidom.Element("x"), attribute)
+    return (
+        attribute.isascii()
+        and attribute.isidentifier()
+        and not iskeyword(attribute)
+        and attribute not in _taken_names()
+    )
+
+
+@cache
+def _taken_names() -> frozenset[str]:
+    """Return what the elements of the pipeline's reader have already, and what Python 2 has no names of."""
+    element = minidom.parseString("<x/>").documentElement  # noqa: S318  # our own text
+    return frozenset({*dir(element), "exec", "getValue", "print", "setValue"})
 
 
 def repeated(names: Iterable[str]) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any
 
 from shared.pipeline_files.ppr.rules import PprError
 
+BREAKPOINT = "breakpoint"
+"""A command that is no task: the pipeline passes over it."""
 _DATA = "shared.pipeline_files.recipes"
 
 

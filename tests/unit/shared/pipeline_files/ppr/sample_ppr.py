@@ -23,7 +23,7 @@ from shared.pipeline_files.ppr import (
     write_ppr,
 )
 from shared.pipeline_files.ppr.rules import check_text, check_value
-from shared.pipeline_files.ppr.tasks import known_tasks
+from shared.pipeline_files.ppr.tasks import BREAKPOINT, known_tasks
 
 FIRST = ExecBlockUid("uid://A002/Xc7111c/X3979")
 SECOND = ExecBlockUid("uid://A002/Xc7111c/X409e")
@@ -139,6 +139,10 @@ def commands(draw: st.DrawFn) -> Command:
     return Command(task=task, parameters=tuple(Parameter(keyword=keyword, value=draw(VALUES)) for keyword in keywords))
 
 
+def is_run(made: list[Command]) -> bool:
+    return any(command.task != BREAKPOINT for command in made)
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> ProcessingRequest:
     """Generate valid requests of every shape: many blocks, empty sessions, other intents, several commands."""
@@ -166,7 +170,7 @@ def requests(draw: st.DrawFn) -> ProcessingRequest:
         intents=tuple(draw(st.permutations([*session_intents(sessions), *others]))),
         procedure=Procedure(
             title=draw(TEXTS.filter(lambda text: "/" not in text)),
-            commands=tuple(draw(st.lists(commands(), min_size=1, max_size=3))),
+            commands=tuple(draw(st.lists(commands(), min_size=1, max_size=3).filter(is_run))),
         ),
         sched_block=SchedBlock(
             **{

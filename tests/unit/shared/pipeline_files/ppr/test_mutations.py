@@ -18,8 +18,15 @@ TEXTS = (
     *("", " ", "None", "none", "true", "FALSE", "1", "1e5", "1_0", "nan", "[1, 2]", "[", "('a',)", "{}", "0x10", "+7"),
     *("session_1", "SESSION_1", "SESSION_4", "SESSION_01", f"{FIRST} | {THIRD}", f"{FIRST},{THIRD}", f"{THIRD} |"),
     *("hifa_exportdata", "hif_restoredata", "copytoraw", "vis", "__class__", "uid___A002_Xc7111c_X3979", "a\tb"),
+    *("-" * 4000 + "1", "a" + "(" * 99, "{[]: 1}", " [1]", "[1", "{'a': 1}", "1" * 5000, "１２", "breakpoint"),
     *(f"{FIRST.file_form}.ms", f"{FIRST.file_form}.asdm.sdm", str(FIRST), str(FIRST).upper(), "..", "/a", "a//b"),
 )
+
+NAMES = (
+    *("getValue", "setValue", "ownerDocument", "attributes", "class", "print", "Été", "a.b", "a-b", "_", "x_obj"),
+    *("Value_obj", "Keyword_obj", "Intents_obj", "AsdmIdentifier_obj", "RelativePath_obj"),
+)
+ENCODINGS = ("UTF-16", "ISO-8859-1", "US-ASCII", "windows-1252", "GB2312", "EUC-JP", "UTF-32")
 
 
 def _any(root: etree._Element, random: Random) -> etree._Element:
@@ -31,8 +38,7 @@ def _leaf(root: etree._Element, random: Random) -> etree._Element:
 
 
 def remove(root: etree._Element, random: Random) -> None:
-    found = _any(root, random)
-    found.getparent().remove(found)  # type: ignore[union-attr]  # it is not the root
+    remove_it(_any(root, random))
 
 
 def repeat(root: etree._Element, random: Random) -> None:
@@ -85,9 +91,27 @@ def readdress(root: etree._Element, random: Random) -> None:
     found.set(random.choice(sorted(found.attrib)), random.choice(TEXTS).strip("\t"))
 
 
+def add(root: etree._Element, random: Random) -> None:
+    found = etree.Element(random.choice(NAMES))
+    found.text = random.choice([None, "a"])
+    parent = random.choice(list(root.iter(etree.Element)))
+    parent.insert(random.randint(0, len(parent)), found)
+
+
+def unwrap(root: etree._Element, random: Random) -> None:
+    found = random.choice([each for each in root.iter(etree.Element) if len(each) and each is not root])
+    for child in list(found):
+        found.addnext(child)
+    remove_it(found)
+
+
+def remove_it(element: etree._Element) -> None:
+    element.getparent().remove(element)  # type: ignore[union-attr]  # it is not the root
+
+
 MUTATIONS: tuple[Callable[[etree._Element, Random], None], ...] = (
     *(remove, repeat, say_otherwise, say_otherwise, comment, instruct, wrap, rename, move, reorder),
-    *(requalify, readdress),
+    *(requalify, readdress, add, add, unwrap),
 )
 
 
@@ -97,13 +121,19 @@ def mutated(seed: int) -> bytes:
     root = etree.fromstring(WHOLE.encode())
     for _ in range(random.randint(1, 2)):
         random.choice(MUTATIONS)(root, random)
-    data: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8")
-    return data
+    encoding = random.choice(ENCODINGS) if random.random() < 0.1 else "UTF-8"
+    try:
+        return bytes(etree.tostring(root, xml_declaration=True, encoding=encoding))  # type: ignore[arg-type]  # bytes
+    except UnicodeEncodeError:
+        return mutated(seed + len(SEEDS))
 
 
 def foreseen(data: bytes) -> object:
     """Say whether and how the pipeline runs a request, as it is foretold."""
-    foresight = foresee(data)
+    try:
+        foresight = foresee(data)
+    except PprError:
+        return None
     if foresight.ending is not Ending.RUNS:
         return None
     return foresight.relative_path, dict(foresight.sessions), [step.task for step in foresight.steps]

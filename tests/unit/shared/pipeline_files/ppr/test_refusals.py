@@ -67,6 +67,13 @@ def intents(**values: Any) -> Callable[[], object]:
     return lambda: request(intents=tuple(Intent(keyword=keyword, value=value) for keyword, value in values.items()))
 
 
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
 def disk_name(name: str) -> Callable[[], object]:
     return lambda: AsdmIdentifier(exec_block_uid=FIRST, disk_name=name)
 
@@ -92,9 +99,16 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
     "a list as text": ("cast", command("hif_mstransform", field="[1, 2]")),
     "a value that is nothing": ("cast", command("hif_mstransform", field=None)),
     "a value that is never itself": ("cast", command("hif_mstransform", chanbin=float("nan"))),
-    "a list with what is no literal": ("collection", command("hif_mstransform", chanbin=[float("inf")])),
-    "a text that begins like a list": ("collection", structure(obs_unit_set_title="[OIII] survey")),
-    "a text in brackets": ("collection", structure(obs_unit_set_title="(1)")),
+    "a list with what is no literal": ("cast", command("hif_mstransform", chanbin=[float("inf")])),
+    "a number with too many digits": ("unreadable", command("hif_mstransform", chanbin=10**5000)),
+    "a list without end": ("unreadable", command("hif_mstransform", chanbin=nested(2000))),
+    "a list deeper than older Pythons read": ("unreadable", command("hif_mstransform", chanbin=nested(99))),
+    "a text with more brackets than older Pythons read": (
+        "unreadable",
+        command("hif_mstransform", field="a" + "(" * 99),
+    ),
+    "a text that ends Python's own reader": ("unreadable", command("hif_mstransform", field="-" * 4000 + "1")),
+    "a dict that Python cannot make": ("unreadable", structure(obs_unit_set_title="{[]: 1}")),
     "a line end in a title": ("characters", structure(obs_unit_set_title="NGC\n253")),
     "a title that is not ASCII": ("characters", structure(obs_unit_set_title="天の川")),
     "a field that is not ASCII": ("characters", command("hif_mstransform", field="Ångström")),
@@ -155,6 +169,9 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
     "a task that is gone": ("task_not_in_release", release("6.6", "hif_uvcontfit")),
     "a parameter of a later release": ("parameter_not_in_release", release("5.4", "hif_mstransform", chanbin=2)),
     "a parameter that is gone": ("parameter_not_in_release", release("6.5", "hifa_renorm", apply=True)),
+    "a list in a release that reads a text": ("value_not_in_release", release("5.6", "hif_mstransform", field=["a"])),
+    "a tuple in a release that reads a text": ("value_not_in_release", release("5.6", "hif_mstransform", spw=(1, 2))),
+    "a dict in a release that reads a text": ("value_not_in_release", release("6.2", "hif_mstransform", field={})),
     "a version without numbers": ("casa_version", release("pipeline", "hifa_restoredata")),
     "a release before all recipes": ("no_recipe", lambda: find_recipe(Kind.CALIMAGE, "4.7.2")),
     "a choice that a recipe does not leave": (
@@ -166,6 +183,7 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
         lambda: find_recipe(Kind.CAL, "6.2").procedure(copytoraw=True),
     ),
     "no commands": ("no_commands", procedure("hifa_restore")),
+    "nothing but breakpoints": ("no_commands", procedure("hifa_restore", Command(task="breakpoint"))),
     "no ASDMs": ("no_asdms", block(asdms=())),
     "an ASDM twice": ("repeated_asdm", block(asdms=(AsdmIdentifier.of(SECOND), AsdmIdentifier.of(SECOND)))),
     "a disk name with .asdm.sdm": ("asdm_disk_name", disk_name(f"{FIRST.file_form}.asdm.sdm")),
@@ -195,3 +213,8 @@ def test_a_refusal_says_what_the_pipeline_would_have_done() -> None:
 def test_a_request_knows_the_session_of_its_blocks_only() -> None:
     with pytest.raises(KeyError):
         request().session_of(ExecBlockUid("uid://A002/X1/X2"))
+
+
+@pytest.mark.parametrize("title", ["[OIII] survey", "(1)", "{1, 2}", "(see text", "1 + 1", "'a'", "uid://A001/X1/X2"])
+def test_a_title_that_only_begins_like_something_else_is_a_title(title: str) -> None:
+    assert structure(obs_unit_set_title=title)() is not None
