@@ -1,13 +1,13 @@
 """The NGAS protocol over HTTP: records of files, and their bytes from any offset."""
 
-import re
+import math
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
+from services.ngas_fetcher.addresses import base, host_of, host_of_server
+from services.ngas_fetcher.body import Body, extent_of
 from services.ngas_fetcher.documents import (
     ILLEGAL_PROCESSING,
     IMPROPER_STATE,
@@ -17,52 +17,21 @@ from services.ngas_fetcher.documents import (
     read_status,
 )
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
-from services.ngas_fetcher.exchange import BadAddressError, ExchangeError, Exchanges, Reply
+from services.ngas_fetcher.exchange import BadAddressError, ExchangeError, Exchanges, Reply, Waiting
 from services.ngas_fetcher.hosts import HostSlots
 from services.ngas_fetcher.stop import Stop
 from shared import tracing
 
-CHUNK = 2 << 20
 _DEFAULT_LIMIT = 16
 _MAX_REDIRECTS = 3
 _MAX_DOCUMENT = 4 << 20
+_SUCCESSES = (200, 206)
+"""NGAS says 200 also where it heeds a range; what stands between it and us may know better."""
+
 _REDIRECTS = (301, 302, 303, 307, 308)
 
-
-@dataclass(frozen=True, kw_only=True)
-class Body:
-    """The bytes of a file from an offset on, as a server begins to send them.
-
-    Attributes
-    ----------
-    start
-        Offset of the first byte, as the server says.
-    total
-        Bytes of the whole file as the server says, if it says so.
-    """
-
-    server: str
-    start: int
-    total: int | None
-    reply: Reply
-
-    def chunks(self) -> Iterator[bytes]:
-        """Go through the bytes in pieces of up to 2 MiB.
-
-        Raises
-        ------
-        NgasAwayError
-            If the connection breaks, stalls, or ends before its time.
-        """
-        try:
-            while chunk := self.reply.read(CHUNK):
-                yield chunk
-        except ExchangeError as error:
-            raise NgasAwayError(f"{self.server} broke the transfer off: {error}") from error
-
-    def end(self) -> None:
-        """Let whoever waits for the next bytes, in another thread, find the end of the stream at once."""
-        self.reply.end()
+Slot = Callable[[str, Waiting], AbstractContextManager[None]]
+"""Waits for a place among a server's requests."""
 
 
 class NgasClient:
@@ -90,19 +59,26 @@ class NgasClient:
         hosts: HostSlots | None = None,
     ) -> None:
         self.hosts = hosts or HostSlots(limit=_DEFAULT_LIMIT)
-        self._known = frozenset(_netloc(*_base(host)[:2]) for host in known_hosts)
+        self._known = frozenset(map(host_of_server, known_hosts))
         self._credentials = _basic(":".join(credentials)) if credentials else {}
         self._exchanges = Exchanges(connect_timeout=connect_timeout, stall_timeout=stall_timeout)
 
-    def record(self, server: str, file_id: str) -> FileRecord:
+    def record(self, server: str, file_id: str, *, stop: Stop | None = None) -> FileRecord:
         """Ask a server what it has recorded of a file's newest version.
+
+        Parameters
+        ----------
+        server, file_id
+            Which.
+        stop
+            Ends the wait.
 
         Raises
         ------
         NgasFileMissingError, NgasAwayError, NgasRefusedError
             As `open` does.
         """
-        with self.hosts.hold(server), self._answer(server, "STATUS", {"file_id": file_id}) as reply:
+        with self._answer(server, "STATUS", {"file_id": file_id}, Waiting(stop=stop or Stop())) as reply:
             status = self._document(server, reply)
         found = [file for file in status.files if file.file_id == file_id]
         if not found:
@@ -111,7 +87,14 @@ class NgasClient:
 
     @contextmanager
     def open(
-        self, server: str, file_id: str, version: int, *, start: int = 0, stop: Stop | None = None
+        self,
+        server: str,
+        file_id: str,
+        version: int,
+        *,
+        start: int = 0,
+        stop: Stop | None = None,
+        until: float = math.inf,
     ) -> Iterator[Body]:
         """Begin to get the bytes of a version of a file.
 
@@ -124,10 +107,14 @@ class NgasClient:
         start
             Offset of the first byte; see in the body whether the server heeded it.
         stop
-            Ends the wait for a free slot, and the body.
+            Ends the wait for a free slot, a connection and an answer, and the body.
+        until
+            Time of the monotonic clock at which a free slot is waited for no longer.
 
         Raises
         ------
+        FetchAbandonedError
+            If told to stop.
         NgasFileMissingError
             If the server is ONLINE and does not have the file.
         NgasAwayError
@@ -137,13 +124,14 @@ class NgasClient:
         """
         headers = {"Range": f"bytes={start}-"} if start else {}
         fields = {"file_id": file_id, "file_version": str(version)}
-        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields, headers) as reply:
-            begin, total = _extent(reply)
+        waiting = Waiting(stop=stop or Stop(), until=until)
+        with self._answer(server, "RETRIEVE", fields, waiting, headers) as reply:
+            begin, total = extent_of(reply)
             body = Body(server=server, start=begin, total=total, reply=reply)
-            with (stop or Stop()).calling(body.end):
+            with waiting.stop.calling(body.end):
                 yield body
 
-    def copy(self, server: str, file_id: str, version: int, outfile: str, *, stop: Stop) -> None:
+    def copy(self, server: str, file_id: str, version: int, outfile: str, *, waiting: Waiting) -> None:
         """Have a server put a version of a file where both of us can read it (``ngamsDirectCopyDppi``).
 
         Parameters
@@ -154,12 +142,12 @@ class NgasClient:
             Which file.
         outfile
             Absolute path on the shared storage.
-        stop
-            Ends the wait for a free slot, and for the copy.
+        waiting
+            Ends the wait for a free slot, and for the copy; the server is silent until it is complete.
 
         Raises
         ------
-        NgasFileMissingError, NgasAwayError, NgasRefusedError
+        FetchAbandonedError, NgasFileMissingError, NgasAwayError, NgasRefusedError
             As `open` does; refused also where the server has no such plug-in.
         """
         fields = {
@@ -168,21 +156,21 @@ class NgasClient:
             "processing": "ngamsDirectCopyDppi",
             "processingPars": f"outfile={outfile}",
         }
-        with self.hosts.hold(server, stop), self._answer(server, "RETRIEVE", fields) as reply:
+        with self._answer(server, "RETRIEVE", fields, waiting) as reply, waiting.stop.calling(reply.end):
             try:
                 reply.read(_MAX_DOCUMENT)
             except ExchangeError as error:
                 raise NgasAwayError(f"{server} broke the answer to a direct copy off: {error}") from error
 
     def state(self, server: str) -> str:
-        """Ask a server for its state, e.g. ``ONLINE``.
+        """Ask a server for its state, e.g. ``ONLINE``; also while all its slots are taken.
 
         Raises
         ------
         NgasAwayError, NgasRefusedError
             As `open` does.
         """
-        with self._answer(server, "STATUS", {}) as reply:
+        with self._answer(server, "STATUS", {}, Waiting(stop=Stop()), slot=_no_slot) as reply:
             return self._document(server, reply).state
 
     def is_online(self, server: str) -> bool:
@@ -194,16 +182,27 @@ class NgasClient:
 
     @contextmanager
     def _answer(
-        self, server: str, command: str, fields: dict[str, str], headers: dict[str, str] | None = None
+        self,
+        server: str,
+        command: str,
+        fields: dict[str, str],
+        waiting: Waiting,
+        headers: dict[str, str] | None = None,
+        *,
+        slot: Slot | None = None,
     ) -> Iterator[Reply]:
-        """Follow redirects to the answer of a command, and see that it is a success."""
-        base = _base(server)
-        url = base._replace(path=f"{base.path}/{command}", query=urlencode(fields))
+        """Follow redirects to the answer of a command, and see that it is a success.
+
+        Whichever host is asked, also one that a redirect leads to, is asked in a slot of its own.
+        """
+        first = base(server)
+        url = first._replace(path=f"{first.path}/{command}", query=urlencode(fields))
         with tracing.calling(
             f"NGAS {command}", {"server.address": server, "alma_restore.file_id": fields.get("file_id", "")}
         ):
             for _ in range(_MAX_REDIRECTS + 1):
-                with self._request(server, url, headers or {}) as reply:
+                asked = f"{url.scheme}://{url.netloc}"
+                with (slot or self._slot)(asked, waiting), self._request(server, url, headers or {}, waiting) as reply:
                     if reply.status not in _REDIRECTS:
                         self._check(server, reply)
                         yield reply
@@ -211,20 +210,24 @@ class NgasClient:
                     url = self._allowed(server, urljoin(url.geturl(), reply.headers.get("location", "")))
         raise NgasRefusedError(f"{server} redirects more than {_MAX_REDIRECTS} times; see how its cluster is set up")
 
-    def _request(self, server: str, url: SplitResult, headers: dict[str, str]) -> Reply:
+    def _slot(self, server: str, waiting: Waiting) -> AbstractContextManager[None]:
+        return self.hosts.hold(server, waiting.stop, until=waiting.until)
+
+    def _request(self, server: str, url: SplitResult, headers: dict[str, str], waiting: Waiting) -> Reply:
         sent = {"Accept-Encoding": "identity", "User-Agent": "alma-restore", **tracing.headers(), **headers}
-        if _netloc(url.scheme, url.netloc) in self._known:
+        if host_of(url.scheme, url.netloc) in self._known:
             sent |= self._credentials
         try:
-            return self._exchanges.get(url, sent)
+            return self._exchanges.get(url, sent, waiting)
         except BadAddressError as error:
             raise NgasRefusedError(f"{server} is no address of a server: {error}") from error
         except ExchangeError as error:
+            waiting.stop.check()
             raise NgasAwayError(f"{server} does not answer: {error}") from error
 
     def _allowed(self, server: str, address: str) -> SplitResult:
         target = urlsplit(address)
-        netloc = _netloc(target.scheme, target.netloc)
+        netloc = host_of(target.scheme, target.netloc)
         if target.scheme not in ("http", "https") or netloc not in self._known:
             raise NgasRefusedError(
                 f"{server} redirects to {netloc or address!r}, which is not an allowed host; "
@@ -233,7 +236,7 @@ class NgasClient:
         return target
 
     def _check(self, server: str, reply: Reply) -> None:
-        if reply.status == 200:
+        if reply.status in _SUCCESSES:
             return
         if reply.status in (401, 403):
             raise NgasRefusedError(
@@ -260,32 +263,10 @@ class NgasClient:
         raise NgasAwayError(f"{server} {state} (HTTP {http_status}, state {status.state}): {status.message}")
 
 
-def _extent(reply: Reply) -> tuple[int, int | None]:
-    """Read the offset of the first byte and the size of the whole file; replies are 200 even for ranges."""
-    found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", reply.headers.get("content-range", "").strip())
-    if found:
-        return int(found[1]), None if found[2] == "*" else int(found[2])
-    length = reply.headers.get("content-length", "").strip()
-    return 0, int(length) if re.fullmatch(r"\d+", length) else None
+def _no_slot(_server: str, _waiting: Waiting) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 def _basic(account: str) -> dict[str, str]:
     """Make the header of HTTP Basic."""
     return {"Authorization": f"Basic {b64encode(account.encode()).decode()}"}
-
-
-@lru_cache
-def _base(server: str) -> SplitResult:
-    """Read a server's address; ``host:port`` is HTTP."""
-    return urlsplit((server if "://" in server else f"http://{server}").rstrip("/"))
-
-
-@lru_cache
-def _netloc(scheme: str, netloc: str) -> str:
-    """Return ``host:port`` in one spelling."""
-    url = SplitResult(scheme, netloc, "", "", "")
-    try:
-        port = url.port
-    except ValueError:
-        return ""
-    return f"{(url.hostname or '').lower()}:{port or (443 if scheme == 'https' else 80)}" if url.hostname else ""

@@ -1,13 +1,16 @@
 """Files by way of storage that we share with an NGAS server: it copies, we read."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from services.ngas_fetcher.client import CHUNK, NgasClient
+from services.ngas_fetcher.body import CHUNK
+from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import NgasAwayError
+from services.ngas_fetcher.exchange import Waiting
 from services.ngas_fetcher.stop import Stop
 
 
@@ -52,11 +55,18 @@ class DirectCopy:
         self._directory = directory
 
     @contextmanager
-    def open(self, server: str, file_id: str, version: int, *, start: int, stop: Stop) -> Iterator[CopiedFile]:
-        """Have a file copied and read it; see `NgasClient.copy` for errors."""
+    def open(
+        self, server: str, file_id: str, version: int, *, start: int, stop: Stop, until: float
+    ) -> Iterator[CopiedFile]:
+        """Have a file copied and read it; see `NgasClient.copy` for errors.
+
+        The server says nothing before the copy is complete: it stalls if the copy does not grow.
+        """
         path = self._directory / f"alma-restore-{uuid4().hex}"  # never a name from outside
+        growth = _Growth(path)
+        waiting = Waiting(stop=stop, until=until, is_going_on=lambda: growth.goes_on() and time.monotonic() < until)
         try:
-            self._client.copy(server, file_id, version, str(path), stop=stop)
+            self._client.copy(server, file_id, version, str(path), waiting=waiting)
             try:
                 size = path.stat().st_size
             except OSError as error:
@@ -67,3 +77,15 @@ class DirectCopy:
             yield CopiedFile(path=path, start=start, total=size)
         finally:
             path.unlink(missing_ok=True)
+
+
+class _Growth:
+    """Tells whether a file grew since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._size = 0
+
+    def goes_on(self) -> bool:
+        before, self._size = self._size, self._path.stat().st_size if self._path.exists() else 0
+        return self._size > before

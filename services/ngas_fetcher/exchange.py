@@ -5,23 +5,28 @@ asked for with one call that returns when it is full: for a large file that is a
 megabyte, where buffered readers make dozens, and the bytes are copied once.
 """
 
+import math
 import re
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult
+
+from services.ngas_fetcher.addresses import PORTS
+from services.ngas_fetcher.stop import Stop
 
 _HEAD_PIECE = 4096
 _LONGEST_HEAD = 64 << 10
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _STATUS = re.compile(r"HTTP/1\.\d (\d{3})(?: .*)?")
 _TARGET = re.compile(r"/[!-~]*")
-_PORTS = {"http": 80, "https": 443}
 
 
 class ExchangeError(Exception):
@@ -32,6 +37,25 @@ class BadAddressError(ValueError):
     """What is asked for is no address of a server."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """How a server is waited for.
+
+    Attributes
+    ----------
+    stop
+        Ends the wait at once.
+    until
+        Time of the monotonic clock at which whoever still waits for his turn gives up.
+    is_going_on
+        Asked when no byte came for too long: whether that is as it should be, since the server works.
+    """
+
+    stop: Stop
+    until: float = math.inf
+    is_going_on: Callable[[], bool] = lambda: False
+
+
 class Reply:
     """What a server answers; a context manager that closes the connection.
 
@@ -40,12 +64,15 @@ class Reply:
     connection
         A socket whose own timeout is the one for the next byte.
     stall
-        That timeout in seconds, to tell it.
+        That timeout in seconds.
+    is_going_on
+        See `Waiting`.
     """
 
-    def __init__(self, connection: socket.socket, *, stall: float) -> None:
+    def __init__(self, connection: socket.socket, *, stall: float, is_going_on: Callable[[], bool]) -> None:
         self._connection = connection
         self._stall = stall
+        self._is_going_on = is_going_on
         self._held = b""
         self._left: int | None = None
         self.status, self.headers = 0, dict[str, str]()
@@ -81,7 +108,7 @@ class Reply:
         self._left = int(length) if re.fullmatch(r"[0-9]+", length) else None
 
     def read(self, size: int) -> bytes:
-        """Read so many bytes of the body, fewer only at its end or where it broke off.
+        """Read so many bytes of the body, fewer at its end, where it broke off, and where they come too slowly.
 
         Raises
         ------
@@ -99,8 +126,7 @@ class Reply:
 
     def end(self) -> None:
         """Let whoever waits for the next bytes, in another thread, find the end of the body at once."""
-        with suppress(OSError):  # closed already
-            self._connection.shutdown(socket.SHUT_RDWR)
+        _end(self._connection)
 
     def _head(self) -> tuple[bytes, bytes]:
         head = b""
@@ -116,19 +142,21 @@ class Reply:
     def _receive(self, size: int) -> bytes:
         if not isinstance(self._connection, ssl.SSLSocket):
             return self._once(size, socket.MSG_WAITALL)
-        pieces, left = list[bytes](), size
-        while left and (piece := self._once(left)):
+        pieces, left, until = list[bytes](), size, time.monotonic() + self._stall
+        while left and time.monotonic() < until and (piece := self._once(left)):
             pieces.append(piece)
             left -= len(piece)
         return b"".join(pieces)
 
     def _once(self, size: int, flags: int = 0) -> bytes:
-        try:
-            return self._connection.recv(size, flags)
-        except (BlockingIOError, TimeoutError) as error:
-            raise ExchangeError(f"no byte came for {self._stall:g} s") from error
-        except OSError as error:
-            raise ExchangeError(str(error)) from error
+        while True:
+            try:
+                return self._connection.recv(size, flags)
+            except (BlockingIOError, TimeoutError) as error:
+                if not self._is_going_on():
+                    raise ExchangeError(f"no byte came for {self._stall:g} s") from error
+            except OSError as error:
+                raise ExchangeError(str(error)) from error
 
 
 class Exchanges:
@@ -144,7 +172,7 @@ class Exchanges:
         self._connect_timeout = connect_timeout
         self._stall_timeout = stall_timeout
 
-    def get(self, url: SplitResult, headers: Mapping[str, str]) -> Reply:
+    def get(self, url: SplitResult, headers: Mapping[str, str], waiting: Waiting) -> Reply:
         """Send a GET and give the reply, of which status and headers have come.
 
         Raises
@@ -152,7 +180,7 @@ class Exchanges:
         BadAddressError
             If the URL is none.
         ExchangeError
-            If the server cannot be reached, or breaks off.
+            If the server cannot be reached, breaks off, or the wait was ended.
         """
         host, port = _address(url.scheme, url.netloc)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
@@ -162,10 +190,12 @@ class Exchanges:
         lines = (f"GET {target} HTTP/1.0", *(f"{name}: {value}" for name, value in fields.items()), "", "")
         connection = None
         try:
-            connection = self._connected(url.scheme, host, port)
-            connection.sendall("\r\n".join(lines).encode("latin-1"))
-            reply = Reply(connection, stall=self._stall_timeout)
-            reply.begin()
+            connection = self._connected(url.scheme, host, port, waiting.stop)
+            with waiting.stop.calling(partial(_end, connection)):
+                self._prepare(connection)
+                connection.sendall("\r\n".join(lines).encode("latin-1"))
+                reply = Reply(connection, stall=self._stall_timeout, is_going_on=waiting.is_going_on)
+                reply.begin()
         except BaseException as error:  # whatever it is, no connection is left behind
             if connection is not None:
                 connection.close()
@@ -178,18 +208,37 @@ class Exchanges:
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
 
-    def _connected(self, scheme: str, host: str, port: int) -> socket.socket:
-        connection = socket.create_connection((host, port), self._connect_timeout)
-        if scheme == "http":
+    def _connected(self, scheme: str, host: str, port: int, stop: Stop) -> socket.socket:
+        """Connect to the first of a host's addresses that lets us; TLS has yet to shake hands."""
+        failure: OSError | None = None
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.settimeout(self._connect_timeout)
+                with stop.calling(partial(_end, connection)):
+                    connection.connect(address)
+                if scheme == "http":
+                    return connection
+                return self._tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
+            except BaseException as error:  # nobody else knows the connection yet; raised again
+                connection.close()
+                if not isinstance(error, OSError):
+                    raise
+                failure = error
+        raise failure or OSError(f"{host} has no address")
+
+    def _prepare(self, connection: socket.socket) -> None:
+        if isinstance(connection, ssl.SSLSocket):
+            connection.do_handshake()
+            connection.settimeout(self._stall_timeout)
+        else:
             _wait_in_the_kernel(connection, self._stall_timeout)
-            return connection
-        try:
-            secured = self._tls.wrap_socket(connection, server_hostname=host)
-        except BaseException:  # nobody else knows the connection yet; raised again
-            connection.close()
-            raise
-        secured.settimeout(self._stall_timeout)
-        return secured
+
+
+def _end(connection: socket.socket) -> None:
+    """Wake whoever waits for this connection, also one that is only being made; TLS takes no leave."""
+    with suppress(OSError):  # closed already
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @lru_cache
@@ -199,9 +248,9 @@ def _address(scheme: str, netloc: str) -> tuple[str, int]:
         port = url.port
     except ValueError as error:
         raise BadAddressError(str(error)) from error
-    if not url.hostname or scheme not in _PORTS:
+    if not url.hostname or scheme not in PORTS:
         raise BadAddressError(f"{url.geturl()!r} has no host, or is not HTTP")
-    return url.hostname, port or _PORTS[scheme]
+    return url.hostname, port or PORTS[scheme]
 
 
 def _wait_in_the_kernel(connection: socket.socket, seconds: float) -> None:

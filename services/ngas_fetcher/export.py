@@ -17,7 +17,7 @@ import structlog
 from contracts.identifiers import ExecBlockUid
 from contracts.manifests import StagedFile
 from contracts.reasons import ReasonCode
-from services.ngas_fetcher.client import CHUNK
+from services.ngas_fetcher.body import CHUNK
 from services.ngas_fetcher.completeness import MAIN_TABLE, check_complete, check_whole
 from services.ngas_fetcher.errors import ExportFailedError
 from services.ngas_fetcher.holding import Bringing

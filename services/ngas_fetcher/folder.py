@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from contracts.messages.parts import ObjectRef
-from services.ngas_fetcher.client import CHUNK
+from services.ngas_fetcher.body import CHUNK
 from services.ngas_fetcher.errors import FolderError
 from services.ngas_fetcher.settling import Settling, Written
 from shared.objects import ObjectInfo

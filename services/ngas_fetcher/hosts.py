@@ -1,17 +1,21 @@
 """How many requests a host gets from us at a time: below what makes it answer that it is busy."""
 
+import math
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Condition
 
+from services.ngas_fetcher.addresses import host_of_server
+from services.ngas_fetcher.errors import NgasAwayError
 from services.ngas_fetcher.stop import Stop
 
 _LOOK = 0.2
 
 
 class HostSlots:
-    """Counts our requests per host.
+    """Counts our requests per host, however its address is spelled.
 
     Parameters
     ----------
@@ -24,25 +28,30 @@ class HostSlots:
         self._free = Condition()
         self._taken: Counter[str] = Counter()
 
-    def has_room(self, host: str, *, promised: int = 0) -> bool:
+    def has_room(self, server: str, *, promised: int = 0) -> bool:
         """Whether a request to this host could begin now, if so many that were let begin may not have done so yet."""
         with self._free:
-            return max(self._taken[host], promised) < self._limit
+            return max(self._taken[host_of_server(server)], promised) < self._limit
 
     @contextmanager
-    def hold(self, host: str, stop: Stop | None = None) -> Iterator[None]:
+    def hold(self, server: str, stop: Stop | None = None, *, until: float = math.inf) -> Iterator[None]:
         """Wait for a slot of this host, and keep it for the block.
 
         Raises
         ------
         FetchAbandonedError
             If told to stop while it waits.
+        NgasAwayError
+            If there is none until this time of the monotonic clock.
         """
+        host = host_of_server(server)
         with self._free:
             while self._taken[host] >= self._limit:
                 self._free.wait(_LOOK)
                 if stop is not None:
                     stop.check()
+                if time.monotonic() > until:
+                    raise NgasAwayError(f"{server} had no free place among our {self._limit} requests at a time")
             self._taken[host] += 1
         try:
             yield

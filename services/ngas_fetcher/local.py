@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from contracts.identifiers import ExecBlockUid
 from services.ngas_fetcher.adapters import client_of, fetcher_of, source_of_asdms
+from services.ngas_fetcher.body import CHUNK
 from services.ngas_fetcher.checksums import RunningChecksum
-from services.ngas_fetcher.client import CHUNK
 from services.ngas_fetcher.completeness import BINARY_DIRECTORY, MAIN_TABLE, check_complete
 from services.ngas_fetcher.errors import FileExistsAlreadyError, LocationUnusableError
 from services.ngas_fetcher.folder import Folder

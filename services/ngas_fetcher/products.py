@@ -94,7 +94,7 @@ class ProductLocator:
         hopes: list[NgasAwayError | NgasRefusedError] = []
         for host in self._hosts:
             try:
-                record = self._patience.retrying(stop)(self._client.record, host, file_id)
+                record = self._patience.retrying(stop)(self._client.record, host, file_id, stop=stop)
             except NgasFileMissingError:
                 continue
             except (NgasAwayError, NgasRefusedError) as error:

@@ -21,7 +21,7 @@ from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.locator import Source
 from services.ngas_fetcher.metrics import FetchMetrics
 from services.ngas_fetcher.parallel import run_all
-from services.ngas_fetcher.pool import Group, TransferPool
+from services.ngas_fetcher.pool import Group, Job, TransferPool
 from services.ngas_fetcher.products import ProductLocator, ProductShelf, needed_products
 from services.ngas_fetcher.progress import Progress, ProgressTeller
 from services.ngas_fetcher.settings import NgasFetcherSettings
@@ -222,7 +222,7 @@ class NgasFetcher:
         return self._outcomes.record(handling.event, request, blocks, outcome)
 
     def _stage(self, handling: _Handling, eb_uid: ExecBlockUid) -> ArtefactsStaged:
-        """Bring the products, which are small and may be missing, then the ASDM."""
+        """Bring the products, which are small and may be missing, then the ASDM; who waits hears of a cancellation."""
         stop, progress, message = Stop(), Progress(), handling.message
         fetched_before = handling.shelf.fetched
 
@@ -235,7 +235,7 @@ class NgasFetcher:
                 run_all, handling.group, stop=stop, interval=self._settings.progress_interval, tick=stop_if_lost
             )
             products = handling.shelf.stage(needed_products(message.structure, eb_uid), stop, run)
-            holding = self._source.locate(eb_uid)
+            (holding,) = run([Job(work=partial(self._source.locate, eb_uid))])
 
             def tick() -> None:
                 stop_if_lost()

@@ -42,7 +42,7 @@ class Way(Protocol):
     """A way on which a file comes from a server."""
 
     def open(
-        self, server: str, file_id: str, version: int, *, start: int, stop: Stop
+        self, server: str, file_id: str, version: int, *, start: int, stop: Stop, until: float
     ) -> AbstractContextManager[Extent]:
         """Begin to get a version of a file from an offset on; see `NgasClient.open`."""
 
@@ -140,7 +140,9 @@ class Transfer:
         if self._position:
             log.info("transfer_resumed", file_id=self._file.file_id, server=self._server, position=self._position)
         file_id, version = self._file.file_id, self._file.version
-        with self._way.open(self._server, file_id, version, start=self._position, stop=self._stop) as body:
+        with self._way.open(
+            self._server, file_id, version, start=self._position, stop=self._stop, until=self._until
+        ) as body:
             self._check_extent(body)
             for chunk in body.chunks():
                 self._take(chunk)

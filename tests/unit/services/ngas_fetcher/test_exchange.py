@@ -1,6 +1,7 @@
 """One request and its reply, against a socket that says what no NGAS server would, and against TLS."""
 
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.ngas_fetcher.exchange import BadAddressError, ExchangeError, Exchanges
+from services.ngas_fetcher.exchange import BadAddressError, ExchangeError, Exchanges, Waiting
+from services.ngas_fetcher.stop import Stop
 from tests.support.certificates import certificate_for
 
 Serve = Callable[..., str]
@@ -21,7 +23,7 @@ def serve() -> Iterator[Serve]:
     """Answer one connection with the given pieces, and give the address."""
     threads: list[Thread] = []
 
-    def begin(*pieces: bytes, tls: ssl.SSLContext | None = None) -> str:
+    def begin(*pieces: bytes, tls: ssl.SSLContext | None = None, pause: float = 0) -> str:
         listener = create_server(("127.0.0.1", 0))
 
         def answer() -> None:
@@ -31,6 +33,7 @@ def serve() -> Iterator[Serve]:
                 assert secured.recv(65536).startswith(b"GET /RETRIEVE?file_id=x HTTP/1.0\r\nHost: 127.0.0.1:")
                 for piece in pieces:
                     secured.sendall(piece)
+                    time.sleep(pause)
 
         threads.append(Thread(target=answer))
         threads[-1].start()
@@ -45,9 +48,9 @@ def _secured(connection: socket, tls: ssl.SSLContext | None) -> socket:
     return tls.wrap_socket(connection, server_side=True) if tls else connection
 
 
-def get(address: str, *, scheme: str = "http", piece: int = 1 << 20) -> tuple[int, list[bytes]]:
-    exchanges = Exchanges(connect_timeout=5, stall_timeout=5)
-    with exchanges.get(urlsplit(f"{scheme}://{address}/RETRIEVE?file_id=x"), {}) as reply:
+def get(address: str, *, scheme: str = "http", piece: int = 1 << 20, stall: float = 5) -> tuple[int, list[bytes]]:
+    exchanges = Exchanges(connect_timeout=5, stall_timeout=stall)
+    with exchanges.get(urlsplit(f"{scheme}://{address}/RETRIEVE?file_id=x"), {}, Waiting(stop=Stop())) as reply:
         return reply.status, list(iter(lambda: reply.read(piece), b""))
 
 
@@ -90,8 +93,9 @@ def test_what_is_no_reply_is_told(serve: Serve, answer: bytes, told: str) -> Non
 
 @pytest.mark.parametrize("url", ["http://", "http://host:x/", "ftp://host/", "http://host/a b", "http://host/\r\nX: y"])
 def test_what_is_no_address_is_asked_nothing(url: str) -> None:
+    address = urlsplit(url)._replace(path=url.rpartition("host")[2])
     with pytest.raises(BadAddressError):
-        Exchanges(connect_timeout=1, stall_timeout=1).get(urlsplit(url)._replace(path=url.rpartition("host")[2]), {})
+        Exchanges(connect_timeout=1, stall_timeout=1).get(address, {}, Waiting(stop=Stop()))
 
 
 def test_a_trusted_server_is_spoken_to_over_tls(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +118,18 @@ def test_a_stranger_is_not_spoken_to(tmp_path: Path) -> None:
         with pytest.raises(ExchangeError, match=r"certificate|CERTIFICATE"):
             get("{}:{}".format(*listener.getsockname()), scheme="https")
         stranger.join()
+
+
+def test_bytes_that_trickle_over_tls_are_passed_on_in_time(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that whoever takes them sees that the file comes too slowly."""
+    made = certificate_for("127.0.0.1", tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made.certificate, made.key)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.certificate))
+    address = serve(b"HTTP/1.0 200 OK\r\n\r\n", *[b"x"] * 20, tls=tls, pause=0.05)
+    assert len(get(address, scheme="https", stall=0.2)[1]) > 2
 
 
 def _shake_hands(listener: socket, tls: ssl.SSLContext) -> None:
