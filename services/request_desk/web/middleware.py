@@ -86,7 +86,7 @@ class LongestBody:
             await self._app(scope, receive, send)
             return
         if (said := _length(scope)) is not None and said > self._most:
-            await self._refuse(scope, send)
+            await self._refuse(send)
             return
         body, more = bytearray(), scope["method"] not in {"GET", "HEAD", "OPTIONS"}
         while more:
@@ -96,12 +96,12 @@ class LongestBody:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._most:
-                await self._refuse(scope, send)
+                await self._refuse(send)
                 return
         await self._app(scope, _replayed(bytes(body), receive), send)
 
-    async def _refuse(self, scope: Scope, send: Send) -> None:
-        log.warning("call_refused", reason="body_too_long", code="too_long", status=413, path=scope["path"])
+    async def _refuse(self, send: Send) -> None:
+        log.warning("call_refused", reason="body_too_long", code="too_long", status=413)
         told = {"title": "This is too long", "status": 413, "code": "too_long", "detail": f"at most {self._most} bytes"}
         headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
         await send({"type": "http.response.start", "status": 413, "headers": headers})

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 from opentelemetry.trace import SpanKind
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from observatory.metadata_demo import IN_QA3, PI
@@ -60,10 +61,13 @@ def test_a_guessed_address_of_a_delivery_is_as_if_there_were_nothing(desk: DeskS
 
 def test_the_address_of_a_delivery_stands_whole_in_no_log(desk: DeskSite, capfd: pytest.CaptureFixture[str]) -> None:
     made = deliver(desk, desk.request(VERA))
-    with capture_logs() as logs:
+    with capture_logs(processors=[merge_contextvars]) as logs:
         for path in ("", "/", f"/{TAR}", "/nothing"):
             desk.visitor().get(f"/deliveries/{made.token}{path}")
-        wait_until_answered(logs, calls=4)
+        raw(desk, f"POST /deliveries/{made.token}/{TAR} HTTP/1.1", "Host: desk", "Content-Length: 10000000000")
+        wait_until_answered(logs, calls=5)
+    assert reasons(logs)[-1] == "body_too_long"
+    assert {f"/deliveries/{made.token[:6]}…"} == {str(entry["path"])[:19] for entry in logs if "path" in entry}
     assert made.token not in str(logs) + "".join(capfd.readouterr())
 
 
