@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from contracts.envelope import Event
-from contracts.messages import MailSent, TicketSubmitted
+from contracts.messages import MailSent, RequestSubmitted, TicketSubmitted
 from contracts.messages.parts import MailKind
 from services.request_desk.ledger.asking import BadCursorError
 from services.request_desk.ledger.base import Ledger
@@ -185,14 +185,38 @@ def test_counts_tell_states_steps_and_the_oldest(ledger: SqlLedger) -> None:
     assert (counts.stuck, counts.illegal_moves) == (0, 0)
 
 
-def test_what_came_since_a_moment_is_counted_by_topic(harness: LedgerHarness, ledger: SqlLedger) -> None:
+def test_requests_under_way_are_counted_by_whose_they_are(ledger: SqlLedger) -> None:
+    ledger.record_all([event for story in stories(IDS) for event in story.events])
+    (owner,) = ledger.under_way()
+    assert ledger.under_way() == {owner: ledger.requests(RequestFilter(active=True)).total}
+    lone = REQUEST.model_copy(update={"request_id": UUID(int=99), "user_account": None, "user_email": "Ab@example.org"})
+    ledger.record(Event.first(RequestSubmitted(request=lone), source="/x"))
+    assert ledger.under_way() == {owner: 2, "ab@example.org": 1}
+
+
+def test_what_was_said_since_a_moment_is_counted_by_topic(ledger: SqlLedger) -> None:
     story = Story()
     story.refused()
-    ledger.record(story.events[0])
-    harness.time = BEGAN + timedelta(hours=1)
     ledger.record_all(story.events)
-    assert ledger.rates(harness.time) == {"request.refused": 1, "mail.sent": 1}
+    assert ledger.rates(story.events[-2].time) == {"request.refused": 1, "mail.sent": 1}
     assert sum(ledger.rates(BEGAN).values()) == 3
+
+
+def test_a_ledger_that_hears_of_all_much_later_counts_and_times_the_same(
+    harness: LedgerHarness, ledger: SqlLedger, tmp_path: Path
+) -> None:
+    events = [event for story in stories(IDS[:5]) for event in story.events]
+    ledger.record_all(events)
+    later = LedgerHarness(sqlite_url(tmp_path / "later"))
+    later.time = BEGAN + timedelta(days=9)
+    anew = later.open()
+    anew.record_all(events)
+    for since in (BEGAN, events[len(events) // 2].time, later.time):
+        assert anew.rates(since) == ledger.rates(since)
+        assert sorted(anew.delivery_seconds(since)) == sorted(ledger.delivery_seconds(since))
+    assert len(ledger.delivery_seconds(BEGAN)) == 2
+    assert max(ledger.delivery_seconds(BEGAN)) < 86400
+    later.close()
 
 
 def test_a_ticket_has_a_timeline_and_is_no_request(ledger: SqlLedger) -> None:

@@ -4,7 +4,6 @@ Nothing happens silently: who did it and why is an event, so it stands in the le
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import structlog
@@ -147,5 +146,5 @@ def _about(record: RequestRecord, message: RequestCancelled | RequestResent, led
     cause = None if first is None else ledger.event(first.id)
     if cause is None:
         return Event.first(message, source=SOURCE)
-    event = cause.derive(message, source=SOURCE, key=f"{datetime.now(UTC).isoformat()}/{uuid4()}")
+    event = cause.derive(message, source=SOURCE, key=str(uuid4()))
     return event.model_copy(update={"causationid": None})

@@ -64,8 +64,11 @@ class Ledger(Protocol):
     def counts(self) -> Counts:
         """Count requests and blocks by state and step."""
 
+    def under_way(self) -> Mapping[str, int]:
+        """Count the requests that are under way by whose they are: account, or e-mail address in lower case."""
+
     def rates(self, since: datetime) -> Mapping[str, int]:
-        """Count the events that came since a moment, by topic; of repeated words only the kept one counts."""
+        """Count the events that were said since a moment, by topic; of repeated words only the kept one counts."""
 
     def delivery_seconds(self, since: datetime) -> tuple[float, ...]:
         """Tell how long requests took that were delivered since a moment: the newest thousand, in no order."""

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, text
 from services.request_desk.ledger.database import open_engine, reading, writing
 from shared.errors import MisconfiguredError
 
-_FOLDER = Path(__file__).parent / "migrations"
+FOLDER = Path(__file__).parent / "migrations"
+"""Where the migrations are."""
+
 _LOCK = 0x616C6D61
 """Names the lock that one holds who migrates on PostgreSQL; any number that nobody else takes."""
 
@@ -29,7 +31,7 @@ class Migration:
 
 def newest() -> str:
     """Return the newest revision that this release knows."""
-    head = ScriptDirectory(str(_FOLDER)).get_current_head()
+    head = ScriptDirectory(str(FOLDER)).get_current_head()
     assert head is not None, "there is a first migration"
     return head
 
@@ -60,14 +62,14 @@ def migrate(url: str) -> Migration:
     """
     with _alone(url) as connection:
         before = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()}
+        known = {script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()}
         if before is not None and before not in known:
             raise MisconfiguredError(
                 f"the ledger's tables are of revision {before}, which this release does not know: "
                 f"it knows up to {newest()}. Run the newer release, or name another ledger"
             )
         config = Config()
-        config.set_main_option("script_location", str(_FOLDER))
+        config.set_main_option("script_location", str(FOLDER))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         return Migration(before=before, after=newest())

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select
 
 from contracts.envelope import Event
 from contracts.messages import DeliveryAnnounced
@@ -146,18 +146,25 @@ class Queries:
             missed=missed,
         )
 
-    def rates(self, since: datetime) -> dict[str, int]:
-        """Count the events that came since a moment, by topic."""
+    def under_way(self) -> dict[str, int]:
+        """Count the requests that are under way by whose they are."""
+        owner = func.coalesce(REQUESTS.c.owner_account, REQUESTS.c.owner_email)
+        active = sorted(state for state in RequestState if state.is_active)
         with reading(self._engine) as connection:
-            return _counted(connection, EVENTS.c.topic, EVENTS.c.received >= since)
+            return _counted(connection, owner, REQUESTS.c.state.in_(active))
+
+    def rates(self, since: datetime) -> dict[str, int]:
+        """Count the events that were said since a moment, by topic."""
+        with reading(self._engine) as connection:
+            return _counted(connection, EVENTS.c.topic, _said_since(since))
 
     def delivery_seconds(self, since: datetime) -> tuple[float, ...]:
         """Tell how long requests took that were delivered since a moment: the newest thousand, in no order."""
-        delivered = func.min(EVENTS.c.received)
+        delivered = func.min(func.coalesce(EVENTS.c.said, EVENTS.c.received))
         newest = (
             select(REQUESTS.c.submitted, delivered)
             .join(EVENTS, EVENTS.c.request_id == REQUESTS.c.id)
-            .where(EVENTS.c.topic == DeliveryAnnounced.topic, EVENTS.c.received >= since)
+            .where(EVENTS.c.topic == DeliveryAnnounced.topic, _said_since(since))
             .group_by(REQUESTS.c.id, REQUESTS.c.submitted)
             .order_by(delivered.desc())
             .limit(1000)
@@ -206,6 +213,11 @@ class Queries:
 def _counted(connection: Connection, column: ColumnElement[Any], *where: ColumnElement[bool]) -> dict[str, int]:
     counted = select(column, func.count()).where(*where).group_by(column)
     return {str(row[0]): int(row[1]) for row in connection.execute(counted)}
+
+
+def _said_since(moment: datetime) -> ColumnElement[bool]:
+    """Choose events by when they were said: when the ledger heard of them depends on when it was made."""
+    return or_(EVENTS.c.said >= moment, and_(EVENTS.c.said.is_(None), EVENTS.c.received >= moment))
 
 
 def _timeline_event(fact: Fact, row: Row[Any], illegal: str | None) -> TimelineEvent:

@@ -60,8 +60,12 @@ EVENTS = Table(
     Column("received", UtcTime, nullable=False, index=True),
     Column("fact", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Column("said", UtcTime, index=True),
 )
-"""The facts that are kept, with the events that they were drawn from (JSON, compressed by zlib)."""
+"""The facts that are kept, with the events that they were drawn from (JSON, compressed by zlib).
+
+``said`` is null where a desk of an earlier release wrote the row.
+"""
 
 REQUESTS = Table(
     "requests",

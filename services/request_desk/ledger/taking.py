@@ -127,6 +127,7 @@ def _put(
             "request_id": request_id,
             "topic": event.topic,
             "received": now,
+            "said": kept[key].said,
             "fact": kept[key].dump(),
             "body": zlib.compress(event.encode(), 1),
         }

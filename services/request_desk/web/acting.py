@@ -1,6 +1,7 @@
 """What people ask of the desk: submit, cancel, renew, send on again; each said as an event and noted at once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
 from uuid import UUID, uuid4, uuid5
@@ -10,16 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
 from contracts.identifiers import InvalidIdentifierError, MousUid, ProjectCode
-from contracts.messages import RequestCancelled, RequestResent, RequestSubmitted
+from contracts.messages import RequestSubmitted
 from contracts.messages.parts import EmailText, LineText, RestoreRequest, RestoreTicket, Selection
 from contracts.reasons import REASONS, ReasonCode
 from services.request_desk.deliveries.base import DeliveryView
+from services.request_desk.ledger.acting import RequestOverError, UnknownRequestError, cancel_request, try_now
 from services.request_desk.ledger.records import Page, RequestFilter, RequestRecord
 from services.request_desk.web.faults import ConflictError, NotThereError, RefusedError, TooManyError, UnusableError
 from services.request_desk.web.identity import Identity, Role
 from services.request_desk.web.limits import share
 from services.request_desk.web.parts import Parts
-from shared.cancellation import cancel as mark_cancelled
 from shared.errors import DependencyAwayError
 from shared.service import source_of
 from shared.tickets import TooManyMousError, requests_of
@@ -140,14 +141,16 @@ class Acting:
         ConflictError
             If it is over.
         """
-        if record.state.is_over:
-            raise ConflictError(f"the request is over already: it is {record.state}", reason="is_over")
-        message = RequestCancelled(
-            request_id=record.id, mous_uid=MousUid(_mous(record)), by=identity.account, reason=reason
-        )
-        mark_cancelled(self._parts.objects, message)
-        log.info("request_cancelled", request_id=str(record.id), by=identity.account)
-        self._say([Event.first(message, source=SOURCE, event_id=uuid5(record.id, RequestCancelled.topic))])
+        parts = self._parts
+        with _in_conflict():
+            cancel_request(
+                record.id,
+                by=identity.account,
+                reason=reason,
+                ledger=parts.ledger,
+                objects=parts.objects,
+                publish=self._say,
+            )
 
     def renew(self, identity: Identity, record: RequestRecord, *, until: datetime | None = None) -> DeliveryView:
         """Keep the delivery of a request for longer.
@@ -164,26 +167,16 @@ class Acting:
         return deliveries.renew(found.token, by=identity.account, until=until)
 
     def send_on_again(self, identity: Identity, request_id: UUID, *, reason: str) -> int:
-        """Give the events of a stuck request that nothing followed to their services again.
+        """Give the events of a request that nothing followed to their services again, whether it is stuck or not yet.
 
         Raises
         ------
         ConflictError
-            If it is not stuck, or its events are not kept.
+            If nothing of it is waiting to be done, or its events are not kept.
         """
-        ledger = self._parts.ledger
-        stuck = next((each for each in ledger.stuck() if each.request.id == request_id), None)
-        if stuck is None:
-            raise ConflictError("the request is not stuck", reason="not_stuck")
-        events = [event for each in stuck.unfinished if (event := ledger.event(each)) is not None]
-        if not events:
-            raise ConflictError("no event of it is kept that could be sent on again", reason="no_events")
-        told = RequestResent(
-            request_id=request_id, by=identity.account, reason=reason, events=tuple(event.id for event in events)
-        )
-        log.warning("request_sent_on_again", request_id=str(request_id), by=identity.account, events=len(events))
-        self._say([*events, Event.first(told, source=SOURCE)])
-        return len(events)
+        with _in_conflict():
+            sent = try_now(request_id, by=identity.account, reason=reason, ledger=self._parts.ledger, publish=self._say)
+        return len(sent)
 
     def _requests(
         self, asked: Submission, user: OtherUser, mous_uids: Sequence[MousUid], ticket_id: UUID
@@ -215,11 +208,11 @@ class Acting:
         ledger, settings = self._parts.ledger, self._parts.settings
         own = RequestFilter(owner_account=user.account, owner_email=user.email, active=True)
         mine = ledger.requests(own, Page(size=1)).total
-        under_way = ledger.requests(RequestFilter(active=True), Page(size=1000))
-        users = {each.owner_account or each.owner_email for each in under_way.requests}
-        others = users - {user.account, user.email}
+        under_way = ledger.under_way()
+        others = under_way.keys() - {user.account, user.email.lower()}
         most, crowded = settings.active_per_user, settings.active_in_all
-        return max(0, share(active_in_all=under_way.total, users=len(others) + 1, most=most, crowded=crowded) - mine)
+        in_all = sum(under_way.values())
+        return max(0, share(active_in_all=in_all, users=len(others) + 1, most=most, crowded=crowded) - mine)
 
     def _say(self, events: Sequence[Event]) -> None:
         """Publish, and note at once what the ledger will hear anyway, so that who asks next sees it."""
@@ -292,7 +285,10 @@ def _of(identity: Identity) -> UUID:
 _NAMESPACE = UUID("6d3f2d0e-5e0f-5d8e-9a64-1d8d6f3e7b21")
 
 
-def _mous(record: RequestRecord) -> str:
-    if record.mous is None:
-        raise ConflictError("not enough is known of the request yet: try again in a moment", reason="no_mous")
-    return record.mous
+@contextmanager
+def _in_conflict() -> Iterator[None]:
+    """Say that how things are stands against it, where the ledger's acting says that nothing can be done."""
+    try:
+        yield
+    except (RequestOverError, UnknownRequestError) as error:
+        raise ConflictError(str(error), reason=error.code) from error

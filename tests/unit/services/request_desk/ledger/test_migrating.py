@@ -4,13 +4,15 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from services.request_desk.ledger.base import Ledger
 from services.request_desk.ledger.database import open_engine, reading, writing
-from services.request_desk.ledger.migrating import Migration, migrate, newest, revision_of
+from services.request_desk.ledger.migrating import FOLDER, Migration, migrate, newest, revision_of
 from services.request_desk.ledger.store import SqlLedger
 from services.request_desk.ledger.tables import METADATA
 from shared.errors import MisconfiguredError
@@ -31,6 +33,24 @@ def test_the_migrated_tables_are_those_of_the_code(url: str) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, METADATA) == []
     engine.dispose()
+
+
+def test_when_events_were_said_is_drawn_from_what_an_earlier_release_kept(url: str) -> None:
+    migrate(url)
+    story, ledger = Story(), SqlLedger(url=url)
+    story.delivered()
+    ledger.record_all(story.events)
+    since = story.events[3].time
+    told = ledger.rates(since), ledger.delivery_seconds(since)
+    engine, config = open_engine(url), Config()
+    config.set_main_option("script_location", str(FOLDER))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0001")
+    engine.dispose()
+    assert migrate(url) == Migration(before="0001", after=newest())
+    assert (ledger.rates(since), ledger.delivery_seconds(since)) == told
+    ledger.close()
 
 
 def test_several_processes_may_migrate_at_once(url: str) -> None:
