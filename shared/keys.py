@@ -27,7 +27,12 @@ def product_folder(eb_uid: ExecBlockUid, restore_key: str) -> str:
 
 def log(request_id: UUID, eb_uid: ExecBlockUid, name: str) -> str:
     """Key of a log that is kept for a request."""
-    return f"logs/{request_id}/{eb_uid.file_form}/{name}"
+    return f"{logs(request_id)}{eb_uid.file_form}/{name}"
+
+
+def logs(request_id: UUID) -> str:
+    """Folder of the logs of a request."""
+    return f"logs/{request_id}/"
 
 
 def outcome(request_id: UUID, eb_uid: ExecBlockUid) -> str:

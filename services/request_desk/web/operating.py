@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event, UndecodableEventError
 from contracts.flow import QUEUES
+from services.request_desk.deliveries.base import DeliveryView
 from services.request_desk.web.faults import AwayError, NotThereError
 from services.request_desk.web.parts import Parts
 from shared.bus import Bus, DeadEvent
@@ -110,6 +111,20 @@ class Operating:
         """Remove a dead letter for good; note and message are kept in the store."""
         record_drop(self._one(queue, key), note=note, by=by, objects=self._parts.objects)
         self._bus().drop(queue, [key])
+
+    def keep(self, request_id: UUID, *, by: str, kept: bool) -> DeliveryView:
+        """Keep the delivery of a request for good, or no longer.
+
+        Raises
+        ------
+        NotThereError
+            If it has none.
+        """
+        deliveries = self._parts.deliveries
+        found = None if deliveries is None else deliveries.of_request(request_id)
+        if deliveries is None or found is None:
+            raise NotThereError("the request has no delivery", reason="no_delivery")
+        return deliveries.keep(found.token, by=by, kept=kept)
 
     def _bus(self) -> Bus:
         if self._parts.bus is None:

@@ -16,6 +16,7 @@ from services.request_desk.ledger.records import (
     Waiting,
 )
 from services.request_desk.ledger.states import BlockState, RequestState, Step
+from services.request_desk.web.steps import StepView, steps_of
 
 
 class View(BaseModel):
@@ -100,6 +101,7 @@ class RequestView(View):
     state: RequestState
     is_over: bool
     step: Step | None = Field(description="What is being done; of several blocks that of the one that lags behind")
+    steps: tuple[StepView, ...] = Field(description="The whole way, step by step")
     percent: float | None = Field(description="Of the whole way, roughly")
     entitlement: Entitlement | None
     reason: ReasonCode | None = Field(description="Why it did not end in a delivery")
@@ -128,6 +130,7 @@ class RequestView(View):
             state=record.state,
             is_over=record.state.is_over,
             step=record.step,
+            steps=steps_of(record),
             percent=record.percent,
             entitlement=record.entitlement,
             reason=record.reason,

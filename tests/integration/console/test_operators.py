@@ -7,10 +7,12 @@ from playwright.sync_api import expect
 from contracts.envelope import Event
 from contracts.messages import RequestRefused, RequestSubmitted
 from contracts.reasons import ReasonCode
+from shared import keys
 from shared.bus import Delivery, Subscription
 from shared.errors import MisconfiguredError
-from tests.support.console_window import Window
-from tests.support.desk_site import OPERATOR, DeskSite
+from tests.support.console_window import Window, resolved
+from tests.support.desk_site import OPERATOR, DeskSite, deliver
+from tests.support.samples import STRUCTURE
 
 
 def test_what_strangers_wrote_is_shown_and_does_nothing(site: DeskSite, window: Callable[..., Window]) -> None:
@@ -38,7 +40,7 @@ def test_operators_see_a_dead_letter_and_send_it_on_again_or_drop_it(
     site.bus.publish([Event.first(RequestSubmitted(request=each), source="/test") for each in (asked, other)])
     page = window().sign_in(OPERATOR, "/operations")
     expect(page.get_by_role("row", name="entitlement-checker 0 1 2")).to_be_visible()
-    page.get_by_role("link", name="Dead letters").click()
+    page.get_by_role("link", name="Dead letters", exact=True).click()
     page.get_by_role("link", name="request.submitted").first.click()
     expect(page.get_by_role("heading", name="Message")).to_be_visible()
     broken = False
@@ -64,6 +66,52 @@ def test_operators_find_requests_and_see_each_event_whole(site: DeskSite, window
     page.get_by_role("link", name="uid://A001/X1284/X265f").click()
     page.get_by_text("request.refused").click()
     expect(page.get_by_text('"not_entitled"')).to_be_visible()
+
+
+def test_a_request_is_live_with_its_logs_and_what_its_reader_has_opened_and_written_stays(
+    site: DeskSite, window: Callable[..., Window]
+) -> None:
+    asked = site.request()
+    page = window().sign_in(OPERATOR, f"/operations/requests/{asked.request_id}")
+    page.get_by_text("request.submitted").click()
+    page.get_by_text("Send on again what is unfinished").click()
+    page.get_by_label("Why").fill("the database is back")
+    block = STRUCTURE.execution_blocks[0]
+    site.objects.put_bytes(keys.log(asked.request_id, block, "first.log"), b"SEVERE: out of memory")
+    resolved(site, asked)
+    expect(page.get_by_text("structure.resolved")).to_be_visible()
+    expect(page.locator("details[open] pre", has_text='"user_name": "Vera Rubin"')).to_be_visible()
+    expect(page.get_by_label("Why")).to_have_value("the database is back")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("p.note", has_text="Sent on again by op")).to_contain_text("the database is back")
+    page.get_by_role("link", name="first.log").click()
+    expect(page.get_by_text("SEVERE: out of memory")).to_be_visible()
+
+
+def test_an_operator_keeps_a_delivery_until_further_notice(site: DeskSite, window: Callable[..., Window]) -> None:
+    asked = site.request()
+    made = deliver(site, asked, days=3)
+    page = window().sign_in(OPERATOR, f"/operations/requests/{asked.request_id}")
+    page.get_by_role("button", name="Keep until further notice").click()
+    expect(page.get_by_role("button", name="Keep until further notice")).to_be_visible()
+    assert site.deliveries is not None
+    assert site.deliveries.find(made.token).kept == "op"
+
+
+def test_a_page_says_when_its_news_do_not_come_and_goes_on_when_they_do(
+    site: DeskSite, window: Callable[..., Window]
+) -> None:
+    one = window()
+    page = one.sign_in(OPERATOR, "/operations")
+    expect(page.get_by_text("What you see may be old")).to_be_hidden()
+    page.context.set_offline(True)
+    page.evaluate("for (const element of document.querySelectorAll('[data-refresh]')) live(element)")
+    expect(page.get_by_text("What you see may be old")).to_be_visible()
+    page.context.set_offline(False)
+    expect(page.get_by_text("What you see may be old")).to_be_hidden(timeout=15_000)
+    site.request()
+    expect(page.locator(".flow li").filter(has_text="Entitlement")).to_contain_text("1")
+    one.complaints.found.clear()
 
 
 def test_the_flow_is_live(site: DeskSite, window: Callable[..., Window]) -> None:

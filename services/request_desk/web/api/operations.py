@@ -4,15 +4,23 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.request_desk.deliveries.base import DeliveryView
-from services.request_desk.ledger.records import Counts, IllegalMove, RequestRecord, StuckRequest, TimelineEvent
+from services.request_desk.ledger.records import (
+    Counts,
+    IllegalMove,
+    RequestRecord,
+    StuckRequest,
+    TimelineEvent,
+    UnreadableEvent,
+)
 from services.request_desk.web.access import Operator, operator
 from services.request_desk.web.acting import Acting
 from services.request_desk.web.api.common import PREFIX, acting_of, faults
 from services.request_desk.web.api.requests import Reason
-from services.request_desk.web.faults import NotThereError
+from services.request_desk.web.logs import LogView, log_text, logs_of
 from services.request_desk.web.operating import DeadLetterShort, DeadLetterWhole, Operating, QueueView
 from services.request_desk.web.parts import PartsHere
 from services.request_desk.web.reading import request_for
@@ -107,7 +115,7 @@ async def stuck(parts: PartsHere) -> list[StuckRequest]:
 async def try_now(
     request_id: UUID, user: Operator, parts: PartsHere, acting: ActingHere, why: Reason | None = None
 ) -> Resent:
-    """Send the events of a stuck request that nothing followed on again."""
+    """Send the events of a request that nothing followed on again, stuck or not yet."""
     await request_for(user, request_id, parts)
     reason = why.reason if why else ""
     return Resent(events=await parts.workers.do(acting.send_on_again, user, request_id, reason=reason))
@@ -126,13 +134,33 @@ async def whole_timeline(request_id: UUID, user: Operator, parts: PartsHere) -> 
     return list(await parts.workers.do(parts.ledger.timeline, request_id))
 
 
+@router.get("/requests/{request_id}/logs", responses=faults(404))
+async def logs(request_id: UUID, user: Operator, parts: PartsHere) -> list[LogView]:
+    """List the logs of a request: of each execution block and attempt."""
+    await request_for(user, request_id, parts)
+    return list(await parts.workers.do(logs_of, request_id, parts.objects))
+
+
+@router.get("/requests/{request_id}/logs/{block}/{name}", response_class=PlainTextResponse, responses=faults(404))
+async def log(request_id: UUID, block: Key, name: Key, user: Operator, parts: PartsHere) -> PlainTextResponse:
+    """Show a log, the last part of a long one."""
+    await request_for(user, request_id, parts)
+    return PlainTextResponse(await parts.workers.do(log_text, request_id, block, name, parts.objects))
+
+
 @router.post("/requests/{request_id}/keep", responses=faults(404, 409))
-async def keep(request_id: UUID, wanted: Keep, user: Operator, parts: PartsHere) -> DeliveryView:
+async def keep(
+    request_id: UUID, wanted: Keep, user: Operator, parts: PartsHere, operating: OperatingHere
+) -> DeliveryView:
     """Keep a delivery for good, or no longer."""
     await request_for(user, request_id, parts)
-    if parts.deliveries is None or (found := await parts.workers.do(parts.deliveries.of_request, request_id)) is None:
-        raise NotThereError("the request has no delivery", reason="no_delivery")
-    return await parts.workers.do(parts.deliveries.keep, found.token, by=user.account, kept=wanted.kept)
+    return await parts.workers.do(operating.keep, request_id, by=user.account, kept=wanted.kept)
+
+
+@router.get("/unreadable")
+async def unreadable(parts: PartsHere) -> list[UnreadableEvent]:
+    """List events that this release could not read or take in."""
+    return list(await parts.workers.do(parts.ledger.unreadable))
 
 
 @router.get("/illegal-moves")

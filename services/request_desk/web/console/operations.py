@@ -1,11 +1,12 @@
 """The operators' pages: the flow, all requests, dead letters, what is stuck, the CASA catalogue."""
 
-from datetime import timedelta
-from typing import Annotated
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Form, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.request_desk.ledger.asking import BadCursorError
 from services.request_desk.ledger.records import Page, RequestFilter
@@ -13,15 +14,14 @@ from services.request_desk.ledger.states import RequestState, Step
 from services.request_desk.web.access import Operator, operator
 from services.request_desk.web.api.operations import ActingHere, Key, OperatingHere, QueueName
 from services.request_desk.web.console.pages import page
-from services.request_desk.web.faults import AwayError, NotThereError, UnusableError
+from services.request_desk.web.faults import AwayError, UnusableError
+from services.request_desk.web.logs import logs_of
 from services.request_desk.web.operating import Operating, QueueView
 from services.request_desk.web.parts import Parts, PartsHere
 from services.request_desk.web.reading import request_for
+from shared.errors import DependencyAwayError
 
 router = APIRouter(prefix="/operations", include_in_schema=False, dependencies=[Depends(operator)])
-
-LONGEST_LOG = 2_000_000
-"""Bytes of a log that a page shows; the end of a longer one."""
 
 Note = Annotated[str, Form(min_length=1, max_length=1000, pattern=r"\S")]
 Word = Annotated[str, Query(max_length=200)]
@@ -60,6 +60,8 @@ async def requests(
     step: str = "",
     stuck: bool = False,
     illegal: bool = False,
+    since: Word = "",
+    before: Word = "",
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     part: bool = False,
 ) -> HTMLResponse:
@@ -71,7 +73,11 @@ async def requests(
         active=True if state == "active" else None,
         stuck=stuck or None,
         with_illegal_moves=illegal or None,
+        submitted_since=_day(since),
+        submitted_before=_day(before),
     )
+    chosen = {"text": text, "state": state, "step": step, "since": since, "before": before}
+    chosen |= {name: "true" if flag else "" for name, flag in (("stuck", stuck), ("illegal", illegal))}
     try:
         found = await parts.workers.do(parts.ledger.requests, wanted, Page(size=50, cursor=cursor))
     except BadCursorError as error:
@@ -81,31 +87,25 @@ async def requests(
         "_all_requests.html" if part else "all_requests.html",
         user=user,
         found=found,
-        chosen={"text": text, "state": state, "step": step, "stuck": stuck, "illegal": illegal},
+        chosen=chosen,
+        query=urlencode({name: value for name, value in chosen.items() if value}),
+        cursor=cursor,
         states=list(RequestState),
         steps=list(Step),
     )
 
 
 @router.get("/requests/{request_id}")
-async def one(request: Request, request_id: UUID, user: Operator, parts: PartsHere) -> HTMLResponse:
-    """Show all that is known of a request: blocks, waits, mails, downloads, and each event whole."""
+async def one(request: Request, request_id: UUID, user: Operator, parts: PartsHere, part: bool = False) -> HTMLResponse:
+    """Show all that is known of a request: blocks, waits, logs, mails, downloads, and each event whole."""
     record = await request_for(user, request_id, parts)
-    timeline = await parts.workers.do(parts.ledger.timeline, request_id)
-    downloads = await parts.workers.do(parts.ledger.downloads, request_id)
-    stuck = next((s for s in await parts.workers.do(parts.ledger.stuck) if s.request.id == request_id), None)
     return page(
-        request, "whole_request.html", user=user, record=record, timeline=timeline, downloads=downloads, stuck=stuck
+        request,
+        "_whole_request.html" if part else "whole_request.html",
+        user=user,
+        record=record,
+        **await parts.workers.do(_known, request_id, parts),
     )
-
-
-@router.get("/requests/{request_id}/log/{number}")
-async def log(request_id: UUID, number: int, user: Operator, parts: PartsHere) -> Response:
-    """Show the log of a block that failed, the last part of a long one."""
-    record = await request_for(user, request_id, parts)
-    if not 0 <= number < len(record.blocks) or (key := record.blocks[number].log) is None:
-        raise NotThereError("no log of this block is kept", reason="no_log")
-    return PlainTextResponse(await parts.workers.do(_tail, parts, key))
 
 
 @router.post("/requests/{request_id}/try-now")
@@ -122,18 +122,37 @@ async def try_now(
     return RedirectResponse(f"/operations/requests/{request_id}", status_code=303)
 
 
+@router.post("/requests/{request_id}/keep")
+async def keep(
+    request_id: UUID, user: Operator, parts: PartsHere, operating: OperatingHere, kept: Annotated[bool, Form()]
+) -> Response:
+    """Keep a delivery for good, or no longer."""
+    await request_for(user, request_id, parts)
+    await parts.workers.do(operating.keep, request_id, by=user.account, kept=kept)
+    return RedirectResponse(f"/operations/requests/{request_id}", status_code=303)
+
+
+@router.get("/unreadable")
+async def unreadable(request: Request, user: Operator, parts: PartsHere) -> HTMLResponse:
+    """List events that this release could not take in."""
+    return page(request, "unreadable.html", user=user, found=await parts.workers.do(parts.ledger.unreadable))
+
+
 @router.get("/stuck")
-async def stuck(request: Request, user: Operator, parts: PartsHere) -> HTMLResponse:
+async def stuck(request: Request, user: Operator, parts: PartsHere, part: bool = False) -> HTMLResponse:
     """List requests for which nothing goes forward."""
     found = await parts.workers.do(parts.ledger.stuck)
-    return page(request, "stuck.html", user=user, found=found, now=parts.ledger.now())
+    template = "_stuck.html" if part else "stuck.html"
+    return page(request, template, user=user, found=found, now=parts.ledger.now())
 
 
 @router.get("/dead-letters")
-async def dead_letters(request: Request, user: Operator, parts: PartsHere, operating: OperatingHere) -> HTMLResponse:
+async def dead_letters(
+    request: Request, user: Operator, parts: PartsHere, operating: OperatingHere, part: bool = False
+) -> HTMLResponse:
     """List events that services gave up."""
     found = await parts.workers.do(operating.dead_letters, None)
-    return page(request, "dead_letters.html", user=user, found=found)
+    return page(request, "_dead_letters.html" if part else "dead_letters.html", user=user, found=found)
 
 
 @router.get("/dead-letters/{queue}/{key}")
@@ -176,8 +195,25 @@ async def _queues(parts: Parts, operating: Operating) -> list[QueueView] | None:
         return None
 
 
-def _tail(parts: Parts, key: str) -> str:
-    whole = parts.objects.get(key)
-    cut = whole[-LONGEST_LOG:]
-    note = "" if len(cut) == len(whole) else f"[the last {LONGEST_LOG} of {len(whole)} bytes]\n"
-    return note + cut.decode(errors="replace")
+def _known(request_id: UUID, parts: Parts) -> dict[str, Any]:
+    """Gather what is known of a request beside its record; a store that does not answer hides its logs only."""
+    ledger = parts.ledger
+    try:
+        logs = logs_of(request_id, parts.objects)
+    except DependencyAwayError:
+        logs = None
+    return {
+        "timeline": ledger.timeline(request_id),
+        "downloads": ledger.downloads(request_id),
+        "stuck": next((each for each in ledger.stuck() if each.request.id == request_id), None),
+        "to_do": len(ledger.unfinished(request_id)),
+        "logs": logs,
+    }
+
+
+def _day(text: str) -> datetime | None:
+    """Read a day as the form writes it; what is none does not restrict."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time(), UTC)
+    except ValueError:
+        return None

@@ -39,9 +39,11 @@ def environment() -> Environment:
         size=words.size,
         duration=words.duration,
         moment=words.moment,
+        pretty=words.pretty,
         tone=words.tone,
         state_words=words.state_words,
         step_words=words.STEPS.__getitem__,
+        standing_words=words.STANDINGS.__getitem__,
     )
     made.globals["asset_address"] = asset_address
     return made

@@ -1,10 +1,12 @@
 """Words for people: sizes, times, states and steps as the pages show them."""
 
+import json
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
 from services.request_desk.ledger.states import BlockState, RequestState, Step
+from services.request_desk.web.steps import Standing
 
 STATES = {
     RequestState.SUBMITTED: "being checked",
@@ -39,6 +41,13 @@ STEPS = {
     Step.RELEASE: "Release",
     Step.DELIVERY: "Delivery",
     Step.MAIL: "Mail",
+}
+STANDINGS = {
+    Standing.DONE: "done",
+    Standing.NOW: "goes on",
+    Standing.AHEAD: "to come",
+    Standing.ENDED: "ended here",
+    Standing.LEFT_OUT: "left out",
 }
 _WELL = frozenset({RequestState.DELIVERED})
 _BADLY = frozenset({RequestState.REFUSED, RequestState.FAILED, RequestState.WITHHELD})
@@ -76,6 +85,11 @@ def moment(time: datetime | None) -> Markup:
     exact = time.astimezone(UTC)
     shown = exact.strftime("%Y-%m-%d %H:%M")
     return Markup('<time datetime="{}">{} UTC</time>').format(exact.isoformat(timespec="seconds"), escape(shown))
+
+
+def pretty(document: str) -> str:
+    """Lay a JSON document out for reading."""
+    return json.dumps(json.loads(document), indent=2, ensure_ascii=False)
 
 
 def tone(state: RequestState | BlockState) -> str:

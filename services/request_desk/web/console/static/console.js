@@ -10,18 +10,37 @@ function refresher(element, address) {
     try {
       const answer = await fetch(address, {headers: {Accept: "text/html"}, redirect: "error"});
       if (!answer.ok) throw new Error(answer.status);
-      const open = element.contains(document.activeElement) ? document.activeElement.id : "";
-      element.innerHTML = await answer.text();
-      element.classList.remove("stale");
-      if (open) document.getElementById(open)?.focus();
+      const text = await answer.text(), restore = kept(element);
+      element.innerHTML = text;
+      restore();
+      stale(element, false);
       tell(element);
       prepare(element);
     } catch {
-      element.classList.add("stale");
+      stale(element, true);
     }
     // At most twice a second, however fast events come.
     setTimeout(() => { busy = false; if (again) { again = false; refresh(); } }, 500);
   };
+}
+
+/** Remembers what its reader has opened, written and chosen; what is returned puts it back by the elements' ids. */
+function kept(element) {
+  const focused = element.contains(document.activeElement) ? document.activeElement.id : "";
+  const open = [...element.querySelectorAll("details[id][open]")].map((each) => each.id);
+  const written = [...element.querySelectorAll("input[id]")].map((each) => [each.id, each.value]);
+  return () => {
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    for (const [id, value] of written) { const field = document.getElementById(id); if (field) field.value = value; }
+    if (focused) document.getElementById(focused)?.focus();
+  };
+}
+
+/** Shows whether what an element shows is as things are. */
+function stale(element, is) {
+  element.classList.toggle("stale", is);
+  const still = document.getElementById("still"), any = document.querySelector(".stale") !== null;
+  if (still.hidden === any) still.hidden = !any;
 }
 
 /** Says aloud what has changed, once, to those who do not see it. */
@@ -33,16 +52,21 @@ function tell(element) {
 
 function live(element) {
   const refresh = refresher(element, element.dataset.refresh);
-  if (element.dataset.live) {
-    const events = new EventSource(element.dataset.live);
-    for (const name of ["progress", "changed"]) events.addEventListener(name, refresh);
-    events.addEventListener("end", () => { events.close(); refresh(); });
-    // The browser comes back by itself after a break; after a refusal it does not.
-    events.addEventListener("error", () => element.classList.add("stale"));
-    events.addEventListener("open", () => element.classList.remove("stale"));
-  }
+  if (element.dataset.live) listen(element, refresh);
   const seconds = Number(element.dataset.every ?? 0);
   if (seconds) setInterval(() => { if (!document.hidden) refresh(); }, seconds * 1000);
+}
+
+/** Refreshes an element at each event; comes back after a break, and after a refusal, too, which browsers do not. */
+function listen(element, refresh) {
+  const events = new EventSource(element.dataset.live);
+  for (const name of ["progress", "changed"]) events.addEventListener(name, refresh);
+  events.addEventListener("end", () => { events.close(); refresh(); });
+  events.addEventListener("open", () => stale(element, false));
+  events.addEventListener("error", () => {
+    stale(element, true);
+    if (events.readyState === EventSource.CLOSED) setTimeout(() => listen(element, refresh), 5000);
+  });
 }
 
 /** Asks before a form does what cannot be undone, and offers to copy commands. */
@@ -95,7 +119,11 @@ function foretell(form) {
       return {text: `${uid}: nothing can be foretold just now`, tone: "over"};
     }
   }
-  for (const field of [mous, fields]) field.addEventListener("change", look);
+  let soon = 0;
+  for (const field of [mous, fields]) {
+    field.addEventListener("change", look);
+    field.addEventListener("input", () => { clearTimeout(soon); soon = setTimeout(look, 600); });
+  }
   if (mous.value) look();
 }
 

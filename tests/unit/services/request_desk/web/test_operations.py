@@ -1,5 +1,7 @@
 """What operators see and do; nobody else does."""
 
+from pathlib import Path
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -8,9 +10,10 @@ from contracts.messages import RequestResent, RequestSubmitted
 from services.request_desk.ledger.states import Step
 from shared import keys
 from shared.bus import Delivery, Subscription
-from tests.support.desk_site import ARCHIVE, OPERATOR, VERA, DeskSite, deliver
+from tests.support.desk_site import ARCHIVE, OPERATOR, VERA, DeskSite, deliver, with_deliveries
+from tests.support.samples import STRUCTURE
 
-READS = ("counts", "queues", "dead-letters", "stuck", "illegal-moves", "casa", "events")
+READS = ("counts", "queues", "dead-letters", "stuck", "illegal-moves", "unreadable", "casa", "events")
 
 
 @pytest.mark.parametrize("what", READS)
@@ -86,6 +89,39 @@ def test_a_stuck_request_is_shown_and_sent_on_again_by_a_person(desk: DeskSite) 
     (said,) = [each.data for each in desk.bus_said(RequestResent)]
     assert isinstance(said, RequestResent)
     assert (said.by, said.events) == ("op", (again.id,))
+
+
+def test_logs_of_every_attempt_are_listed_and_shown_the_end_of_a_long_one(
+    desk: DeskSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, operator, block = desk.request(VERA), desk.program(OPERATOR), STRUCTURE.execution_blocks[0]
+    for name, text in (("a1.log", b"SEVERE\n"), ("a2.log", b"x" * 300 + b"the end"), ("a3.log", b"")):
+        desk.objects.put_bytes(keys.log(request.request_id, block, name), text)
+    path = f"/api/v1/operations/requests/{request.request_id}/logs"
+    listed = operator.get(path).json()
+    assert [(each["eb_uid"], each["name"], each["size"]) for each in listed] == [
+        (block, "a1.log", 7), (block, "a2.log", 307), (block, "a3.log", 0),
+    ]  # fmt: skip
+    shown = {each["name"]: operator.get(f"{path}/{each['block']}/{each['name']}") for each in listed}
+    assert (shown["a1.log"].data, shown["a3.log"].data) == (b"SEVERE\n", b"")
+    assert shown["a1.log"].headers["Content-Type"] == "text/plain; charset=utf-8"
+    monkeypatch.setattr("services.request_desk.web.logs.LONGEST_LOG", 10)
+    assert operator.get(f"{path}/{block.file_form}/a2.log").data == b"[the last 10 of 307 bytes]\nxxxthe end"
+    for guess in ("nothing/a1.log", f"{block.file_form}/a9.log", f"{block.file_form}/..%2f..%2fa1.log"):
+        assert operator.get(f"{path}/{guess}").status == 404
+    for forbidden in (path, f"{path}/{block.file_form}/a1.log"):
+        assert desk.program(VERA).get(forbidden).status == 403
+
+
+def test_a_delivery_is_kept_for_good_and_no_longer(tmp_path: Path) -> None:
+    with DeskSite(tmp_path, deliveries=with_deliveries) as site:
+        request, operator = site.request(VERA), site.program(OPERATOR)
+        path = f"/api/v1/operations/requests/{request.request_id}/keep"
+        assert operator.post(path, json={"kept": True}).status == 404
+        deliver(site, request, days=-0.5)
+        assert site.program(VERA).post(path, json={"kept": True}).status == 403
+        assert operator.post(path, json={"kept": True}).json()["phase"] == "open"
+        assert operator.post(path, json={"kept": False}).json()["phase"] == "expired"
 
 
 def test_a_request_is_sent_on_again_before_it_is_stuck_but_not_when_nothing_is_to_be_done(desk: DeskSite) -> None:
