@@ -45,6 +45,12 @@ async def assets(digest: str, name: str) -> Response:
     return Response(asset(name), media_type=ASSETS[name], headers=_FOR_EVER)
 
 
+@router.get("/favicon.ico")
+async def icon() -> Response:
+    """Say that there is no icon: browsers ask for one where they show a text, such as a log."""
+    return Response(status_code=204, headers=_FOR_EVER)
+
+
 @router.get("/deliveries/{token}")
 @router.get("/deliveries/{token}/")
 async def delivery(request: Request, token: str, user: Visitor, parts: PartsHere) -> HTMLResponse:
