@@ -69,9 +69,10 @@ def demo(
     """
     from alma_restore.demo.run import run_demo
 
-    as_expected = run_demo(
-        console=console, directory=directory.resolve(), cache=cache.resolve(), runners=runners, desk_port=desk
-    )
+    with clear_errors():
+        as_expected = run_demo(
+            console=console, directory=directory.resolve(), cache=cache.resolve(), runners=runners, desk_port=desk
+        )
     raise typer.Exit(0 if as_expected else 1)
 
 
