@@ -132,12 +132,17 @@ class Naming:
         self._remove_older(ref.key, data, replaced)
 
     def _place(self, written: Path, data: Path) -> None:
-        """Move a written file to its place, durably; nobody finds it there yet, and its writer's lock protects it."""
+        """Move a written file to its place, durably; nobody finds it there yet, and its writer's lock protects it.
+
+        Directories are synced after all of it, not one after the other: then the first sync is the one that waits.
+        """
         while True:
             with suppress(FileNotFoundError):  # the directory was removed as empty meanwhile
-                make_directories(data.parent)
+                new = list(_missing(data.parent))
+                data.parent.mkdir(parents=True, exist_ok=True)
                 written.rename(data)
-                sync_directory(data.parent)
+                for directory in (data.parent, *(each.parent for each in new)):
+                    sync_directory(directory)
                 return
             self.check_present()
             written.stat()
@@ -215,6 +220,13 @@ class Naming:
             kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
             return sorted((name + "/" * is_dir, is_dir) for name, is_dir in kinds if name.startswith(start))
         return []
+
+
+def _missing(directory: Path) -> Iterator[Path]:
+    """Name a directory and those above it that are not there."""
+    while not directory.is_dir():
+        yield directory
+        directory = directory.parent
 
 
 def _remove_empty(directory: Path, root: Path) -> None:

@@ -202,13 +202,13 @@ def test_data_go_with_their_object_though_their_writer_still_waits_for_the_disk(
     def sync(path: Path) -> None:
         if get_ident() != main and path == directory.root / "objects/slow":
             named.set()
-            assert done.wait(20)
+            assert done.wait(60)
         sync_directory(path)
 
     monkeypatch.setattr(naming, "sync_directory", sync)
     with ThreadPoolExecutor(1) as slow:
         written = slow.submit(directory.store.put_bytes, "slow/disk", b"older")
-        assert named.wait(20)
+        assert named.wait(60)
         supersede(directory.store, "slow/disk")
         done.set()
         written.result()
