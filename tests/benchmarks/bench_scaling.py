@@ -85,10 +85,27 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds from the first order to the last outcome, and of CPU that the replicas took for one."""
+    """What orders took.
+
+    Attributes
+    ----------
+    wall
+        Seconds from the first order to the last outcome.
+    cpu
+        Seconds of CPU that the replicas took for one order.
+    busy
+        Share of the machine's CPU time that was used meanwhile, by whomever.
+    """
 
     wall: float
     cpu: float
+    busy: float
+
+
+def _machine() -> tuple[int, int]:
+    """Tell the ticks of CPU time that this machine has had, and those that it was idle."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    return sum(ticks), ticks[3] + ticks[4]
 
 
 class Ends:
@@ -127,10 +144,15 @@ def spread(url: str, folder: Path, replicas: int, orders: Sequence[Event], kind:
         bus.listen(ends.hear, topics=(RestoreCompleted.topic, RestoreFailed.topic))
         bus.publish(orders[:warm_up])
         ends.wait_for(warm_up)
-        begun, cpu = time.monotonic(), fleet.cpu
+        begun, cpu, (all_before, idle_before) = time.monotonic(), fleet.cpu, _machine()
         bus.publish(orders[warm_up:])
         ends.wait_for(len(orders))
-        return Cost(wall=time.monotonic() - begun, cpu=(fleet.cpu - cpu) / (len(orders) - warm_up))
+        wall, (all_after, idle_after) = time.monotonic() - begun, _machine()
+        return Cost(
+            wall=wall,
+            cpu=(fleet.cpu - cpu) / (len(orders) - warm_up),
+            busy=1 - (idle_after - idle_before) / (all_after - all_before),
+        )
 
 
 def standins(url: str, replicas: Sequence[int], jobs: int, rounds: int) -> list[Figure]:
@@ -146,7 +168,11 @@ def standins(url: str, replicas: Sequence[int], jobs: int, rounds: int) -> list[
                 took.append(spread(url, folder, number, orders, "standin", warm_up=number))
         ideal, wall = SECONDS * -(-jobs // number), median(cost.wall for cost in took)
         cpu = 1000 * median(cost.cpu for cost in took)
-        print(f"{number} replicas: {wall:.2f} s, without cost {ideal:.0f} s; {cpu:.0f} ms of CPU for a job")
+        busy = 100 * median(cost.busy for cost in took)
+        print(
+            f"{number} replicas: {wall:.2f} s, without cost {ideal:.0f} s; {cpu:.0f} ms of CPU for a job, "
+            f"machine {busy:.0f} % busy"
+        )
         figures.append(Figure(f"efficiency with {number} replicas", ideal / wall, 0.95))
     return figures
 

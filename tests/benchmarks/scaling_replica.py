@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Event as Flag
 
-import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
@@ -23,6 +22,7 @@ from services.casa_runner.workspace import Workspace
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
+from shared.logs import configure_logs
 from shared.metrics import ServiceMetrics
 from shared.objects.directory import DirectoryStore
 from shared.runtime import Runtime
@@ -101,7 +101,7 @@ class WaitingLauncher:
 
 def main(url: str, prefix: str, folder: Path, kind: str) -> None:
     """Run until SIGTERM."""
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    configure_logs(form="json", level="INFO")
     stopping = Flag()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     settings = CasaRunnerSettings(scratch=folder / "scratch")
