@@ -10,6 +10,7 @@ from rich.console import Console
 from alma_restore.archive_command import register as register_archive
 from alma_restore.dead_letters_command import register as register_dead_letters
 from alma_restore.desk_commands import register as register_desk
+from alma_restore.doctor_command import register as register_doctor
 from alma_restore.expire_command import register as register_expire
 from alma_restore.fetch_command import register as register_fetch
 from alma_restore.ledger_command import register as register_ledger
@@ -42,6 +43,7 @@ register_trigger(app)
 register_stagecalms(app)
 register_topology(app)
 register_dead_letters(app)
+register_doctor(app)
 register_submit(app)
 register_desk(app)
 register_expire(app)

@@ -60,6 +60,21 @@ class SmtpTransport:
                 raise MailRefusedError(f"{self._where} cannot carry these addresses: {error}") from error
         return _sorted(answers)
 
+    def try_out(self, *, sender: str, recipient: str) -> None:
+        """Begin a mail as far as the server's word whether it takes it, and send none.
+
+        Raises
+        ------
+        MailServerAwayError, MailRefusedError
+            If it does not take it now, or never will.
+        """
+        with self._connection() as server:
+            server.ehlo_or_helo_if_needed()
+            for code, text in (server.mail(sender), server.rcpt(recipient)):
+                if code >= 400:
+                    raise self._not_taken(smtplib.SMTPResponseException(code, text))
+            server.rset()
+
     def is_ready(self) -> bool:
         """Whether the server greets, talks TLS and takes the login; asked twice a minute at most."""
         with self._readiness:

@@ -84,9 +84,7 @@ class Declarer:
 
         def ask() -> str:
             with connected(self._settings, "declarer") as connection:
-                # pika shows what the server says of itself only at the connection that this one wraps.
-                properties: Mapping[str, object] = vars(connection)["_impl"].server_properties or {}
-                return str(properties.get("version", "0"))
+                return version_of(connection)
 
         return patiently(ask, self._settings.connect_timeout)
 
@@ -108,6 +106,13 @@ class Declarer:
             log.info("bus_topology_made", queues=applied.made)
             time.sleep(self._settings.settle_time)
         return applied
+
+
+def version_of(connection: BlockingConnection) -> str:
+    """Return the broker's version as it says it, e.g. ``3.10.8``."""
+    # pika shows what the server says of itself only at the connection that this one wraps.
+    properties: Mapping[str, object] = vars(connection)["_impl"].server_properties or {}
+    return str(properties.get("version", "0"))
 
 
 @contextmanager

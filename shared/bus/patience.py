@@ -49,7 +49,7 @@ def consumer_arguments(
     """
     if longest is None:
         return {}
-    needed, known = longest + min(longest, _MARGIN), _numbers(version)
+    needed, known = longest + min(longest, _MARGIN), numbers(version)
     if known >= _CONSUMER_ASKS_SINCE:
         return {"x-consumer-timeout": round(needed * 1000)}
     of_queue = queue_timeout if known >= _QUEUE_HAS_SINCE else None
@@ -79,5 +79,6 @@ def _told_for_broker(needed: float) -> str:
     )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def numbers(version: str) -> tuple[int, ...]:
+    """Read a version's first two numbers, to compare it."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

@@ -1,0 +1,140 @@
+"""Examines a deployment as the settings of its services describe it: every dependency, with what to do."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import closing
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from alma_restore.registry import BUILDERS
+from shared.bus.examining import examine_bus
+from shared.findings import Finding, Findings, Verdict
+from shared.objects import open_store
+from shared.objects.examining import examine_store
+from shared.settings import RuntimeSettings, explain
+
+Examination = Iterable[Finding]
+
+
+def examine(services: Collection[str]) -> Iterator[Finding]:
+    """Examine what these services depend on, each thing once.
+
+    Yields
+    ------
+    Finding
+        As soon as it is found.
+    """
+    services = [name for name in BUILDERS if name in services]
+    yield from _by_settings("settings", lambda: _common(services))
+    seen = set[Finding]()
+    for service in services:
+        for finding in _by_settings(service, lambda name=service: _OF_SERVICE[name]()):  # type: ignore[misc]
+            if finding not in seen:
+                seen.add(finding)
+                yield finding
+
+
+def _by_settings(subject: str, work: Callable[[], Examination]) -> Iterator[Finding]:
+    """Do an examination; settings that are missing or wrong, and packages that are not here, are findings."""
+    try:
+        yield from work()
+    except ValidationError as error:
+        yield Finding(f"{subject}: settings", Verdict.FAIL, explain(error), "set what is named")
+    except ModuleNotFoundError as error:
+        advice = f"pip install 'alma-restore[{subject}]', or name only the services of this image"
+        yield Finding(f"{subject}: packages", Verdict.FAIL, f"the package {error.name!r} is missing", advice)
+
+
+def _common(services: Collection[str]) -> Iterator[Finding]:
+    settings = RuntimeSettings()
+    longest = dict(_longest(services))
+    yield from examine_bus(settings.bus, retry=settings.retry_policy(), longest=longest)
+    yield from examine_store(settings.store)
+
+
+def _longest(services: Collection[str]) -> Iterator[tuple[str, float]]:
+    """Say how long services may hold an event; of those whose settings are wrong another finding tells."""
+    for service, field in (("ngas-fetcher", "longest"), ("casa-runner", "time_limit")):
+        if service in services:
+            try:
+                yield service, float(getattr(_settings(service), field))
+            except (ValidationError, ModuleNotFoundError):
+                continue
+
+
+def _settings(service: str, **given: Any) -> BaseSettings:
+    module = import_module(f"services.{service.replace('-', '_')}.settings")
+    name = "".join(word.capitalize() for word in service.split("-"))
+    settings: BaseSettings = getattr(module, f"{name}Settings")(**given)
+    return settings
+
+
+def _entitlement_checker() -> Examination:
+    from services.entitlement_checker.settings import EntitlementCheckerSettings
+    from shared.archive_db.examining import examine_archive
+
+    settings = EntitlementCheckerSettings()
+    return examine_archive(
+        settings.database,
+        delivery_column=settings.delivery_column,
+        own_delegees=settings.delegee_query is None,
+    )
+
+
+def _metadata_resolver() -> Examination:
+    from services.metadata_resolver.settings import MetadataResolverSettings
+
+    MetadataResolverSettings()
+    return _entitlement_checker()
+
+
+def _ngas_fetcher() -> Examination:
+    from services.ngas_fetcher.examining import examine_ngas
+    from services.ngas_fetcher.settings import NgasFetcherSettings
+
+    return examine_ngas(NgasFetcherSettings())
+
+
+def _ppr_builder() -> Examination:
+    return ()
+
+
+def _casa_runner() -> Iterator[Finding]:
+    from services.casa_runner.examining import examine_casa, examine_scratch
+    from services.casa_runner.settings import CasaRunnerSettings
+
+    settings = CasaRunnerSettings()
+    yield from examine_scratch(settings)
+    yield from examine_casa(settings)
+
+
+def _notifier() -> Iterator[Finding]:
+    from services.notifier.examining import examine_area, examine_mail
+    from services.notifier.settings import NotifierSettings
+
+    settings = NotifierSettings()
+    yield from examine_mail(settings)
+    areas = Findings("deliveries")
+    with areas.attempt("directory", "see the object store"), closing(open_store(RuntimeSettings().store)) as objects:
+        yield from examine_area(settings, objects)
+    yield from areas
+
+
+def _request_desk() -> Examination:
+    from services.request_desk.examining import examine_ledger
+    from services.request_desk.ledger.settings import LedgerSettings
+
+    return examine_ledger(LedgerSettings())
+
+
+_OF_SERVICE: dict[str, Callable[[], Examination]] = {
+    "request-desk": _request_desk,
+    "entitlement-checker": _entitlement_checker,
+    "metadata-resolver": _metadata_resolver,
+    "ngas-fetcher": _ngas_fetcher,
+    "ppr-builder": _ppr_builder,
+    "casa-runner": _casa_runner,
+    "notifier": _notifier,
+}

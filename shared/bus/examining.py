@@ -1,0 +1,118 @@
+"""Examines a broker: whether it can carry what the services say, and for as long as they work."""
+
+from collections.abc import Mapping
+
+from pika.adapters.blocking_connection import BlockingConnection
+from pika.exceptions import AMQPError
+
+from contracts.flow import QUEUES
+from shared.bus.applying import compare
+from shared.bus.declaring import connected, version_of
+from shared.bus.depths import count
+from shared.bus.patience import consumer_arguments, numbers
+from shared.bus.retry import RetryPolicy
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Names, hold_limit, topology
+from shared.errors import MisconfiguredError
+from shared.findings import Findings
+
+_OLDEST = (3, 10)
+_APPLY = "alma-restore topology apply"
+
+
+def examine_bus(settings: RabbitSettings, *, retry: RetryPolicy, longest: Mapping[str, float]) -> Findings:
+    """Look at everything that the bus needs of its broker, and change nothing.
+
+    Parameters
+    ----------
+    settings
+        Where the broker is.
+    retry
+        When events are tried again; the broker has a queue for each delay.
+    longest
+        Seconds that a service may hold an event, by its name.
+    """
+    findings = Findings("broker")
+    with (
+        findings.attempt("reachable", "start it, and check ALMA_RESTORE_BUS__URL"),
+        connected(settings, "doctor") as connection,
+    ):
+        version = version_of(connection)
+        findings.ok("reachable", f"{settings.parameters('doctor').host} lets us in")
+        _examine_version(findings, version)
+        _examine_topology(findings, connection, settings, retry)
+        _examine_journal(findings, connection, settings)
+        _examine_patience(findings, version, settings, longest)
+        _examine_queues(findings, settings)
+    return findings
+
+
+def _examine_version(findings: Findings, version: str) -> None:
+    if numbers(version) >= _OLDEST:
+        findings.ok("version", f"RabbitMQ {version}")
+    else:
+        findings.fail("version", f"RabbitMQ {version}", "use 3.10 or later: streams and quorum queues need it")
+
+
+def _examine_topology(
+    findings: Findings, connection: BlockingConnection, settings: RabbitSettings, retry: RetryPolicy
+) -> None:
+    differences = compare(topology(QUEUES, settings=settings, retry=retry), connection)
+    missing = [each.name for each in differences if each.is_missing]
+    others = [str(each) for each in differences if not each.is_missing]
+    if others:
+        advice = "`alma-restore topology check` shows what is different and how to change it"
+        findings.fail("queues and policies", "; ".join(others), advice)
+    if missing:
+        findings.warn("queues and policies", f"missing: {', '.join(missing)}", f"run `{_APPLY}`")
+    if not differences:
+        findings.ok("queues and policies", "every exchange and queue is as it should be")
+
+
+def _examine_journal(findings: Findings, connection: BlockingConnection, settings: RabbitSettings) -> None:
+    """Read the journal's end: only that shows that the broker has streams and lets us read them."""
+    try:
+        channel = connection.channel()
+        channel.basic_qos(prefetch_count=1)
+        tag = channel.basic_consume(
+            Names(settings.prefix).journal, lambda *_: None, arguments={"x-stream-offset": "last"}
+        )
+        channel.basic_cancel(tag)
+        channel.close()
+    except AMQPError as error:
+        findings.fail(
+            "journal (stream)", f"cannot be read: {error}", f"enable the feature flag stream_queue, then {_APPLY}"
+        )
+    else:
+        findings.ok("journal (stream)", "can be read")
+
+
+def _examine_patience(findings: Findings, version: str, settings: RabbitSettings, longest: Mapping[str, float]) -> None:
+    for queue, seconds in longest.items():
+        what = f"acknowledgement timeout of {queue}"
+        try:
+            consumer_arguments(
+                queue,
+                longest=seconds,
+                version=version,
+                queue_timeout=hold_limit(queue, settings),
+                broker_timeout=settings.broker_consumer_timeout,
+            )
+        except MisconfiguredError as error:
+            findings.fail(what, "is shorter than its longest work", str(error))
+        else:
+            findings.ok(what, f"lets it work for {seconds / 3600:g} h")
+
+
+def _examine_queues(findings: Findings, settings: RabbitSettings) -> None:
+    depths = count(QUEUES, settings=settings)
+    idle = [each.queue for each in depths if not each.replicas]
+    dead = [f"{each.dead} of {each.queue}" for each in depths if each.dead]
+    if idle:
+        findings.warn("consumers", f"nobody takes from {', '.join(idle)}", "start them: `alma-restore run SERVICE`")
+    elif depths:
+        findings.ok("consumers", "each queue has one at least")
+    if dead:
+        findings.warn("dead letters", ", ".join(dead), "look at them: `alma-restore dead-letters list`")
+    else:
+        findings.ok("dead letters", "none")
