@@ -101,6 +101,9 @@ ACCEPTANCES: list[tuple[str, Facts, Entitlement]] = [
     ("D4 PI by e-mail", facts(person=PI), Entitlement.PI),
     ("D4 PI by account", facts(person=replace(PI, by_email=NOBODY, by_account=ME)), Entitlement.PI),
     ("D4 delegee", facts(person=DELEGEE), Entitlement.DELEGEE),
+    ("D3 before D4", facts(PUBLIC, None, CALIBRATORS), Entitlement.CALIBRATORS),
+    ("D4 public, asked by the PI", facts(PUBLIC, PI), Entitlement.PUBLIC),
+    ("D4 PI and delegee", facts(person=replace(PI, delegees=ME)), Entitlement.PI),
     ("D4 PI with one of two accounts", facts(person=replace(PI, by_email=frozenset({"me", "old"}))), Entitlement.PI),
 ]
 
@@ -116,6 +119,28 @@ def test_a_request_against_a_rule_is_refused_with_its_reason(rule: str, given: F
 @pytest.mark.parametrize(("rule", "given", "entitlement"), ACCEPTANCES, ids=[row[0] for row in ACCEPTANCES])
 def test_a_request_that_fits_the_rules_is_accepted(rule: str, given: Facts, entitlement: Entitlement) -> None:
     assert decide(given) == Accept(entitlement)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (facts(None), f"there is no {EVERYTHING.mous_uid}"),
+        (facts(replace(MOUS, has_member_units=True)), "is a Group or Science Goal ObsUnitSet; name one of its Member"),
+        (facts(replace(MOUS, project_code="2016.1.00001.S")), "belongs to project 2016.1.00001.S, not to 2"),
+        (facts(replace(MOUS, project_code=None)), "belongs to no project that is known, not to 2"),
+        (facts(replace(MOUS, passed_blocks=0)), f"no execution block of {EVERYTHING.mous_uid} has QA0 status Pass"),
+        (facts(person=UNKNOWN), f"no active account for {EVERYTHING.user_email}"),
+        (facts(person=replace(PI, by_account=frozenset({"x"}))), "belong to different users"),
+        (facts(replace(MOUS, state="Verified")), f"{EVERYTHING.mous_uid} is in state Verified"),
+        (facts(replace(MOUS, state=None)), f"{EVERYTHING.mous_uid} is in state unknown"),
+        (facts(replace(MOUS, state="QA3InProgress")), f"{EVERYTHING.mous_uid} is in state QA3InProgress"),
+        (facts(request=CYCLE_0), f"{CYCLE_0.project_code} is a project of Cycle 0"),
+    ],
+)
+def test_a_refusal_says_what_was_found(given: Facts, words: str) -> None:
+    verdict = decide(given)
+    assert isinstance(verdict, Refuse)
+    assert words in verdict.detail
 
 
 def test_only_cycle_0_is_refused_without_asking() -> None:
