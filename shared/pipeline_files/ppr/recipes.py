@@ -14,6 +14,9 @@ from shared.pipeline_files.ppr.tasks import Span, casa_numbers, known_tasks, rea
 # Source: pipeline/extern/XmlObjectifier.py, which notes PIPE-585 and PIPE-1428.
 _COLLECTIONS: Mapping[type, Span] = {list: Span(since="6.1"), tuple: Span(since="6.1"), dict: Span(since="6.4")}
 
+# Source: pipeline/hif/tasks/mstransform, which compares the one with 1 and the other with '0s'.
+_CHOICE_TYPES: Mapping[str, tuple[type, str]] = {"chanbin": (int, "4"), "timebin": (str, "10s")}
+
 
 class Kind(StrEnum):
     """What is to be done with the execution blocks."""
@@ -73,7 +76,8 @@ class Recipe:
         Raises
         ------
         PprError
-            With rule ``unknown_choice`` if the recipe leaves open no such parameter.
+            With rule ``unknown_choice`` if the recipe leaves open no such parameter, ``choice_type`` if
+            its task would fail at the value.
         """
         chosen = dict(chosen or {})
         commands = tuple(self._filled(command, chosen, copytoraw) for command in self.commands)
@@ -84,6 +88,11 @@ class Recipe:
                 f"{', '.join(unknown)}: the recipe {self.title} of CASA {self.casa} leaves open "
                 f"{', '.join(offered) or 'nothing'}",
             )
+        for keyword, (kind, example) in _CHOICE_TYPES.items():
+            if keyword in chosen and type(chosen[keyword]) is not kind:
+                raise PprError(
+                    "choice_type", f"{keyword}: the task would fail at {chosen[keyword]!r:.80}; write it like {example}"
+                )
         if copytoraw and not any(_places_calibration(command) for command in self.commands):
             raise PprError("unknown_choice", f"copytoraw: {self.title} restores nothing")
         return Procedure(title=self.title, commands=commands)

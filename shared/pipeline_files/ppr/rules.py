@@ -100,8 +100,6 @@ def check_value(value: Value, *, where: str) -> None:
     PprError
         With rule ``cast``, ``unreadable``, ``characters`` or ``padding``.
     """
-    if not isinstance(value, str | bool | int | float | list | tuple | dict):
-        raise PprError("cast", f"{where} is {value!r}, and a PPR cannot say a {type(value).__name__}")
     try:
         text = written(value)
     except (ValueError, RecursionError) as error:

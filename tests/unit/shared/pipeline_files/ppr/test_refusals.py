@@ -178,6 +178,14 @@ BROKEN: dict[str, tuple[str, Callable[[], object]]] = {
         "unknown_choice",
         lambda: find_recipe(Kind.DELIVER, "5.6").procedure(chosen={"timebin": "10s"}),
     ),
+    "a time to average without its unit": (
+        "choice_type",
+        lambda: find_recipe(Kind.DELIVER, "6.6").procedure(chosen={"timebin": 10}),
+    ),
+    "channels to average that are no number": (
+        "choice_type",
+        lambda: find_recipe(Kind.DELIVER, "6.6").procedure(chosen={"chanbin": "4ch"}),
+    ),
     "a layout of calibration that is not restored": (
         "unknown_choice",
         lambda: find_recipe(Kind.CAL, "6.2").procedure(copytoraw=True),
