@@ -13,6 +13,7 @@ from contracts.envelope import Event
 from contracts.manifests import AsdmManifest
 from contracts.messages import StructureResolved
 from observatory.ngas import Fault, NgasServer, tar_report
+from shared.objects import DirectorySettings
 from shared.objects.directory import DirectoryStore
 from tests.support.fetch_process import FetchProcesses
 from tests.unit.services.ngas_fetcher.samples import EBS, REQUEST, STRUCTURE, bdf_names, write_asdm
@@ -37,7 +38,8 @@ def processes(server: NgasServer, asdm: Path, tmp_path: Path) -> FetchProcesses:
     sessions = (STRUCTURE.sessions[0],)
     structure = STRUCTURE.model_copy(update={"products": (), "sessions": sessions})
     event = Event.first(StructureResolved(request=REQUEST, structure=structure), source="/test")
-    return FetchProcesses(event=event, store=tmp_path / "store", locations=tmp_path / "locations", host=server.address)
+    store = DirectorySettings(root=tmp_path / "store")
+    return FetchProcesses(event=event, store=store, locations=tmp_path / "locations", host=server.address)
 
 
 def manifest_in(store: DirectoryStore) -> AsdmManifest:

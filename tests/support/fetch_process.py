@@ -15,7 +15,7 @@ from services.ngas_fetcher.settings import NgasFetcherSettings
 from shared.bus import RetryPolicy
 from shared.bus.memory import MemoryBus
 from shared.metrics import ServiceMetrics
-from shared.objects.directory import DirectoryStore
+from shared.objects import DirectorySettings, S3Settings, open_store
 from shared.runtime import Runtime
 
 SECONDS = 60
@@ -28,13 +28,15 @@ class FetchProcesses:
     ----------
     event
         What is handled.
-    store, locations
-        Directories of the object store and the location reports.
+    store
+        The object store's settings.
+    locations
+        Directory of the location reports.
     host
         The NGAS server.
     """
 
-    def __init__(self, *, event: Event, store: Path, locations: Path, host: str) -> None:
+    def __init__(self, *, event: Event, store: DirectorySettings | S3Settings, locations: Path, host: str) -> None:
         self._arguments = (event.encode(), store, locations, host)
         self._context: ForkServerContext = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__])
@@ -49,7 +51,7 @@ class FetchProcesses:
         return process
 
 
-def fetch(event: bytes, store: Path, locations: Path, host: str, working: Connection) -> None:
+def fetch(event: bytes, store: DirectorySettings | S3Settings, locations: Path, host: str, working: Connection) -> None:
     """Handle an event until an execution block is staged or has failed."""
     settings = NgasFetcherSettings(
         hosts=(host,), location_directory=locations, transfers=1, stall_timeout=30, claim_seconds=0.2
@@ -57,7 +59,7 @@ def fetch(event: bytes, store: Path, locations: Path, host: str, working: Connec
     bus, ended = MemoryBus(retry=RetryPolicy(delays=(0.1,))), Flag()
     bus.declare(QUEUES)
     bus.listen(lambda said: ended.set() if said.topic in ("artefacts.staged", "restore.failed") else None)
-    service = build(objects=DirectoryStore(store), settings=settings)
+    service = build(objects=open_store(store), settings=settings)
     Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry())).add(service)
     working.send("working")
     bus.publish([Event.decode(event)])
