@@ -20,7 +20,7 @@ from tests.support.deployment import Deployment
 from tests.support.measurement_sets import differences, unpack
 from tests.support.rabbitmq import RabbitServer
 from tests.support.s3 import S3Server, free_ports
-from tests.support.spans import Spans, faults, kept_spans
+from tests.support.spans import Spans, faults, kept_spans, message_of
 
 pytestmark = pytest.mark.acceptance
 
@@ -148,18 +148,20 @@ def test_the_desk_knows_how_each_request_ended_and_hands_its_data_out(ran: Ran, 
 @pytest.mark.parametrize("ran", ["embedded"], indirect=True)
 def test_a_request_is_one_trace_from_its_submission_to_its_mail(ran: Ran) -> None:
     assert ran.spans is not None
-    asked = DELIVERED[0]
-    trace_id = asked.request.request_id.hex
+    kept = ran.spans
+    traces = [asked.request.request_id.hex for asked in ASKED]
     until = time.monotonic() + 20
-    while (found := faults(ran.spans.of(trace_id))) and time.monotonic() < until:
+    while any(faults(kept.of(trace)) for trace in traces) and time.monotonic() < until:
         time.sleep(0.1)  # the last handler's span ends a moment after what it said was heard
-    assert found == []
-    spans = ran.spans.of(trace_id)
+    assert [fault for trace in traces for fault in faults(kept.of(trace))] == []
+    spans = kept.of(DELIVERED[0].request.request_id.hex)
     assert [span.name for span in spans if span.parent is None] == ["publish request.submitted"]
     handled = [span.name for span in spans if span.kind is SpanKind.CONSUMER]
     for topic in WAY:
         assert f"process {topic}" in handled
     blocks = sum(len(session.blocks) for session in metadata_demo.MOUS.sessions)
-    assert handled.count("process restore.ordered") == blocks
-    called = {span.name for span in spans if span.kind is SpanKind.CLIENT}
-    assert called >= {"archive database", "NGAS RETRIEVE", "object store put", "CASA", "mail"}
+    # An order may be handled several times: who finds another at work on the same block looks again later.
+    assert len({message_of(span) for span in spans if span.name == "process restore.ordered"}) == blocks
+    called = {span.name for trace in traces for span in kept.of(trace) if span.kind is SpanKind.CLIENT}
+    # What several requests need is fetched for whichever comes first.
+    assert called >= {"archive database", "NGAS RETRIEVE", "object store put", "CASA", "mail"}, called
