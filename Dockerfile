@@ -1,8 +1,20 @@
-# One target per service; each image holds only what its service needs.
+# One target per service; each image holds only what its service needs. BuildKit makes them, Docker's own builder from 23 on.
 #   docker build --target ngas-fetcher --tag alma-restore/ngas-fetcher .
 ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
-# -- What all share: a user without rights, the environment, how health is asked for.
+# -- What installs packages: bound in while an image is made, and left in none.
+FROM ${PYTHON_IMAGE} AS tools
+ARG UV_VERSION=0.13.9
+RUN python3 -m venv /tools && /tools/bin/pip install --quiet --no-cache-dir "uv==${UV_VERSION}"
+COPY constraints.txt pyproject.toml /tools/src/
+COPY compose/install-packages /tools/bin/
+
+FROM tools AS wheel
+WORKDIR /src
+COPY . .
+RUN /tools/bin/uv build --quiet --wheel --no-cache --out-dir /wheel
+
+# -- What all share: a user without rights, the environment, labels.
 FROM ${PYTHON_IMAGE} AS runtime
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -13,104 +25,100 @@ LABEL org.opencontainers.image.title="alma-restore" \
       org.opencontainers.image.revision="${REVISION}"
 RUN useradd --system --uid 10001 --user-group --home-dir /tmp --shell /usr/sbin/nologin alma-restore \
  && for folder in observatory scratch status triggers; do \
-      install --directory --owner=alma-restore --group=alma-restore "/var/lib/alma-restore/${folder}"; done
+      install --directory --owner=alma-restore --group=alma-restore "/var/lib/alma-restore/${folder}"; done \
+ && python3 -m venv --without-pip /opt/alma-restore
 ENV PATH=/opt/alma-restore/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    HOME=/tmp \
-    ALMA_RESTORE_HTTP_HOST=0.0.0.0 \
-    ALMA_RESTORE_HTTP_PORT=8080
+    HOME=/tmp
 WORKDIR /tmp
+
+# -- CASA from PyPI with its data, for the launchers `container` and `kubernetes`. Runner and observatory stand on it, so
+# that a new release of ours moves no CASA.
+FROM runtime AS casa
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages casa
 USER 10001:10001
+CMD ["python3"]
+
+# -- How a service starts, and how its health is asked for.
+FROM runtime AS service
+ENV ALMA_RESTORE_HTTP_HOST=0.0.0.0 ALMA_RESTORE_HTTP_PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/live', timeout=4)"]
 ENTRYPOINT ["alma-restore"]
 
-# -- Where packages are installed. The requirements come first, so that a change of the code installs nothing anew.
-FROM ${PYTHON_IMAGE} AS requirements
-WORKDIR /src
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=/src/constraints.txt
-RUN python3 -m venv /opt/alma-restore
-ENV PATH=/opt/alma-restore/bin:${PATH}
-COPY constraints.txt pyproject.toml README.md ./
-RUN pip install --quiet '.[tracing]'
-
-FROM requirements AS wheel
-COPY . .
-RUN pip wheel --quiet --no-deps --wheel-dir /wheel .
-
-FROM requirements AS request-desk-packages
-RUN pip install --quiet '.[request-desk]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
-
-FROM runtime AS request-desk
-COPY --from=request-desk-packages /opt/alma-restore /opt/alma-restore
+FROM service AS request-desk
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing request-desk
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
 CMD ["run", "request-desk"]
 
-FROM requirements AS entitlement-checker-packages
-RUN pip install --quiet '.[entitlement-checker]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
-
-FROM runtime AS entitlement-checker
-COPY --from=entitlement-checker-packages /opt/alma-restore /opt/alma-restore
+FROM service AS entitlement-checker
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing entitlement-checker
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
 CMD ["run", "entitlement-checker"]
 
-FROM requirements AS metadata-resolver-packages
-RUN pip install --quiet '.[metadata-resolver]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
-
-FROM runtime AS metadata-resolver
-COPY --from=metadata-resolver-packages /opt/alma-restore /opt/alma-restore
+FROM service AS metadata-resolver
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing metadata-resolver
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
 CMD ["run", "metadata-resolver"]
 
-FROM requirements AS ngas-fetcher-packages
-RUN pip install --quiet '.[ngas-fetcher]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
-
-FROM runtime AS ngas-fetcher
-COPY --from=ngas-fetcher-packages /opt/alma-restore /opt/alma-restore
+FROM service AS ngas-fetcher
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing ngas-fetcher
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
 CMD ["run", "ngas-fetcher"]
 
-FROM requirements AS ppr-builder-packages
-RUN pip install --quiet '.[ppr-builder]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
-
-FROM runtime AS ppr-builder
-COPY --from=ppr-builder-packages /opt/alma-restore /opt/alma-restore
+FROM service AS ppr-builder
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing ppr-builder
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
 CMD ["run", "ppr-builder"]
 
-FROM requirements AS casa-runner-packages
-RUN pip install --quiet '.[casa-runner]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
-
-FROM runtime AS casa-runner
-COPY --from=casa-runner-packages /opt/alma-restore /opt/alma-restore
-CMD ["run", "casa-runner"]
-
-FROM requirements AS notifier-packages
-RUN pip install --quiet '.[notifier]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
-
-FROM runtime AS notifier
-COPY --from=notifier-packages /opt/alma-restore /opt/alma-restore
+FROM service AS notifier
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing notifier
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
 CMD ["run", "notifier"]
 
-# -- A miniature ALMA for trying out: synthetic execution blocks, an NGAS-protocol server, a metadata database.
-FROM requirements AS observatory-packages
-RUN pip install --quiet '.[demo]'
-COPY --from=wheel /wheel /wheel
-RUN pip install --quiet --no-deps --force-reinstall /wheel/*.whl
+FROM casa AS casa-runner
+USER root
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing casa-runner
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
+ENV ALMA_RESTORE_HTTP_HOST=0.0.0.0 ALMA_RESTORE_HTTP_PORT=8080
+EXPOSE 8080
+HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/live', timeout=4)"]
+ENTRYPOINT ["alma-restore"]
+CMD ["run", "casa-runner"]
 
-FROM runtime AS observatory
-COPY --from=observatory-packages /opt/alma-restore /opt/alma-restore
+# -- A miniature ALMA for trying out: synthetic execution blocks, an NGAS-protocol server, a metadata database.
+FROM casa AS observatory
+USER root
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+    /tools/bin/install-packages tracing demo
+RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
+    /tools/bin/install-packages /wheel/*.whl
+USER 10001:10001
 HEALTHCHECK --interval=5s --timeout=5s --start-period=300s --retries=3 \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:7777/STATUS', timeout=4)"]
 EXPOSE 7777
