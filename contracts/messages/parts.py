@@ -68,15 +68,15 @@ class RestoreRequest(Part):
     """What somebody asks for. It travels whole, so that no service needs another's memory."""
 
     request_id: UUID = Field(description="Chosen by the sender; the same id is the same request")
-    project_code: ProjectCode
+    project_code: ProjectCode = Field(description="Project that the MOUS belongs to, e.g. 2017.1.00886.L")
     mous_uid: MousUid
     user_name: LineText = Field(description="Official user name, as the helpdesk profile has it")
     user_email: EmailText = Field(description="Official e-mail address of the user")
     user_account: LineText | None = Field(default=None, description="ALMA account name, if known")
     ticket: LineText = Field(description="Helpdesk ticket number")
-    selection: Selection = Selection()
+    selection: Selection = Field(default=Selection(), description="Which part of the data; all of it if left out")
     contact_email: EmailText | None = Field(default=None, description="ARC contact who handed the request on")
-    cc: tuple[EmailText, ...] = Field(default=(), max_length=20)
+    cc: tuple[EmailText, ...] = Field(default=(), max_length=20, description="Who gets copies of the mails")
     force: bool = Field(default=False, description="Start although the same MOUS is being restored already")
 
 
@@ -84,18 +84,18 @@ class RestoreTicket(Part):
     """A helpdesk ticket that asks for the data of several MOUSs, each of which becomes a request of its own."""
 
     request_id: UUID = Field(description="Chosen by the sender; the ids of its requests are derived from it")
-    project_code: ProjectCode
+    project_code: ProjectCode = Field(description="Project that the MOUSs belong to, e.g. 2017.1.00886.L")
     mous_uids: tuple[MousUid, ...] = Field(
         min_length=1, max_length=1000, description="Up to 10; a ticket with more is refused whole"
     )
-    user_name: LineText
-    user_email: EmailText
-    user_account: LineText | None = None
-    ticket: LineText
-    selection: Selection = Selection()
-    contact_email: EmailText | None = None
-    cc: tuple[EmailText, ...] = Field(default=(), max_length=20)
-    force: bool = False
+    user_name: LineText = Field(description="Official user name, as the helpdesk profile has it")
+    user_email: EmailText = Field(description="Official e-mail address of the user")
+    user_account: LineText | None = Field(default=None, description="ALMA account name, if known")
+    ticket: LineText = Field(description="Helpdesk ticket number")
+    selection: Selection = Field(default=Selection(), description="Which part of the data; all of it if left out")
+    contact_email: EmailText | None = Field(default=None, description="ARC contact who handed the ticket on")
+    cc: tuple[EmailText, ...] = Field(default=(), max_length=20, description="Who gets copies of the mails")
+    force: bool = Field(default=False, description="Start although the same MOUSs are being restored already")
 
 
 class MailKind(StrEnum):
@@ -122,37 +122,37 @@ class Entitlement(StrEnum):
 class ObjectRef(Part):
     """A reference to an object in the store: what a message carries instead of data."""
 
-    key: str = Field(min_length=1, max_length=1024)
+    key: str = Field(min_length=1, max_length=1024, description="Its name in the store")
     size: int = Field(ge=0, description="Bytes")
-    sha256: Sha256
+    sha256: Sha256 = Field(description="SHA-256 digest in lower-case hexadecimal")
 
 
 class NamedRef(Part):
     """A stored file together with the name that it must have on disk."""
 
-    name: str = Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$")
-    ref: ObjectRef
+    name: str = Field(min_length=1, max_length=255, pattern=r"^[^/\x00]+$", description="The file's name")
+    ref: ObjectRef = Field(description="Where it lies")
 
 
 class Session(Part):
     """A session and the QA0-passed execution blocks in it, which may be none."""
 
     name: SessionName
-    execution_blocks: tuple[ExecBlockUid, ...] = ()
+    execution_blocks: tuple[ExecBlockUid, ...] = Field(default=(), description="In the order of the archive's tables")
 
 
 class ProjectTree(Part):
     """The entities around a MOUS that a processing request names."""
 
-    obs_project_uid: EntityUid
-    obs_unit_set_part_id: str = Field(pattern=r"^X[0-9]+$")
-    obs_unit_set_title: str = "Undefined"
-    project_status_uid: EntityUid
-    sgous_uid: EntityUid
-    gous_uid: EntityUid
-    sched_block_uid: EntityUid
-    sb_status_uid: EntityUid
-    sched_block_title: str = "Undefined"
+    obs_project_uid: EntityUid = Field(description="The ObsProject")
+    obs_unit_set_part_id: str = Field(pattern=r"^X[0-9]+$", description="Part id of the ObsUnitSet in the ObsProject")
+    obs_unit_set_title: str = Field(default="Undefined", description="Title of the ObsUnitSet")
+    project_status_uid: EntityUid = Field(description="Its ProjectStatus")
+    sgous_uid: EntityUid = Field(description="The Science Goal ObsUnitSet")
+    gous_uid: EntityUid = Field(description="The Group ObsUnitSet")
+    sched_block_uid: EntityUid = Field(description="The scheduling block")
+    sb_status_uid: EntityUid = Field(description="Its status entity")
+    sched_block_title: str = Field(default="Undefined", description="Title of the scheduling block")
 
 
 class ProductKind(StrEnum):
@@ -175,9 +175,9 @@ class ProductFile(Part):
     """A product file of a MOUS, as the archive's tables list it."""
 
     file_id: str = Field(min_length=1, max_length=256, description="NGAS file id, which is the file's name")
-    kind: ProductKind
-    session: SessionName | None = None
-    eb_uid: ExecBlockUid | None = None
+    kind: ProductKind = Field(description="What it is for")
+    session: SessionName | None = Field(default=None, description="The session that it belongs to, if to one")
+    eb_uid: ExecBlockUid | None = Field(default=None, description="The execution block that it belongs to, if to one")
     size: int | None = Field(default=None, ge=0, description="Bytes, as the archive's tables say")
 
 
@@ -218,10 +218,10 @@ class MousStructure(Part):
 
     mous_uid: MousUid
     project_code: ProjectCode
-    tree: ProjectTree
-    sessions: tuple[Session, ...]
-    products: tuple[ProductFile, ...]
-    calibration: CalibrationKind = CalibrationKind.PIPELINE
+    tree: ProjectTree = Field(description="The entities around it")
+    sessions: tuple[Session, ...] = Field(description="Its sessions, with their execution blocks")
+    products: tuple[ProductFile, ...] = Field(description="The product files that a restore may need")
+    calibration: CalibrationKind = Field(default=CalibrationKind.PIPELINE, description="How it was calibrated")
     casa: CasaChoice | None = Field(default=None, description="Expected before the manifest is read, which decides")
     notes: tuple[str, ...] = Field(default=(), description="What was chosen among several, for the status")
 
@@ -249,15 +249,15 @@ class RestoredBlock(Part):
 
     eb_uid: ExecBlockUid
     file_name: str = Field(description="<EB>.ms.split.cal.tar")
-    tar: ObjectRef
+    tar: ObjectRef = Field(description="The tar in the store")
     rows: int = Field(ge=0, description="Rows of the delivered MeasurementSet")
-    fields: tuple[str, ...]
-    casa_version: str
+    fields: tuple[str, ...] = Field(description="Names of the fields that it holds")
+    casa_version: str = Field(description="CASA that restored it")
     pipeline_version: str | None = Field(default=None, description="Of the calibration, from the manifest")
     method: str = Field(description="Way of restore: single pass, reference, pipeline or scriptForPI")
     casa_note: str | None = Field(default=None, description="What the user is told of that CASA, e.g. of an old build")
     method_reason: str | None = Field(default=None, description="Why this way and not the single pass, and where")
-    ppr: ObjectRef
+    ppr: ObjectRef = Field(description="The processing request that it was made by")
     reused: bool = Field(default=False, description="An existing result was used, nothing was computed")
 
 
@@ -273,9 +273,9 @@ class BlockFailure(Part):
     """Why an execution block could not be restored."""
 
     eb_uid: ExecBlockUid
-    stage: Stage
-    reason: ReasonCode
-    detail: str
+    stage: Stage = Field(description="Where on its way it failed")
+    reason: ReasonCode = Field(description="Why; each code has a sentence for the user and one for the operator")
+    detail: str = Field(description="What was found, for people")
     log: ObjectRef | None = Field(default=None, description="The whole log, if there is one")
     working_directory: str | None = Field(default=None, description="host:path of what was kept")
 
@@ -283,6 +283,6 @@ class BlockFailure(Part):
 class DeliveredFile(Part):
     """A file that waits for its user."""
 
-    name: str
+    name: str = Field(description="The file's name")
     size: int = Field(ge=0, description="Bytes")
-    sha256: Sha256
+    sha256: Sha256 = Field(description="SHA-256 digest in lower-case hexadecimal")

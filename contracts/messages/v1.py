@@ -28,48 +28,48 @@ from contracts.reasons import ReasonCode
 class RequestSubmitted(Message, topic="request.submitted", version=1):
     """Somebody asks for the calibrated data of a MOUS."""
 
-    request: RestoreRequest
+    request: RestoreRequest = Field(description="What was asked for, whole")
 
 
 class TicketSubmitted(Message, topic="ticket.submitted", version=1):
     """Somebody asks for several MOUSs in one helpdesk ticket; each becomes a ``request.submitted``."""
 
-    request: RestoreTicket
+    request: RestoreTicket = Field(description="What was asked for, whole")
 
 
 class TicketRefused(Message, topic="ticket.refused", version=1):
     """A ticket is refused whole, before any request was made of it."""
 
-    request: RestoreTicket
-    reason: ReasonCode
-    detail: str = ""
+    request: RestoreTicket = Field(description="What was asked for, whole")
+    reason: ReasonCode = Field(description="Why; each code has a sentence for the user and one for the operator")
+    detail: str = Field(default="", description="What was found, for people; empty if the reason says it all")
 
 
 class RequestAccepted(Message, topic="request.accepted", version=1):
     """The user may have the data, and it can be had."""
 
-    request: RestoreRequest
-    entitlement: Entitlement
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    entitlement: Entitlement = Field(description="Why the user may have the data")
 
 
 class RequestRefused(Message, topic="request.refused", version=1):
     """The request ends here; the user is told why."""
 
-    request: RestoreRequest
-    reason: ReasonCode
-    detail: str = ""
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    reason: ReasonCode = Field(description="Why; each code has a sentence for the user and one for the operator")
+    detail: str = Field(default="", description="What was found, for people; empty if the reason says it all")
 
 
 class RequestWaiting(Message, topic="request.waiting", version=1):
     """A dependency is away: the request waits and is tried again. Nothing is refused or lost."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid
-    eb_uid: ExecBlockUid | None = None
-    service: str
-    cause: str
-    attempt: int = Field(ge=1)
-    next_attempt: datetime
+    eb_uid: ExecBlockUid | None = Field(default=None, description="The execution block that waits, if it is about one")
+    service: str = Field(description="The service that waits")
+    cause: str = Field(description="What is away or not ready, for people")
+    attempt: int = Field(ge=1, description="Which try this was, from 1")
+    next_attempt: datetime = Field(description="When it is tried again, UTC")
 
 
 class RequestCancelled(Message, topic="request.cancelled", version=1):
@@ -78,39 +78,39 @@ class RequestCancelled(Message, topic="request.cancelled", version=1):
     Whoever says it has put the same text into the store before, so that a service that did not hear it finds it.
     """
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid
     by: LineText = Field(description="Who cancelled: an account, or the name of a program")
-    reason: str = ""
+    reason: str = Field(default="", description="Why, in the words of whoever did it")
 
 
 class RequestResent(Message, topic="request.resent", version=1):
     """Events of a request that nothing followed were sent on again, with the ids that they have."""
 
-    request_id: UUID
-    mous_uid: MousUid | None = None
+    request_id: UUID = Field(description="The request that it is about")
+    mous_uid: MousUid | None = Field(default=None, description="None if it is about a ticket with several")
     by: LineText = Field(description="Who did it: an account, or the name of a program")
-    reason: str = ""
+    reason: str = Field(default="", description="Why, in the words of whoever did it")
     events: tuple[UUID, ...] = Field(description="Ids of the events")
 
 
 class StructureResolved(Message, topic="structure.resolved", version=1):
     """What the MOUS consists of: sessions, execution blocks, products."""
 
-    request: RestoreRequest
-    structure: MousStructure
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    structure: MousStructure = Field(description="What the MOUS consists of, as the archive's tables tell it")
 
 
 class FetchProgressed(Message, topic="fetch.progressed", version=1):
     """Bytes of an execution block arrive."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid
     eb_uid: ExecBlockUid
-    files_done: int = Field(ge=0)
-    files_total: int = Field(ge=0)
-    bytes_done: int = Field(ge=0)
-    bytes_total: int = Field(ge=0)
+    files_done: int = Field(ge=0, description="Files that are there")
+    files_total: int = Field(ge=0, description="Files of the block altogether")
+    bytes_done: int = Field(ge=0, description="Bytes that are there")
+    bytes_total: int = Field(ge=0, description="Bytes of the block altogether")
     rate: float | None = Field(default=None, ge=0, description="Bytes per second over the last seconds")
     expected_end: datetime | None = Field(default=None, description="When all bytes are there at this rate, UTC")
 
@@ -118,26 +118,30 @@ class FetchProgressed(Message, topic="fetch.progressed", version=1):
 class ArtefactsStaged(Message, topic="artefacts.staged", version=1):
     """The ASDM of an execution block and its calibration products are in the store, verified."""
 
-    request: RestoreRequest
-    structure: MousStructure
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    structure: MousStructure = Field(description="What the MOUS consists of, as the archive's tables tell it")
     eb_uid: ExecBlockUid
     asdm: ObjectRef = Field(description="Manifest of the staged ASDM: a JSON list of its files")
-    products: tuple[NamedRef, ...]
+    products: tuple[NamedRef, ...] = Field(
+        description="Calibration products that are needed, under the names they have in the archive"
+    )
     reused: bool = Field(default=False, description="All was staged before; nothing was fetched")
 
 
 class RestoreOrdered(Message, topic="restore.ordered", version=1):
     """An execution block is to be restored from these inputs."""
 
-    request: RestoreRequest
-    structure: MousStructure
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    structure: MousStructure = Field(description="What the MOUS consists of, as the archive's tables tell it")
     eb_uid: ExecBlockUid
-    session: SessionName
-    asdm: ObjectRef
-    products: tuple[NamedRef, ...]
-    ppr: NamedRef
+    session: SessionName = Field(description="The session that the block belongs to")
+    asdm: ObjectRef = Field(description="Manifest of the staged ASDM: a JSON list of its files")
+    products: tuple[NamedRef, ...] = Field(
+        description="Calibration products that are needed, under the names they have in the archive"
+    )
+    ppr: NamedRef = Field(description="The processing request of this block")
     casa_version: str = Field(description="CASA that made the calibration, from the manifest or the script")
-    pipeline_version: str | None = None
+    pipeline_version: str | None = Field(default=None, description="Of the calibration, if the pipeline made it")
     casa: CasaChoice | None = Field(default=None, description="Runner image and build, chosen by the manifest")
     calibration: CalibrationKind | None = Field(
         default=None, description="How this block was calibrated: by the pipeline, if it is not said, or by hand"
@@ -150,11 +154,11 @@ class RestoreOrdered(Message, topic="restore.ordered", version=1):
 class RestoreStarted(Message, topic="restore.started", version=1):
     """A runner has taken up an execution block."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid
     eb_uid: ExecBlockUid
-    runner: str
-    attempt: int = Field(ge=1)
+    runner: str = Field(description="Host and process of the runner")
+    attempt: int = Field(ge=1, description="Which try this is, from 1")
     way: str | None = Field(default=None, description="How it is restored; none if it fails before that is known")
     why: str | None = Field(default=None, description="Why in this way and not in a single pass")
 
@@ -162,11 +166,11 @@ class RestoreStarted(Message, topic="restore.started", version=1):
 class RestoreProgressed(Message, topic="restore.progressed", version=1):
     """A restore goes on."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid
     eb_uid: ExecBlockUid
-    step: str
-    percent: float = Field(ge=0, le=100)
+    step: str = Field(description="What is being done, for people")
+    percent: float = Field(ge=0, le=100, description="How much is done")
     expected_end: datetime | None = Field(
         default=None, description="When it should be done, as past restores tell, UTC"
     )
@@ -175,71 +179,71 @@ class RestoreProgressed(Message, topic="restore.progressed", version=1):
 class RestoreCompleted(Message, topic="restore.completed", version=1):
     """An execution block is restored, verified and stored."""
 
-    request: RestoreRequest
-    block: RestoredBlock
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    block: RestoredBlock = Field(description="What came out")
 
 
 class RestoreFailed(Message, topic="restore.failed", version=1):
     """An execution block cannot be restored, at whichever stage."""
 
-    request: RestoreRequest
-    failure: BlockFailure
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    failure: BlockFailure = Field(description="Why, and where on its way")
 
 
 class ProductsReady(Message, topic="products.ready", version=1):
     """All execution blocks of a request are restored."""
 
-    request: RestoreRequest
-    blocks: tuple[RestoredBlock, ...]
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    blocks: tuple[RestoredBlock, ...] = Field(description="All execution blocks of the request")
 
 
 class RequestFailed(Message, topic="request.failed", version=1):
     """All execution blocks have ended and at least one failed; what was restored stays for the next request."""
 
-    request: RestoreRequest
-    failures: tuple[BlockFailure, ...]
-    restored: tuple[RestoredBlock, ...] = ()
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    failures: tuple[BlockFailure, ...] = Field(description="The execution blocks that failed, and why")
+    restored: tuple[RestoredBlock, ...] = Field(default=(), description="Those that were restored; they stay")
 
 
 class ReleaseGranted(Message, topic="release.granted", version=1):
     """Asked again just before delivery: the user may have the data."""
 
-    request: RestoreRequest
-    blocks: tuple[RestoredBlock, ...]
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    blocks: tuple[RestoredBlock, ...] = Field(description="All execution blocks of the request")
     entitlement: Entitlement | None = Field(default=None, description="Why; what each later download is held against")
 
 
 class ReleaseWithheld(Message, topic="release.withheld", version=1):
     """Asked again just before delivery: the user may not have the data any more."""
 
-    request: RestoreRequest
-    reason: ReasonCode
-    detail: str = ""
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    reason: ReasonCode = Field(description="Why; each code has a sentence for the user and one for the operator")
+    detail: str = Field(default="", description="What was found, for people; empty if the reason says it all")
 
 
 class DeliveryAnnounced(Message, topic="delivery.announced", version=1):
     """The data waits at its address and the user has been told."""
 
-    request: RestoreRequest
-    address: str
-    files: tuple[DeliveredFile, ...]
-    expires: datetime
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    address: str = Field(description="Address of the delivery, as its user reaches it")
+    files: tuple[DeliveredFile, ...] = Field(description="What lies there")
+    expires: datetime = Field(description="When it will be removed, UTC")
     reused: bool = Field(default=False, description="Every file existed before this request")
 
 
 class DeliveryExpiring(Message, topic="delivery.expiring", version=1):
     """A delivery will be removed in a few days; its user is reminded."""
 
-    request: RestoreRequest
-    address: str
-    files: tuple[DeliveredFile, ...]
-    expires: datetime
+    request: RestoreRequest = Field(description="What was asked for, whole")
+    address: str = Field(description="Address of the delivery, as its user reaches it")
+    files: tuple[DeliveredFile, ...] = Field(description="What lies there")
+    expires: datetime = Field(description="When it will be removed, UTC")
 
 
 class DeliveryRenewed(Message, topic="delivery.renewed", version=1):
     """A delivery is kept for longer."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid
     expires: datetime = Field(description="When it will be removed now, unless it is kept")
     kept: bool = Field(default=False, description="It is not removed at all until this is taken back")
@@ -249,7 +253,7 @@ class DeliveryRenewed(Message, topic="delivery.renewed", version=1):
 class DeliveryExpired(Message, topic="delivery.expired", version=1):
     """A delivery is over and its address shows nothing any more."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid
     files: tuple[DeliveredFile, ...] = Field(description="What it held")
     removed: tuple[str, ...] = Field(default=(), description="Names of those files whose data were removed")
@@ -270,9 +274,9 @@ class MousRestorable(Message, topic="mous.restorable", version=1):
 class MailSent(Message, topic="mail.sent", version=1):
     """A mail has been handed over, or refused for good by every recipient's server."""
 
-    request_id: UUID
+    request_id: UUID = Field(description="The request that it is about")
     mous_uid: MousUid | None = Field(default=None, description="None if it is about a ticket with several")
-    kind: MailKind
+    kind: MailKind = Field(description="What the mail tells")
     mail_id: UUID = Field(description="Left side of its Message-ID")
     recipients: int = Field(ge=0, description="How many recipients have it")
     refused: int = Field(default=0, ge=0, description="How many recipients will never have it")
