@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used, as few of them are: 44 instead of 66 s of CPU time for the demonstration.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: help demo test check up down unit contracts dashboards docs chaos clean install
+.PHONY: help demo test check up down unit contracts dashboards reference docs chaos clean install
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,8 +41,11 @@ unit: $(VENV)/.dev  ## Only the fast tests
 contracts: $(VENV)/.dev  ## Write the JSON Schemas and the AsyncAPI document anew
 	$(BIN)/python -m contracts.documents
 
-dashboards: $(VENV)/.dev  ## Write Grafana's dashboards, Prometheus' alerts and the reference of metrics anew
+dashboards: $(VENV)/.dev  ## Write Grafana's dashboards and Prometheus' alerts anew
 	$(BIN)/python -m dashboards.generate
+
+reference: $(VENV)/.dev  ## Write docs/reference and the tables of settings in the READMEs anew
+	$(BIN)/python -m tests.support.reference
 
 docs: $(VENV)/.dev  ## Build the documents as a site, into build/site
 	$(BIN)/mkdocs --quiet build --strict

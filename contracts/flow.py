@@ -20,6 +20,9 @@ QUEUES: dict[str, tuple[str, ...]] = {
 }
 """Queue by service. All replicas of a service share its queue, so each event is handled by one of them."""
 
+LISTENERS: dict[str, tuple[str, ...]] = {"request.cancelled": ("ngas-fetcher", "casa-runner")}
+"""Services by topic of which every replica hears each event, beside its queue."""
+
 LONG_WORK = frozenset({"ngas-fetcher", "casa-runner", "notifier"})
 """Services that may work on one event for hours or days."""
 

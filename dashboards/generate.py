@@ -1,4 +1,4 @@
-"""Writes dashboards, rules and the reference of metrics anew: ``python -m dashboards.generate``."""
+"""Writes dashboards and rules anew: ``python -m dashboards.generate``."""
 
 from pathlib import Path
 
@@ -6,7 +6,6 @@ from dashboards.declarations import SERVICES
 from dashboards.drawing import draw
 from dashboards.flow_board import flow_board
 from dashboards.panels import Board
-from dashboards.reference import reference
 from dashboards.rules import rules, rules_of_kubernetes
 from dashboards.service_board import service_board
 
@@ -14,7 +13,6 @@ ROOT = Path(__file__).parents[1]
 GRAFANA = ROOT / "dashboards" / "grafana"
 KUBERNETES = ROOT / "k8s" / "components" / "alerts" / "prometheus-rule.yaml"
 RULES = ROOT / "dashboards" / "prometheus" / "alma-restore.yml"
-REFERENCE = ROOT / "docs" / "reference" / "metrics.md"
 
 
 def boards() -> tuple[Board, ...]:
@@ -25,7 +23,7 @@ def boards() -> tuple[Board, ...]:
 def documents() -> dict[Path, str]:
     """Return every file that is generated, by where it goes."""
     drawn = {GRAFANA / f"{board.name}.json": draw(board) for board in boards()}
-    return drawn | {RULES: rules(), KUBERNETES: rules_of_kubernetes(), REFERENCE: reference()}
+    return drawn | {RULES: rules(), KUBERNETES: rules_of_kubernetes()}
 
 
 def main() -> None:

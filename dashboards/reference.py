@@ -7,7 +7,7 @@ from shared.declared import HistogramMetric, Metric
 
 _HEAD = """# Metrics
 
-Generated from the declarations in the code by `python -m dashboards.generate`. Every process shows its own under
+Generated from the declarations in the code by `make reference`. Every process shows its own under
 `/metrics` of its health port. No label carries an id of a request, a MOUS, a block, a file or a person: for those
 there are the logs and the ledger. Counters end in `_total`; a histogram has `_bucket`, `_sum` and `_count`.
 Prometheus adds the labels `service` and `instance` of the process; the label `service` of our own, which is the

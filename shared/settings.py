@@ -52,7 +52,11 @@ class RuntimeSettings(BusAccess):
     http_host: str = Field(default="127.0.0.1", description="Address of /live, /ready and /metrics")
     http_port: int = Field(default=0, ge=0, le=65535, description="Port of these; 0 takes a free one")
     log_format: LogFormat = Field(default="json", description="json, or text for people")
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$")
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
+        description="Least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL",
+    )
 
 
 def explain(error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""The events that logs are made of, as the code writes them; run as a module it writes their reference anew."""
+"""The events that logs are made of, as the code writes them, and the page that lists them."""
 
 import ast
 import re
@@ -9,13 +9,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("alma_restore", "contracts", "observatory", "services", "shared")
-PAGE = ROOT / "docs" / "reference" / "log-events.md"
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+")
-REWRITE = "write the page anew with `python -m tests.support.log_events`"
 _LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
 _HEAD = """# Log events
 
-Generated from the code by `python -m tests.support.log_events`. Each entry of a log has one of these names under
+Generated from the code by `make reference`. Each entry of a log has one of these names under
 `event`, with `level` and `timestamp`. What is bound by the work that it belongs to comes with it: in a handler
 `service`, `topic`, `message_id`, `request_id`, `trace_id`, `mous_uid`, `eb_uid` and `attempt`; in a call over HTTP
 `call_id`, `method`, `path`, `client` and `subject`. Names stay; fields may be added. `ALMA_RESTORE_LOG_FORMAT` is
@@ -110,12 +108,3 @@ def _constants(node: ast.stmt) -> Iterator[tuple[str, str]]:
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=str() as text)):
             yield name, text
-
-
-def main() -> None:
-    """Write the page."""
-    PAGE.write_text(page(log_events()))
-
-
-if __name__ == "__main__":
-    main()

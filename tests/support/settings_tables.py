@@ -1,10 +1,11 @@
-"""The settings as documents show them; run as a module it writes the tables of the services' READMEs anew."""
+"""The settings as documents show them: one row for each variable of the environment."""
 
 import re
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from importlib import import_module
 from pathlib import Path
 from types import UnionType
@@ -30,6 +31,8 @@ class Setting:
 
     Attributes
     ----------
+    field
+        Its declaration, which tells the type; None for the variable that chooses an alternative.
     kind
         Of which alternative it is a member, e.g. ``smtp``; empty if there are none.
     """
@@ -37,13 +40,19 @@ class Setting:
     variable: str
     default: str
     meaning: str
+    field: FieldInfo | None = dataclass_field(compare=False)
     kind: str = ""
 
     @property
     def row(self) -> str:
         """The row of a table."""
+        return f"| `{self.variable}` | {self.default} | {self.told} |"
+
+    @property
+    def told(self) -> str:
+        """Its meaning, as it may stand in a table."""
         meaning = f"({self.kind}) {self.meaning}" if self.kind else self.meaning
-        return f"| `{self.variable}` | {self.default} | {meaning.replace('|', '&#124;').replace('<', '&lt;')} |"
+        return meaning.replace("|", "&#124;").replace("<", "&lt;")
 
 
 def settings_classes() -> list[type[BaseSettings]]:
@@ -74,8 +83,9 @@ def table_of(folder: Path) -> str:
 
 def table_of_classes(classes: Iterable[type[BaseSettings]]) -> str:
     """Make the table of some classes of settings."""
-    found = [setting for cls in classes for setting in settings_of(cls) if setting.default != _GROUP]
-    return HEAD + "".join(f"{setting.row}\n" for setting in _merged(found))
+    return HEAD + "".join(
+        f"{setting.row}\n" for setting in merged(setting for cls in classes for setting in settings_of(cls))
+    )
 
 
 def with_table(readme: str, table: str) -> str:
@@ -89,13 +99,13 @@ def _of_field(variable: str, field: FieldInfo, delimiter: str | None, kind: str 
         yield from (setting for model in own for setting in settings_of(model))
         return
     if not models or delimiter is None or not field.is_required():
-        yield Setting(variable, _default(field), field.description or "", kind)
+        yield Setting(variable, _default(field), field.description or "", field, kind)
     if delimiter is None:
         return
     if len(models) > 1:
         kinds = [_kind_of(model) for model in models]
         default = "**needed**" if field.is_required() else f"`{field.default.kind}`"
-        yield Setting(f"{variable}{delimiter}KIND", default, f"Which one: {', '.join(kinds)}")
+        yield Setting(f"{variable}{delimiter}KIND", default, f"Which one: {', '.join(kinds)}", None)
     for model in models:
         for name, member in model.model_fields.items():
             if name != "kind":
@@ -107,8 +117,9 @@ def _kind_of(model: type[BaseModel]) -> str:
     return str(model.model_fields["kind"].default)
 
 
-def _merged(found: Iterable[Setting]) -> list[Setting]:
-    """Show a variable once that several alternatives have alike."""
+def merged(settings: Iterable[Setting]) -> list[Setting]:
+    """Show a variable once that several alternatives have alike, and none that only holds others."""
+    found = [setting for setting in settings if setting.default != _GROUP]
     kinds: dict[Setting, list[str]] = {}
     for setting in found:
         kinds.setdefault(replace(setting, kind=""), []).append(setting.kind)
@@ -167,12 +178,8 @@ def _descendants(cls: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
         yield from _descendants(child)
 
 
-def main() -> None:
-    """Write every service's table into its README, and that of the commands with the old names into their page."""
-    for path in sorted((ROOT / "services").glob("*/README.md")):
-        path.write_text(with_table(path.read_text(), table_of(path.parent)))
-    OLD_NAMES.write_text(with_table(OLD_NAMES.read_text(), table_of_classes((TriggerSettings, StagecalmsSettings))))
-
-
-if __name__ == "__main__":
-    main()
+def tables() -> dict[Path, str]:
+    """Return each service's README and the page of the commands with the old names, with their tables anew."""
+    made = {path: table_of(path.parent) for path in sorted((ROOT / "services").glob("*/README.md"))}
+    made[OLD_NAMES] = table_of_classes((TriggerSettings, StagecalmsSettings))
+    return {path: with_table(path.read_text(), table) for path, table in made.items()}

@@ -27,7 +27,7 @@ READMES = [service / "README.md" for service in SERVICES]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *READMES]
 VARIABLES = {setting.variable for cls in settings_classes() for setting in settings_of(cls)}
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-REWRITE = "write the tables anew with `python -m tests.support.settings_tables`"
+REWRITE = "write the tables anew with `make reference`"
 
 _FENCE = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")

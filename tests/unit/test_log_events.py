@@ -1,8 +1,8 @@
-"""Log entries are events with stable names, and their reference is what the code writes."""
+"""Log entries are events with stable names."""
 
 import pytest
 
-from tests.support.log_events import NAME, PAGE, REWRITE, events_of, log_events, page
+from tests.support.log_events import NAME, events_of, log_events
 
 EVENTS = log_events()
 
@@ -10,10 +10,6 @@ EVENTS = log_events()
 def test_every_entry_has_a_literal_name_in_snake_case() -> None:
     assert EVENTS
     assert [event.place for event in EVENTS if event.name is None or NAME.fullmatch(event.name) is None] == []
-
-
-def test_the_reference_of_log_events_is_current() -> None:
-    assert PAGE.read_text() == page(EVENTS), REWRITE
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """Who says a topic is what the code says, and whoever listens hears somebody."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from contracts.flow import OUTSIDE, QUEUES, SAID_BY
+from contracts.flow import LISTENERS, OUTSIDE, QUEUES, SAID_BY
 from contracts.messages import known_types
 from contracts.messages.parts import RestoreRequest
 from shared.not_restorable import RefusedYet, restorable
@@ -60,6 +61,18 @@ def test_whoever_handles_what_names_a_request_says_that_it_waits() -> None:
         if (field := cls.model_fields.get("request")) is not None and field.annotation is RestoreRequest
     }
     assert set(SAID_BY["request.waiting"]) == {name for name, topics in QUEUES.items() if name_one & set(topics)}
+
+
+def test_listeners_are_the_services_that_hear() -> None:
+    (topics,) = re.findall(
+        r"listen\(service\.hear, topics=\((\w+)\.topic,\)\)", (ROOT / "shared" / "runtime.py").read_text()
+    )
+    hearing = {
+        path.parent.name.replace("_", "-")
+        for path in (ROOT / "services").glob("*/service.py")
+        if "    def hear(self" in path.read_text()
+    }
+    assert {topic: set(names) for topic, names in LISTENERS.items()} == {TOPICS[topics]: hearing}
 
 
 def test_commands_say_what_their_code_makes() -> None:
