@@ -16,7 +16,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parent.parent
 OUTSIDE = "repository"
 
-_FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"(^ *```.*?^ *```)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[(?P<words>[^\]]*)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<part>#[^)\s]*)?\)")
 
 
@@ -58,7 +58,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"[{found['words']}]({os.path.relpath(uri, Path(page.file.src_uri).parent)}{found['part'] or ''})"
 
     pieces = _FENCE.split(markdown)
-    return "".join(piece if piece.startswith("```") else _LINK.sub(turned, piece) for piece in pieces)
+    return "".join(piece if piece.lstrip(" ").startswith("```") else _LINK.sub(turned, piece) for piece in pieces)
 
 
 def _expanded(entry: object, docs: Path) -> object:

@@ -29,7 +29,7 @@ VARIABLES = {setting.variable for cls in settings_classes() for setting in setti
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 REWRITE = "write the tables anew with `make reference`"
 
-_FENCE = re.compile(r"^```.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^ *```.*?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)(?:#[^)\s]*)?\)")
 _COMMAND = re.compile(r"(?:^|[\s/])alma-restore (?P<rest>[A-Za-z][^\n|#]*)")
@@ -122,6 +122,7 @@ def test_the_readme_shows_every_command_and_no_other() -> None:
         (test_every_variable_that_is_named_is_a_setting, "`…_NOTHING`"),
         (test_every_make_target_that_is_named_exists, "```sh\nmake nothing\n```\n"),
         (test_every_command_and_option_that_is_named_exists, "`alma-restore nothing`"),
+        (test_every_command_and_option_that_is_named_exists, "1. x\n\n    ```sh\n    alma-restore nothing\n    ```\n"),
         (
             test_every_command_and_option_that_is_named_exists,
             "```sh\n.venv/bin/alma-restore ppr check A --nothing\n```\n",
