@@ -1,7 +1,7 @@
 """When a process ends by itself: after so many events, or when none came for so long; for pods started per event."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
 from threading import Event as Flag
@@ -16,10 +16,15 @@ class Quota:
         Events after which the process ends; never if None.
     idle
         Seconds without an event in hand after which it ends; never if None.
+    on_last
+        Called when the last of these events is taken in hand, before it is worked on: no further one may be begun.
     """
 
-    def __init__(self, *, events: int | None = None, idle: float | None = None) -> None:
+    def __init__(
+        self, *, events: int | None = None, idle: float | None = None, on_last: Callable[[], None] | None = None
+    ) -> None:
         self._left = events
+        self._on_last = on_last
         self._idle = idle
         self._in_hand = 0
         self._changed = Condition()
@@ -30,6 +35,9 @@ class Quota:
         """Count an event as in hand, and as handled at the end."""
         with self._changed:
             self._in_hand += 1
+            is_last = self._left is not None and self._in_hand >= self._left
+        if is_last and self._on_last is not None:
+            self._on_last()
         try:
             yield
         finally:

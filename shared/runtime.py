@@ -200,7 +200,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     registry.register(stored)
     metrics = ServiceMetrics(registry)
     ProcessCollector(registry=registry)
-    quota = Quota(events=settings.end_after_events, idle=settings.end_when_idle)
+    quota = Quota(events=settings.end_after_events, idle=settings.end_when_idle, on_last=bus.stop)
     spans = ExitStack()
     try:
         spans.enter_context(exported(service.name))

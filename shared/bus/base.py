@@ -256,6 +256,9 @@ class Bus(Protocol):
     def is_ready(self) -> bool:
         """Whether events can be published and consumed right now."""
 
+    def stop(self) -> None:
+        """Take no more events: no handler begins from now on, and those at work go on. It waits for nobody."""
+
     def drain(self, timeout: float) -> bool:
         """Stop taking events and let handlers that are at work finish.
 

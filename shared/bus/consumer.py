@@ -114,6 +114,8 @@ class Consumer:
 
     def stop(self) -> None:
         """Take no more events."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self._link.call(self._stop_consuming)
 

@@ -12,6 +12,7 @@ from pika.exceptions import (
     AMQPError,
     AuthenticationError,
     ChannelClosedByBroker,
+    ConnectionBlockedTimeout,
     ConnectionClosedByBroker,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
@@ -126,8 +127,11 @@ def connected(settings: RabbitSettings, name: str) -> Iterator[BlockingConnectio
     MisconfiguredError
         If it does not let us in.
     """
+    parameters = settings.parameters(name)
+    # pika waits for ever for a broker that reads no more, as one does that has an alarm.
+    parameters.blocked_connection_timeout = settings.confirm_timeout
     with _explained():
-        connection = BlockingConnection(settings.parameters(name))
+        connection = BlockingConnection(parameters)
         try:
             yield connection
         finally:
@@ -156,6 +160,10 @@ def _explained() -> Iterator[None]:
                 f"RabbitMQ refuses the topology: {error.reply_text}; give the user the right to configure"
             ) from error
         raise DependencyAwayError(f"RabbitMQ is not whole yet: {error.reply_code} {error.reply_text}") from error
+    except ConnectionBlockedTimeout as error:
+        raise DependencyAwayError(
+            "RabbitMQ takes no messages: it has an alarm (`rabbitmq-diagnostics alarms`); give it disk or memory"
+        ) from error
     except (AMQPError, OSError) as error:
         raise DependencyAwayError(f"RabbitMQ cannot be reached: {error!r}") from error
 

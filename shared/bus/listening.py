@@ -67,7 +67,9 @@ class Listening:
             )
 
         channel.add_on_cancel_callback(lambda _frame: self._link.restart("the broker cancelled the onlooker"))
-        channel.queue_declare("", exclusive=True, auto_delete=True, callback=bind)
+        channel.queue_declare(
+            "", exclusive=True, auto_delete=True, arguments={"x-queue-type": "classic"}, callback=bind
+        )
 
     def on_lost(self, _reason: BaseException | None) -> None:
         """Wait for the next connection."""

@@ -272,11 +272,15 @@ class MemoryBus:
         """Whether the bus is open."""
         return not self._closed
 
+    def stop(self) -> None:
+        """Take no more events."""
+        for consumer in self._consumers:
+            consumer.stop()
+
     def drain(self, timeout: float) -> bool:
         """Stop taking events and wait for handlers at work."""
         until = monotonic() + timeout
-        for consumer in self._consumers:
-            consumer.stop()
+        self.stop()
         finished = [consumer.drain(max(0.0, until - monotonic())) for consumer in self._consumers]
         for following in self._followings:
             following.drain(max(0.0, until - monotonic()))

@@ -140,11 +140,15 @@ class RabbitBus:
         """Whether events can be published and every subscription gets its events."""
         return self._publisher.is_ready and all(consumer.is_ready for consumer in self._consumers)
 
+    def stop(self) -> None:
+        """Take no more events."""
+        for consumer in self._consumers:
+            consumer.stop()
+
     def drain(self, timeout: float) -> bool:
         """Stop taking events and let handlers that are at work finish."""
         until = monotonic() + timeout
-        for consumer in self._consumers:
-            consumer.stop()
+        self.stop()
         finished = [consumer.drain(max(0.0, until - monotonic())) for consumer in self._consumers]
         return all(finished)
 

@@ -1,5 +1,6 @@
 """What every bus promises of its end and of onlookers, tested on each adapter."""
 
+from collections.abc import Sequence
 from threading import Thread
 from time import monotonic
 from uuid import uuid4
@@ -7,6 +8,7 @@ from uuid import uuid4
 from contracts.envelope import Event
 from shared.bus import (
     Bus,
+    Delivery,
     Subscription,
 )
 from shared.errors import RestoreError
@@ -39,6 +41,27 @@ def test_drain_lets_a_handler_finish_and_say_its_answer_and_takes_no_more(bus_ha
     bus.close()
     assert answers.wait_for(1)[0].causationid == first.id
     assert [event for event, _ in slow.deliveries.items] == [first]
+    assert collect(bus_harness.bus(), "casa-runner", STARTED).wait_for(1) == [second]
+
+
+def test_a_bus_that_its_handler_stops_begins_no_further_event_and_says_what_this_one_answers(
+    bus_harness: Harness,
+) -> None:
+    bus, begun = bus_harness.bus(), Collector[Event]()
+    answers = collect(bus_harness.bus(), "request-desk", PROGRESSED)
+
+    def handler(event: Event, _: Delivery) -> Sequence[Event]:
+        begun(event)
+        bus.stop()
+        return [progressed(event)]
+
+    first, second = started(), started()
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=handler))
+    bus.publish([first, second])
+    assert answers.wait_for(1)[0].causationid == first.id
+    assert bus.drain(PATIENCE)
+    bus.close()
+    assert begun.items == [first]
     assert collect(bus_harness.bus(), "casa-runner", STARTED).wait_for(1) == [second]
 
 

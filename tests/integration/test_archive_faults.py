@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
@@ -99,12 +101,24 @@ def test_a_statement_that_takes_too_long_means_try_later(postgresql: PostgresTab
     database.close()
 
 
+@contextmanager
+def reading_beside(database: ArchiveDatabase) -> Iterator[None]:
+    """Read in a thread of its own: within one there is one connection, however often it is asked for."""
+    with ThreadPoolExecutor(1) as thread:
+        reading = database.reading()
+        thread.submit(reading.__enter__).result()
+        try:
+            yield
+        finally:
+            thread.submit(reading.__exit__, None, None, None).result()
+
+
 def test_no_more_connections_are_opened_than_the_pool_may_hold(postgresql: PostgresTables) -> None:
     database = ArchiveDatabase(settings=postgresql.settings(pool_size=2, connect_timeout=0.3))
     opened = text("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND datname = current_database()")
-    with database.reading() as first, database.reading():
+    with database.reading() as first, reading_beside(database):
         assert first.execute(opened).scalar() == 2
-        with pytest.raises(DependencyAwayError, match="QueuePool"), database.reading():
+        with pytest.raises(DependencyAwayError, match="QueuePool"), reading_beside(database):
             pass
     with database.reading() as connection:  # a pool that was used up is no database that is away
         assert connection.execute(opened).scalar() == 2

@@ -153,8 +153,8 @@ def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     monkeypatch.setenv("ALMA_RESTORE_BUS__PREFIX", rabbit.settings.prefix)
     monkeypatch.setenv("COLUMNS", "200")
     run = CliRunner().invoke
-    assert "Migrated from nothing to 0001" in run(app, ["ledger", "migrate"]).output
-    assert "those of this release: 0001" in run(app, ["ledger", "migrate"]).output
+    assert "Migrated from nothing to 0002" in run(app, ["ledger", "migrate"]).output
+    assert "those of this release: 0002" in run(app, ["ledger", "migrate"]).output
     bus = rabbit.bus()
     bus.declare(QUEUES)
     assert "0 events read; 0 requests" in run(app, ["ledger", "rebuild"]).output

@@ -5,6 +5,7 @@ from threading import Event as Flag
 from threading import Thread
 from time import monotonic
 
+import pika
 import pytest
 from pydantic import SecretStr
 
@@ -70,12 +71,30 @@ def test_a_delivery_held_beyond_the_acknowledgement_timeout_is_lost_and_comes_ag
 
 
 def test_a_broker_with_an_alarm_is_told_with_what_it_lacks_and_what_was_said_is_no_error_of_ours() -> None:
-    with RabbitServer(rabbit={"disk_free_limit": 10**15}) as server:
+    with RabbitServer() as server:
         alarmed = World(server)
-        bus = alarmed.bus(confirm_timeout=1.5)
+        bus = alarmed.bus(confirm_timeout=1.5, settle_time=1.0)
         bus.declare({"casa-runner": (STARTED,)})
+        with alarmed.plain() as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.basic_publish(
+                "", alarmed.names.dead("casa-runner"), b"given up", pika.BasicProperties(delivery_mode=2)
+            )
+        server.rabbit["disk_free_limit"] = 10**15
+        server.restart()
+        until = monotonic() + PATIENCE
+        while not bus.is_ready():
+            assert monotonic() < until
         with pytest.raises(DependencyAwayError, match=r"takes no messages \(low on disk\)"):
             bus.publish([started()])
+        (letter,) = bus.dead_letters("casa-runner")
+        with pytest.raises(DependencyAwayError, match="takes no messages"):
+            bus.replay("casa-runner", {letter.key})
+        # The broker takes it back from the connection that was given up.
+        until = monotonic() + PATIENCE
+        while bus.dead_letters("casa-runner") != (letter,):
+            assert monotonic() < until
         alarmed.close()
 
 

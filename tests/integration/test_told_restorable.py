@@ -60,7 +60,7 @@ class Site:
         database = MetadataResolverSettings(database=self.tables.settings())
         self.services = (
             metadata_resolver.build(objects=self.objects, settings=database),
-            notifier.build(objects=self.objects, settings=notifier_settings(folder)),
+            notifier.build(objects=self.objects, settings=notifier_settings(folder, deliveries=None)),
         )
         runtime = Runtime(bus=self.bus, metrics=ServiceMetrics(CollectorRegistry()))
         for service in self.services:

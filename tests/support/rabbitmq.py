@@ -36,7 +36,8 @@ class RabbitServer:
     folder
         Where the broker keeps its data and logs; a temporary folder if None.
     rabbit
-        Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds.
+        Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds; what is changed
+        in the attribute of this name counts from the next start on.
     management
         Whether the management plugin runs, which ``rabbitmqadmin`` talks to.
     prometheus
@@ -65,7 +66,7 @@ class RabbitServer:
         self._tls = tls
         self._management = management
         self._node = f"test-{uuid4().hex[:8]}@localhost"
-        self._rabbit = {"consumer_timeout": LONG_JOBS * 1000} | dict(rabbit or {})
+        self.rabbit = {"consumer_timeout": LONG_JOBS * 1000} | dict(rabbit or {})
         self._server: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
@@ -159,7 +160,7 @@ class RabbitServer:
         if self._prometheus:
             lines += (f"prometheus.tcp.port = {self.prometheus_port}", "prometheus.tcp.ip = 127.0.0.1")
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
-        terms = ", ".join(f"{{{name}, {value}}}" for name, value in self._rabbit.items())
+        terms = ", ".join(f"{{{name}, {value}}}" for name, value in self.rabbit.items())
         (self.folder / "advanced.config").write_text(f"[{{rabbit, [{terms}]}}].\n")
         wanted = {"rabbitmq_management": self._management, "rabbitmq_prometheus": self._prometheus}
         plugins = ",".join(plugin for plugin, runs in wanted.items() if runs)

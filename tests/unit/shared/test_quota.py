@@ -28,6 +28,15 @@ def test_it_ends_after_its_events() -> None:
     assert quota.wait(Flag()) == "quota"
 
 
+def test_who_wants_to_know_is_told_when_the_last_event_begins() -> None:
+    told: list[int] = []
+    quota = Quota(events=2, on_last=lambda: told.append(begun))
+    for begun in (1, 2):
+        with quota.one():
+            assert told == [2][: begun - 1]
+    assert told == [2]
+
+
 def test_an_event_in_hand_does_not_count_yet() -> None:
     quota, stopping = Quota(events=1), Flag()
     reasons: list[str] = []
