@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used, as few of them are: 44 instead of 66 s of CPU time for the demonstration.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: help demo test check up down unit contracts dashboards reference docs chaos clean install
+.PHONY: help demo test check sbom audit up down unit contracts dashboards reference docs chaos clean install
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,13 @@ bench-%: $(VENV)/.dev
 	./tests/support/prerequisites
 	$(BIN)/python -m tests.benchmarks.bench_$*
 
+sbom: $(VENV)/.demo $(VENV)/release/.made  ## Write what is installed as CycloneDX to dist/sbom.json
+	mkdir -p dist
+	$(VENV)/release/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --of JSON --output-file dist/sbom.json
+
+audit: $(VENV)/.demo $(VENV)/release/.made  ## Ask PyPI's vulnerability service about what is installed; what it does not know fails
+	$(VENV)/release/bin/pip-audit --strict --skip-editable --path $(VENV)/lib/python3.11/site-packages
+
 install: $(VENV)/.dev  ## Make the virtual environment for developing
 
 clean:  ## Remove the virtual environment and everything that was made
@@ -75,6 +82,12 @@ $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "Python 3.11 is needed (CASA's wheels are made for it): make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# Tools of their own environment, so that they do not stand in the bill of materials themselves.
+$(VENV)/release/.made: $(VENV)/.python pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)/release
+	$(VENV)/release/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt cyclonedx-bom pip-audit
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
