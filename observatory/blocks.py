@@ -86,8 +86,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _make(spec: BlockSpec, root: Path, on_progress: ProgressListener) -> None:
     """Make a block beside its place and move it there when it is whole; the lock is held."""
     prefix = f".making-{spec.cache_key}-"
-    for abandoned in root.parent.glob(f"{prefix}*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
+    _remove_abandoned(root.parent, prefix)
     with tempfile.TemporaryDirectory(prefix=prefix, dir=root.parent, ignore_cleanup_errors=True) as making:
         workdir, scratch = Path(making, "block"), Path(making, "scratch")
         workdir.mkdir()
@@ -105,7 +104,14 @@ def _make(spec: BlockSpec, root: Path, on_progress: ProgressListener) -> None:
             _keep_log(scratch / CONSOLE_LOG, root)
             raise
         workdir.rename(root)
+    # A CASA whose maker was killed a moment ago may have written while its directory was removed at first.
+    _remove_abandoned(root.parent, prefix)
     _log.info("block_made", eb_uid=str(spec.eb_uid), size=spec.size.value, path=str(root))
+
+
+def _remove_abandoned(cache: Path, prefix: str) -> None:
+    for abandoned in cache.glob(f"{prefix}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
 
 
 def _keep_log(log: Path, root: Path) -> None:

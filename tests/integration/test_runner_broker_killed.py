@@ -4,11 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RestoreCompleted, RestoreStarted
 from services.casa_runner.service import NAME
@@ -20,6 +22,7 @@ from shared.objects.directory import DirectoryStore
 from shared.runtime import Runtime
 from tests.support.casa_bench import Bench
 from tests.support.rabbitmq import RabbitServer
+from tests.support.samples import EB, MOUS
 
 ENOUGH = 60.0
 WAIT_FOR_GO = """
@@ -42,6 +45,13 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
+def is_heard(bus: RabbitBus, said: list[object]) -> bool:
+    """Say something until it is heard."""
+    probe = RestoreStarted(request_id=uuid4(), mous_uid=MOUS, eb_uid=EB, runner="probe", attempt=1)
+    bus.publish([Event.first(probe, source="/test")])
+    return any(isinstance(data, RestoreStarted) and data.runner == "probe" for data in said)
+
+
 def test_a_block_whose_broker_is_killed_meanwhile_is_restored_and_told_once(
     server: RabbitServer, tmp_path: Path
 ) -> None:
@@ -60,11 +70,12 @@ def test_a_block_whose_broker_is_killed_meanwhile_is_restored_and_told_once(
         assert bench.launcher.started[0].wait(ENOUGH) is not None
         server.start()
         wait_for(lambda: len(bench.launcher.started) > 1)
+        wait_for(lambda: is_heard(bus, said))  # who only listens has a connection of its own, and is kept nothing
         (tmp_path / "go").touch()
         wait_for(lambda: any(isinstance(data, RestoreCompleted) for data in said))
         wait_for(lambda: bus.depths([NAME])[0].ready == 0)
         stop()
     assert len(bench.launcher.started) == 2
     assert sum(isinstance(data, RestoreCompleted) for data in said) == 1
-    assert any(isinstance(data, RestoreStarted) for data in said)
+    assert any(isinstance(data, RestoreStarted) and data.runner != "probe" for data in said)
     assert bench.left == []
