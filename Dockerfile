@@ -36,7 +36,7 @@ WORKDIR /tmp
 # -- CASA from PyPI with its data, for the launchers `container` and `kubernetes`. Runner and observatory stand on it, so
 # that a new release of ours moves no CASA.
 FROM runtime AS casa
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages casa
 USER 10001:10001
 CMD ["python3"]
@@ -50,7 +50,7 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
 ENTRYPOINT ["alma-restore"]
 
 FROM service AS request-desk
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing request-desk
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl
@@ -58,7 +58,7 @@ USER 10001:10001
 CMD ["run", "request-desk"]
 
 FROM service AS entitlement-checker
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing entitlement-checker
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl
@@ -66,7 +66,7 @@ USER 10001:10001
 CMD ["run", "entitlement-checker"]
 
 FROM service AS metadata-resolver
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing metadata-resolver
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl
@@ -74,7 +74,7 @@ USER 10001:10001
 CMD ["run", "metadata-resolver"]
 
 FROM service AS ngas-fetcher
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing ngas-fetcher
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl
@@ -82,7 +82,7 @@ USER 10001:10001
 CMD ["run", "ngas-fetcher"]
 
 FROM service AS ppr-builder
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing ppr-builder
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl
@@ -90,7 +90,7 @@ USER 10001:10001
 CMD ["run", "ppr-builder"]
 
 FROM service AS notifier
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing notifier
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl
@@ -99,7 +99,7 @@ CMD ["run", "notifier"]
 
 FROM casa AS casa-runner
 USER root
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing casa-runner
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl
@@ -114,7 +114,7 @@ CMD ["run", "casa-runner"]
 # -- A miniature ALMA for trying out: synthetic execution blocks, an NGAS-protocol server, a metadata database.
 FROM casa AS observatory
 USER root
-RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=from=tools,source=/tools,target=/tools --mount=type=cache,target=/var/cache/uv \
     /tools/bin/install-packages tracing demo
 RUN --mount=from=tools,source=/tools,target=/tools --mount=from=wheel,source=/wheel,target=/wheel \
     /tools/bin/install-packages /wheel/*.whl

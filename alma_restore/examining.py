@@ -30,7 +30,7 @@ def examine(services: Collection[str]) -> Iterator[Finding]:
     yield from _by_settings("settings", lambda: _common(services))
     seen = set[Finding]()
     for service in services:
-        for finding in _by_settings(service, lambda name=service: _OF_SERVICE[name]()):  # type: ignore[misc]
+        for finding in _by_settings(service, lambda name=service: _OF_SERVICE[name]()):  # type: ignore[misc]  # mypy infers no type of a lambda with a default
             if finding not in seen:
                 seen.add(finding)
                 yield finding

@@ -20,21 +20,13 @@ from tests.support.deployment import Deployment
 from tests.support.measurement_sets import differences, unpack
 from tests.support.rabbitmq import RabbitServer
 from tests.support.s3 import S3Server, free_ports
+from tests.support.samples import WAY
 from tests.support.spans import Spans, faults, kept_spans, message_of
 
 pytestmark = pytest.mark.acceptance
 
 TIMEOUT = 240.0
 ASKED = scenario()
-WAY = (
-    "request.submitted",
-    "request.accepted",
-    "structure.resolved",
-    "artefacts.staged",
-    "restore.ordered",
-    "products.ready",
-    "release.granted",
-)
 DELIVERED = [entry for entry in ASKED if entry.expected.files]
 
 

@@ -29,19 +29,9 @@ from shared.bus.topology import Names
 from tests.benchmarks.bus_by_hand import MESSAGES_A_SECOND, PATIENCE, PREFETCH, WINDOW, ByHand, hop_by_hand, said
 from tests.benchmarks.report import Figure, close, in_turn, ratio
 from tests.support.rabbitmq import RabbitServer
-from tests.support.samples import REQUEST, SAMPLES
+from tests.support.samples import REQUEST, SAMPLES, WAY
 
 TOPIC = RestoreStarted.topic
-WAY = (
-    "request.submitted",
-    "request.accepted",
-    "structure.resolved",
-    "artefacts.staged",
-    "restore.ordered",
-    "products.ready",
-    "release.granted",
-)
-"""The events of a request from hop to hop."""
 MESSAGES = {sample.topic: sample for sample in SAMPLES}
 
 

@@ -237,3 +237,14 @@ SAMPLES: tuple[Message, ...] = (
     MousRestorable(request=REQUEST, since=WHEN),
     MailSent(request_id=REQUEST_ID, mous_uid=MOUS, kind=MailKind.DELIVERED, mail_id=EVENT_ID, recipients=4),
 )
+
+WAY = (
+    "request.submitted",
+    "request.accepted",
+    "structure.resolved",
+    "artefacts.staged",
+    "restore.ordered",
+    "products.ready",
+    "release.granted",
+)
+"""The events of a request from hop to hop."""
