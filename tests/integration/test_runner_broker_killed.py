@@ -57,7 +57,10 @@ def test_a_block_whose_broker_is_killed_meanwhile_is_restored_and_told_once(
 ) -> None:
     bench = Bench(tmp_path, DirectoryStore(tmp_path / "store"))
     runner = bench.runner(WAIT_FOR_GO)
-    settings = RabbitSettings(url=SecretStr(server.url), prefix="killed", broker_consumer_timeout=10_000_000)
+    # A word of progress waits for its confirmation before the runner looks whether its order is lost.
+    settings = RabbitSettings(
+        url=SecretStr(server.url), prefix="killed", broker_consumer_timeout=10_000_000, confirm_timeout=5.0
+    )
     said: list[object] = []
     with closing(RabbitBus(settings=settings, retry=RetryPolicy(delays=(1.0,)))) as bus:
         bus.declare(QUEUES)
