@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from contracts.envelope import Event
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import BlockFailure, RestoredBlock
+from services.casa_runner.aside import Aside
 from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.launcher import Launcher
@@ -153,11 +154,17 @@ class CasaRunner:
             interruption = Interruption(
                 cancelled=cancelled, lost=delivery.lost, lease_lost=lease.lost, stopping=self._stopping
             )
-            voice = Voice(
-                event, delivery, order, interval=self._settings.progress_interval, source=source_of(self.name)
-            )
             try:
-                outcome = self._restorer.restore(order, voice=voice, interruption=interruption, check=lease.check)
+                with Aside(publish=delivery.publish) as aside:
+                    voice = Voice(
+                        event,
+                        order,
+                        attempt=delivery.attempt,
+                        aside=aside,
+                        interval=self._settings.progress_interval,
+                        source=source_of(self.name),
+                    )
+                    outcome = self._restorer.restore(order, voice=voice, interruption=interruption, check=lease.check)
                 interruption.check()
             except RestoreInterruptedError:
                 if cancelled.is_set():

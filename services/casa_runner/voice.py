@@ -5,15 +5,10 @@ import socket
 import time
 from datetime import UTC, datetime, timedelta
 
-import structlog
-
 from contracts.envelope import Event
 from contracts.messages import RestoreOrdered, RestoreProgressed, RestoreStarted
+from services.casa_runner.aside import Aside
 from shared import tracing
-from shared.bus import Delivery
-from shared.errors import DependencyAwayError
-
-log = structlog.get_logger()
 
 
 def runner_name() -> str:
@@ -26,6 +21,10 @@ class Voice:
 
     Parameters
     ----------
+    attempt
+        How often the order has been given to runners.
+    aside
+        Where it says it.
     interval
         Seconds between two words of progress, at least.
     source
@@ -33,11 +32,12 @@ class Voice:
     """
 
     def __init__(
-        self, event: Event, delivery: Delivery, order: RestoreOrdered, *, interval: float, source: str
+        self, event: Event, order: RestoreOrdered, *, attempt: int, aside: Aside, interval: float, source: str
     ) -> None:
         self._event = event
-        self._delivery = delivery
         self._order = order
+        self._attempt = attempt
+        self._aside = aside
         self._interval = interval
         self._source = source
         self._said_at = -interval
@@ -47,7 +47,7 @@ class Voice:
     def started(self, *, way: str | None = None, why: str | None = None) -> None:
         """Say that the restore begins, in which way and why in that one."""
         self._say(
-            RestoreStarted(**self._whose(), runner=runner_name(), attempt=self._delivery.attempt, way=way, why=why),
+            RestoreStarted(**self._whose(), runner=runner_name(), attempt=self._attempt, way=way, why=why),
             "started",
         )
         self._said_at = time.monotonic()
@@ -76,9 +76,5 @@ class Voice:
         return {"request_id": request.request_id, "mous_uid": request.mous_uid, "eb_uid": self._order.eb_uid}
 
     def _say(self, message: RestoreStarted | RestoreProgressed, what: str) -> None:
-        key = f"{self._order.eb_uid}/{self._delivery.attempt}/{what}"
-        try:
-            self._delivery.publish([self._event.derive(message, source=self._source, key=key)])
-        except DependencyAwayError as error:
-            # Nobody's work depends on a word of progress; the outcome is published with confirms.
-            log.warning("progress_unsaid", cause=str(error))
+        key = f"{self._order.eb_uid}/{self._attempt}/{what}"
+        self._aside.say(self._event.derive(message, source=self._source, key=key))

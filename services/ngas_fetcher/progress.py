@@ -8,11 +8,15 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Protocol
 
+import structlog
+
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid
 from contracts.messages import FetchProgressed, StructureResolved
 from shared.bus import Delivery
+from shared.errors import DependencyAwayError
 
+log = structlog.get_logger()
 _LONGEST = 366 * 86400.0
 
 
@@ -167,7 +171,11 @@ class ProgressTeller:
             expected_end=expected_end(bytes_total - snapshot.bytes, rate),
         )
         key = f"{holding.eb_uid}/{snapshot.files}/{snapshot.bytes}"
-        self._delivery.publish([self._event.derive(message, source=self._source, key=key)])
+        try:
+            self._delivery.publish([self._event.derive(message, source=self._source, key=key)])
+        except DependencyAwayError as error:
+            # Nobody's work depends on a word of progress; what is staged is published with confirms.
+            log.warning("progress_unsaid", topic=message.topic, cause=str(error))
 
 
 def expected_end(bytes_left: int, rate: float | None) -> datetime | None:

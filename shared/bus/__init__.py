@@ -1,7 +1,7 @@
 """The bus: how events get from service to service. One Protocol, two adapters."""
 
 from shared.bus.base import Bus, DeadEvent, Delivery, Handler, QueueDepth, Reporter, Subscription
-from shared.bus.errors import UnpublishableError, UnroutableError
+from shared.bus.errors import DeliveryLostError, UnpublishableError, UnroutableError
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "DeadEvent",
     "DeadLetter",
     "Delivery",
+    "DeliveryLostError",
     "Handler",
     "QueueDepth",
     "Reporter",

@@ -39,6 +39,8 @@ class Delivery(Protocol):
 
         Raises
         ------
+        DeliveryLostError
+            If the delivery is lost, or as soon as it is while confirmations are waited for.
         DependencyAwayError
             If the bus did not confirm in time.
         UnroutableError

@@ -18,7 +18,7 @@ from contracts.envelope import Event
 from shared.bus import wire
 from shared.bus.answers import answer_malformed
 from shared.bus.base import Subscription
-from shared.bus.errors import UnroutableError
+from shared.bus.errors import DeliveryLostError, UnroutableError
 from shared.bus.handling import SENDERS_FAULT, Ending, Handled, Past, Workers, handle
 from shared.bus.link import Link
 from shared.bus.publisher import Outgoing, Publisher
@@ -41,7 +41,7 @@ class RabbitDelivery:
         tag: int,
         properties: BasicProperties,
         body: bytes,
-        publish: Callable[[Sequence[Event]], None],
+        publish: Callable[[Sequence[Event], Flag], None],
     ) -> None:
         self.channel = channel
         self.tag = tag
@@ -53,7 +53,7 @@ class RabbitDelivery:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish while the handler still works."""
-        self._publish(events)
+        self._publish(events, self.lost)
 
 
 class Consumer:
@@ -70,7 +70,7 @@ class Consumer:
     publisher
         Publishes what is put off or given up.
     publish
-        Publishes what handlers say.
+        Publishes what handlers say, unless their delivery is lost.
     prepare
         Redeclares the topology before each connection.
     arguments
@@ -84,7 +84,7 @@ class Consumer:
         settings: RabbitSettings,
         retry: RetryPolicy,
         publisher: Publisher,
-        publish: Callable[[Sequence[Event]], None],
+        publish: Callable[[Sequence[Event], Flag], None],
         prepare: Callable[[], None],
         arguments: Mapping[str, Any] | None = None,
     ) -> None:
@@ -225,7 +225,9 @@ class Consumer:
         """Publish until it is confirmed; the delivery is held meanwhile."""
         while not delivery.lost.is_set():
             try:
-                self._publisher.publish(outgoing)
+                self._publisher.publish(outgoing, lost=delivery.lost)
+            except DeliveryLostError:
+                break
             except (DependencyAwayError, UnroutableError) as error:
                 log.warning("message_not_put_aside_said_again", queue=self._subscription.queue, reason=str(error))
                 self._make_topology_whole()

@@ -1,6 +1,12 @@
 """Errors that a bus raises besides `shared.errors.DependencyAwayError`."""
 
-from shared.errors import RestoreError
+from shared.errors import DependencyAwayError, RestoreError
+
+
+class DeliveryLostError(DependencyAwayError):
+    """The bus took the delivery back that something was to be said for: whoever gets it next says it."""
+
+    code = "delivery_lost"
 
 
 class UnroutableError(RestoreError):

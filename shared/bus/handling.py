@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 from contracts.envelope import Event, UndecodableEventError
 from shared import tracing
 from shared.bus.base import Delivery, Subscription
-from shared.bus.errors import MisaddressedError, UnpublishableError
+from shared.bus.errors import DeliveryLostError, MisaddressedError, UnpublishableError
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy, decide
 from shared.errors import DependencyAwayError, MisconfiguredError
 
@@ -179,6 +179,8 @@ def _say(events: Sequence[Event], delivery: Delivery) -> Ending:
     while not delivery.lost.is_set():
         try:
             delivery.publish(said)
+        except DeliveryLostError:
+            break
         except DependencyAwayError as error:
             log.warning("answer_not_confirmed_said_again", reason=str(error))
         else:

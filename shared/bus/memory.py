@@ -1,21 +1,20 @@
 """The bus in memory, for services that share one process."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
-from threading import Event as Flag
 from threading import Lock
 from time import monotonic
 from uuid import UUID
 
 from contracts.envelope import Event
 from shared import tracing
-from shared.bus.base import DeadEvent, QueueDepth, Subscription, key_of
+from shared.bus.base import DeadEvent, QueueDepth, Subscription
 from shared.bus.errors import UnroutableError
 from shared.bus.following import Follower, MemoryFollowing
-from shared.bus.handling import Ending, Handled, Past, Workers, check_topics, encode_all, handle
+from shared.bus.handling import check_topics, encode_all
+from shared.bus.memory_consumer import MemoryConsumer
 from shared.bus.memory_queue import Entry, MemoryQueue
 from shared.bus.onlooker import Onlooker
-from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
+from shared.bus.retry import RetryPolicy
 
 
 class MemoryBroker:
@@ -89,103 +88,6 @@ class MemoryBroker:
                 onlooker.close()
 
 
-class _MemoryDelivery:
-    """A delivery of an event from a queue in memory."""
-
-    def __init__(self, *, entry: Entry, bus: "MemoryBus") -> None:
-        self.entry = entry
-        self.lost = Flag()
-        self._bus = bus
-
-    @property
-    def attempt(self) -> int:
-        return self.entry.attempt
-
-    def publish(self, events: Sequence[Event]) -> None:
-        self._bus.publish(events)
-
-
-class _Consumer:
-    """Works off a queue for one subscription."""
-
-    def __init__(
-        self, *, queue: MemoryQueue, subscription: Subscription, bus: "MemoryBus", policy: RetryPolicy
-    ) -> None:
-        self._queue = queue
-        self._subscription = subscription
-        self._bus = bus
-        self._policy = policy
-        self._stopping = Flag()
-        self._lock = Lock()
-        self._at_work: dict[int, _MemoryDelivery] = {}
-        self._workers = Workers(name=subscription.queue, count=subscription.concurrency, take=self._take)
-
-    def _take(self) -> Callable[[], None] | None:
-        entry = self._queue.take(self._stopping)
-        if entry is None:
-            return None
-        delivery = _MemoryDelivery(entry=entry, bus=self._bus)
-        with self._lock:
-            self._at_work[id(delivery)] = delivery
-        return lambda: self._work(delivery)
-
-    def _work(self, delivery: _MemoryDelivery) -> None:
-        entry = delivery.entry
-        handled = handle(
-            lambda: entry.event or Event.decode(entry.body),
-            delivery,
-            subscription=self._subscription,
-            policy=self._policy,
-            past=entry.past,
-        )
-        with self._lock:
-            if self._at_work.pop(id(delivery), None) is not None:
-                self._settle(entry, handled)
-
-    def _settle(self, entry: Entry, handled: Handled) -> None:
-        match handled.outcome:
-            case RetryLater(delay=delay):
-                past = Past(failures=entry.past.failures + 1, first_failure=handled.first_failure)
-                later = replace(entry, attempt=entry.attempt + 1, past=past)
-                self._queue.put_off(later, delay)
-            case DeadLetter(code=code, reason=reason, artefact=artefact):
-                self._queue.bury(
-                    DeadEvent(
-                        queue=self._queue.name,
-                        key=handled.key or key_of(entry.body),
-                        body=entry.body,
-                        code=code,
-                        reason=reason,
-                        attempt=entry.attempt,
-                        first_failure=handled.first_failure,
-                        artefact=artefact,
-                    )
-                )
-            case Ending():
-                pass
-
-    def stop(self) -> None:
-        """Take no more events."""
-        if not self._stopping.is_set():
-            self._queue.consumers -= 1
-        self._stopping.set()
-        self._queue.interrupt()
-
-    def drain(self, timeout: float) -> bool:
-        """After `stop`, let handlers finish."""
-        return self._workers.join(timeout)
-
-    def close(self) -> None:
-        """Give back what is at work: the next consumer gets it, as after the death of a process."""
-        self.stop()
-        with self._lock:
-            deliveries = list(self._at_work.values())
-            self._at_work.clear()
-        for delivery in deliveries:
-            delivery.lost.set()
-        self._queue.put_back([replace(each.entry, attempt=each.attempt + 1) for each in deliveries])
-
-
 class MemoryBus:
     """Carries events between services in one process.
 
@@ -200,7 +102,7 @@ class MemoryBus:
     def __init__(self, *, retry: RetryPolicy | None = None, broker: MemoryBroker | None = None) -> None:
         self._retry = retry or RetryPolicy()
         self._broker = broker or MemoryBroker()
-        self._consumers: list[_Consumer] = []
+        self._consumers: list[MemoryConsumer] = []
         self._onlookers: list[Onlooker] = []
         self._followings: list[MemoryFollowing] = []
         self._closed = False
@@ -219,11 +121,14 @@ class MemoryBus:
     def subscribe(self, subscription: Subscription) -> None:
         """Begin to hand events of a queue to a handler."""
         self.declare({subscription.queue: subscription.topics})
-        queue = self._broker.queue(subscription.queue)
-        queue.consumers += 1
-        self._consumers.append(
-            _Consumer(queue=queue, subscription=subscription, bus=self, policy=self._retry),
+        consumer = MemoryConsumer(
+            queue=self._broker.queue(subscription.queue),
+            subscription=subscription,
+            publish=self.publish,
+            policy=self._retry,
         )
+        self._consumers.append(consumer)
+        consumer.begin()
 
     def listen(
         self,

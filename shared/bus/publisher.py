@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Condition
+from threading import Event as Flag
+from time import monotonic
 
 import structlog
 from pika import BasicProperties
@@ -12,13 +14,14 @@ from pika.exceptions import ChannelClosedByBroker
 from pika.frame import Method
 from pika.spec import Basic
 
-from shared.bus.errors import UnroutableError
+from shared.bus.errors import DeliveryLostError, UnroutableError
 from shared.bus.link import Link
 from shared.bus.settings import RabbitSettings
 from shared.errors import DependencyAwayError
 
 log = structlog.get_logger(__name__)
 _NOT_FOUND = 404
+_LOOK = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,14 @@ class _Batch:
             if self.unconfirmed <= 0:
                 self.ended.notify_all()
 
-    def wait(self, timeout: float) -> bool:
+    def wait(self, timeout: float, lost: Flag) -> bool:
+        """Wait until all is confirmed; give up in the end, or once the flag is set."""
+        until = monotonic() + timeout
         with self.ended:
-            done = self.ended.wait_for(lambda: self.unconfirmed <= 0, timeout)
-            self.given_up = not done
-            return done
+            while self.unconfirmed > 0 and not lost.is_set() and (left := until - monotonic()) > 0:
+                self.ended.wait(min(left, _LOOK))
+            self.given_up = self.unconfirmed > 0
+            return not self.given_up
 
 
 _Pending = tuple[Outgoing, _Batch]
@@ -85,11 +91,18 @@ class Publisher:
         """Whether the broker takes messages."""
         return self._link.is_ready
 
-    def publish(self, messages: Sequence[Outgoing]) -> None:
+    def publish(self, messages: Sequence[Outgoing], *, lost: Flag | None = None) -> None:
         """Publish in order and wait for all confirmations.
+
+        Parameters
+        ----------
+        lost
+            Once it is set nobody wants to hear it any more.
 
         Raises
         ------
+        DeliveryLostError
+            If that is set before they came.
         DependencyAwayError
             If they did not come in time.
         UnroutableError
@@ -97,10 +110,14 @@ class Publisher:
         """
         if not messages:
             return
+        lost = lost or Flag()
         batch = _Batch(unconfirmed=len(messages))
-        self._outbox.extend([(message, batch) for message in messages])
-        self._link.call(self._pump)
-        if not batch.wait(self._settings.confirm_timeout):
+        if not lost.is_set():
+            self._outbox.extend([(message, batch) for message in messages])
+            self._link.call(self._pump)
+        if not batch.wait(self._settings.confirm_timeout, lost):
+            if lost.is_set():
+                raise DeliveryLostError("the broker took the delivery back: whoever gets it next says it")
             raise DependencyAwayError(
                 f"RabbitMQ did not confirm {batch.unconfirmed} of {len(messages)} messages within "
                 f"{self._settings.confirm_timeout:g} s: {self._why()}"

@@ -1,6 +1,7 @@
 """The bus over RabbitMQ, for services in processes of their own."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from threading import Event as Flag
 from time import monotonic
 from uuid import UUID
 
@@ -63,10 +64,13 @@ class RabbitBus:
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events in order; returns when the broker has confirmed all of them."""
+        self._publish(events, None)
+
+    def _publish(self, events: Sequence[Event], lost: Flag | None) -> None:
         bodies = encode_all(events)
         outgoing = [wire.of_event(event, body, names=self._names) for event, body in zip(events, bodies, strict=True)]
         with tracing.publishing(events):
-            self._publisher.publish(outgoing)
+            self._publisher.publish(outgoing, lost=lost)
 
     def subscribe(self, subscription: Subscription) -> None:
         """Declare the queue and begin to hand its events to a handler; see `shared.bus.base.Bus`."""
@@ -84,7 +88,7 @@ class RabbitBus:
                 settings=self._settings,
                 retry=self._retry,
                 publisher=self._publisher,
-                publish=self.publish,
+                publish=self._publish,
                 prepare=self._declarer.redeclare,
                 arguments=arguments,
             )

@@ -5,10 +5,13 @@ from threading import Thread
 from time import monotonic
 from uuid import uuid4
 
+import pytest
+
 from contracts.envelope import Event
 from shared.bus import (
     Bus,
     Delivery,
+    DeliveryLostError,
     Subscription,
 )
 from shared.errors import RestoreError
@@ -100,6 +103,29 @@ def test_what_is_unfinished_when_a_bus_closes_comes_again_to_another(bus_harness
     bus_harness.bus().subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=again))
     assert [(each, attempt) for each, attempt, _ in again.attempts.wait_for(1)] == [(event, 2)]
     assert answers.items == []
+
+
+def test_who_still_speaks_for_a_lost_delivery_is_told_so_at_once_and_nothing_is_said(bus_harness: Harness) -> None:
+    bus, other = bus_harness.bus(), bus_harness.bus()
+    begun, told = Collector[Event](), Collector[float]()
+    answers = collect(other, "request-desk", PROGRESSED)
+
+    def handler(event: Event, delivery: Delivery) -> Sequence[Event]:
+        begun(event)
+        assert delivery.lost.wait(PATIENCE)
+        lost_at = monotonic()
+        with pytest.raises(DeliveryLostError):
+            delivery.publish([progressed(event)])
+        told(monotonic() - lost_at)
+        return ()
+
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=handler))
+    bus.publish([started()])
+    begun.wait_for(1)
+    bus.close()
+    assert told.wait_for(1)[0] < 5.0
+    other.publish([last := progressed(started())])
+    assert answers.wait_for(1) == [last]
 
 
 def test_an_idle_bus_drains_at_once_and_is_not_ready_once_closed(bus: Bus) -> None:

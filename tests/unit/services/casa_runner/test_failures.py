@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event as Flag
 
 import pytest
 
@@ -176,6 +177,22 @@ def test_a_request_that_is_cancelled_while_its_result_is_stored_says_nothing_and
     runner = bench.runner()
     assert runner.handle(event, Cancelling(runner, event, at="store")) == []
     assert restored(bench.runner().handle(bench.order(), RecordingDelivery())).reused
+
+
+def test_a_request_is_cancelled_within_seconds_although_the_bus_confirms_no_word_of_progress(bench: Bench) -> None:
+    class Unconfirmed(Cancelling):
+        """Waits for a confirmation that does not come."""
+
+        def publish(self, events: Sequence[Event]) -> None:
+            super().publish(events)
+            never.wait(10.0)
+
+    event, never = bench.order(), Flag()
+    runner = bench.runner(HANG)
+    begun = time.monotonic()
+    assert runner.handle(event, Unconfirmed(runner, event, at="")) == []
+    assert time.monotonic() - begun < 5
+    never.set()
 
 
 def test_a_request_that_was_cancelled_before_starts_nothing(bench: Bench) -> None:

@@ -1,5 +1,6 @@
 """Progress is said at a bearable rate, and its last word always."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from services.ngas_fetcher.checksums import Checksum, ChecksumKind
 from services.ngas_fetcher.holding import FilesHolding
 from services.ngas_fetcher.location import ArchiveFile, AsdmLocation
 from services.ngas_fetcher.progress import Progress, ProgressTeller, Rate, expected_end
+from shared.errors import DependencyAwayError
 from tests.support.delivery import RecordingDelivery
 from tests.unit.services.ngas_fetcher.samples import EBS, REQUEST, STRUCTURE
 
@@ -70,6 +72,23 @@ def test_at_most_two_words_a_second_and_always_the_last() -> None:
     assert [(p.bytes_done, p.files_done) for p in said] == [(0, 0), (50, 0), (100, 1)]
     assert {(p.bytes_total, p.files_total) for p in said} == {(100, 1)}
     assert delivery.times == [0.0, 0.5, 1.0]
+
+
+def test_a_word_that_the_bus_does_not_confirm_ends_no_fetch_and_the_next_one_is_said() -> None:
+    class Away(RecordingDelivery):
+        """A bus that is away for the first word."""
+
+        def publish(self, events: Sequence[Event]) -> None:
+            if progress.snapshot().bytes == 0:
+                raise DependencyAwayError("RabbitMQ takes no messages (low on disk)")
+            super().publish(events)
+
+    clock, progress, delivery = Clock(), Progress(), Away()
+    teller = teller_for(delivery, clock)
+    teller.tell(HOLDING, progress.snapshot())
+    progress.done("Main.xml", 100)
+    teller.tell(HOLDING, progress.snapshot(), last=True)
+    assert [p.bytes_done for p in said_by(delivery)] == [100]
 
 
 def test_the_last_words_on_many_small_blocks_keep_the_pace_too() -> None:
