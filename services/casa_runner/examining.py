@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from services.casa_runner.launchers.choice import make_launcher
@@ -114,7 +115,7 @@ def _examine_command(findings: Findings, name: str, place: CasaPlace) -> None:
 
 def _examine_image(findings: Findings, name: str, place: CasaPlace, launcher: ContainerSettings) -> None:
     from docker import DockerClient
-    from docker.errors import DockerException
+    from docker.errors import DockerException, ImageNotFound
     from requests import RequestException
 
     what = f"image of {name}"
@@ -122,10 +123,12 @@ def _examine_image(findings: Findings, name: str, place: CasaPlace, launcher: Co
         findings.fail(what, "none is named", "set ALMA_RESTORE_CASA_RUNNER_LAUNCHER__CASA__IMAGE")
         return
     try:
-        engine = DockerClient(base_url=launcher.engine, timeout=round(launcher.engine_timeout))
-        findings.ok(what, f"{place.image} ({engine.images.get(place.image).short_id})")
+        with closing(DockerClient(base_url=launcher.engine, timeout=round(launcher.engine_timeout))) as engine:
+            findings.ok(what, f"{place.image} ({engine.images.get(place.image).short_id})")
+    except ImageNotFound:
+        findings.fail(what, f"the engine has no {place.image}", f"docker pull {place.image}, or build it")
     except (DockerException, RequestException) as error:
-        findings.fail(what, f"{place.image}: {error}", f"docker pull {place.image}, or build it")
+        findings.fail(what, f"{place.image}: {error}", _START["container"])
 
 
 def _file_system(folder: Path) -> str:

@@ -8,6 +8,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
+from shared.errors import RestoreError
 from shared.findings import Findings
 from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectStore
 from shared.objects.opening import open_store
@@ -37,7 +38,7 @@ def _examine(findings: Findings, objects: ObjectStore, settings: StoreSettings) 
     folder = f"doctor/{uuid4()}"
     try:
         with findings.attempt("conditional create and replace", _WHAT):
-            _examine_conditions(findings, objects, f"{folder}/condition")
+            _examine_conditions(findings, objects, settings, f"{folder}/condition")
         with findings.attempt("multipart, ranges and copy", _WHAT):
             _examine_large(findings, objects, settings, f"{folder}/large")
         if isinstance(settings, S3Settings):
@@ -50,7 +51,7 @@ def _examine(findings: Findings, objects: ObjectStore, settings: StoreSettings) 
                 objects.delete(f"{folder}/{key}")
 
 
-def _examine_conditions(findings: Findings, objects: ObjectStore, key: str) -> None:
+def _examine_conditions(findings: Findings, objects: ObjectStore, settings: StoreSettings, key: str) -> None:
     first = objects.create(key, b"1")
     try:
         objects.create(key, b"2")
@@ -61,11 +62,30 @@ def _examine_conditions(findings: Findings, objects: ObjectStore, key: str) -> N
         return
     objects.replace(key, b"3", expected=first)
     try:
-        objects.replace(key, b"4", expected=first)
+        if isinstance(settings, S3Settings):
+            _replace_another(settings, key)
+        else:
+            objects.replace(key, b"4", expected=first)
     except ObjectChangedError:
         findings.ok("conditional replace", "the second of two is refused")
     else:
         findings.fail("conditional replace", "an object that had changed was overwritten", _WHAT)
+
+
+def _replace_another(settings: S3Settings, key: str) -> None:
+    """Replace by a condition that is not true: the store itself would look first, and not ask the server."""
+    # Only here, since a process that keeps objects in a directory needs no S3 client.
+    from shared.objects.s3 import CONDITION_CODES
+    from shared.objects.s3_client import S3Client, code_of, in_our_terms
+
+    with closing(S3Client(settings, connect_timeout=_SECONDS, read_timeout=_SECONDS, retries=0)) as client:
+        try:
+            with in_our_terms(client, key):
+                client.put(key, b"4", {"If-Match": '"00000000000000000000000000000000"'})
+        except RestoreError as error:
+            if code_of(error) in CONDITION_CODES:
+                raise ObjectChangedError(f"The object {key} is another one; it was left as it is") from error
+            raise
 
 
 def _examine_large(findings: Findings, objects: ObjectStore, settings: StoreSettings, key: str) -> None:

@@ -14,7 +14,9 @@ from typer.testing import CliRunner
 
 from alma_restore.cli import app
 from services.request_desk.ledger.migrating import migrate
+from shared.objects.settings import S3Settings
 from tests.support.archive_tables import ArchiveTables
+from tests.support.forgetful_s3 import forgetful
 from tests.support.mail_server import Mailbox, serving
 from tests.support.rabbitmq import RabbitServer
 from tests.support.s3 import S3Server
@@ -127,34 +129,60 @@ def test_a_broker_that_is_away_or_lets_nobody_in_fails_and_the_rest_is_examined(
         assert (code, found["broker: reachable"][0], found["object store: reachable"][0]) == (1, "fail", "ok")
 
 
-def test_an_s3_server_has_all_that_is_needed_and_its_clock_is_compared(site: Site) -> None:
+@pytest.fixture(scope="module")
+def store() -> Iterator[S3Settings]:
     with S3Server() as server:
-        s3 = server.settings()
-        site.environment |= {
-            "ALMA_RESTORE_STORE__KIND": "s3",
-            "ALMA_RESTORE_STORE__ENDPOINT": s3.endpoint,
-            "ALMA_RESTORE_STORE__ACCESS_KEY": s3.access_key,
-            "ALMA_RESTORE_STORE__SECRET_KEY": s3.secret_key.get_secret_value(),
-            "ALMA_RESTORE_STORE__BUCKET": s3.bucket,
-            "ALMA_RESTORE_STORE__CREATE_BUCKET": "true",
-        }
-        del site.environment["ALMA_RESTORE_STORE__ROOT"]
-        _, found = site.examine("ppr-builder")
-        assert of("object store", found) == {
-            "object store: reachable": "ok",
-            "object store: conditional create": "ok",
-            "object store: conditional replace": "ok",
-            "object store: multipart and copy": "ok",
-            "object store: ranges": "ok",
-            "object store: signed links": "ok",
-            "object store: clock": "ok",
-        }
-        site.environment["ALMA_RESTORE_STORE__PUBLIC_ENDPOINT"] = f"http://127.0.0.1:{dead_port()}"
-        _, found = site.examine("ppr-builder")
-        assert found["object store: signed links"][0] == "fail"
-        site.environment["ALMA_RESTORE_STORE__SECRET_KEY"] = "wrong"
-        _, found = site.examine("ppr-builder")
-        assert of("object store", found) == {"object store: reachable": "fail"}
+        yield server.settings()
+
+
+@pytest.fixture
+def site_on_s3(site: Site, store: S3Settings) -> Site:
+    site.environment |= {
+        "ALMA_RESTORE_STORE__KIND": "s3",
+        "ALMA_RESTORE_STORE__ENDPOINT": store.endpoint,
+        "ALMA_RESTORE_STORE__ACCESS_KEY": store.access_key,
+        "ALMA_RESTORE_STORE__SECRET_KEY": store.secret_key.get_secret_value(),
+        "ALMA_RESTORE_STORE__BUCKET": store.bucket,
+        "ALMA_RESTORE_STORE__CREATE_BUCKET": "true",
+    }
+    del site.environment["ALMA_RESTORE_STORE__ROOT"]
+    return site
+
+
+def test_an_s3_server_has_all_that_is_needed_and_its_clock_is_compared(site_on_s3: Site) -> None:
+    _, found = site_on_s3.examine("ppr-builder")
+    assert of("object store", found) == {
+        "object store: reachable": "ok",
+        "object store: conditional create": "ok",
+        "object store: conditional replace": "ok",
+        "object store: multipart and copy": "ok",
+        "object store: ranges": "ok",
+        "object store: signed links": "ok",
+        "object store: clock": "ok",
+    }
+    site_on_s3.environment["ALMA_RESTORE_STORE__PUBLIC_ENDPOINT"] = f"http://127.0.0.1:{dead_port()}"
+    _, found = site_on_s3.examine("ppr-builder")
+    assert found["object store: signed links"][0] == "fail"
+    site_on_s3.environment["ALMA_RESTORE_STORE__SECRET_KEY"] = "wrong"
+    _, found = site_on_s3.examine("ppr-builder")
+    assert of("object store", found) == {"object store: reachable": "fail"}
+
+
+@pytest.mark.parametrize(
+    ("forgets", "check"),
+    [("if-none-match", "object store: conditional create"), ("if-match", "object store: conditional replace")],
+)
+def test_a_store_that_forgets_a_condition_fails_with_stores_that_have_them(
+    site_on_s3: Site, store: S3Settings, forgets: str, check: str
+) -> None:
+    with forgetful(store, forgets={forgets}) as endpoint:
+        site_on_s3.environment["ALMA_RESTORE_STORE__ENDPOINT"] = endpoint
+        code, found = site_on_s3.examine("ppr-builder")
+    verdict, what, advice = found[check]
+    assert (code, verdict) == (1, "fail")
+    assert "was overwritten" in what
+    assert "SeaweedFS" in advice
+    assert found["object store: multipart and copy"][0] == "ok"
 
 
 def test_a_mail_server_is_asked_whether_it_takes_our_mails_and_gets_none(site: Site) -> None:
