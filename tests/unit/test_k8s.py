@@ -1,5 +1,6 @@
 """What is in k8s/ is what Kubernetes, KEDA and Prometheus understand, and what a careful site would run."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings
 
 from alma_restore.registry import BUILDERS
 from shared.settings import RuntimeSettings
+from tests.support.operators import RabbitmqCluster, Seaweed
 
 K8S = Path(__file__).parents[2] / "k8s"
 KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
@@ -27,6 +29,8 @@ CUSTOM: dict[str, type[BaseModel]] = {
     "TriggerAuthentication": keda.TriggerAuthentication,
     "PodMonitor": prometheus_operator.PodMonitor,
     "PrometheusRule": prometheus_operator.PrometheusRule,
+    "RabbitmqCluster": RabbitmqCluster,
+    "Seaweed": Seaweed,
 }
 JOBS = """
 apiVersion: kustomize.config.k8s.io/v1beta1
@@ -103,15 +107,48 @@ def test_custom_objects_are_read_as_they_are_written(documents: list[Document]) 
             assert faults_of(document) == []
 
 
+@pytest.mark.parametrize("name", ["broker", "objects"])
+def test_what_others_operators_get_is_read_as_it_is_written(name: str) -> None:
+    for document in yaml.safe_load_all((K8S / f"examples/{name}.yaml").read_text()):
+        if document["kind"] in CUSTOM:
+            assert faults_of(document) == []
+        else:
+            kubernetes_validate.validate(document, VERSIONS[0], strict=True)
+
+
 @pytest.mark.parametrize(
-    ("old", "new"),
-    [("pollingInterval", "pollingIntervall"), ("maxReplicaCount", "maxReplicas"), ("triggers", "trigger")],
+    ("file", "kind", "old", "new"),
+    [
+        ("components/keda/casa-runner.yaml", "ScaledJob", "pollingInterval:", "pollingIntervall:"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "maxReplicaCount:", "maxReplicas:"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "triggers:", "trigger:"),
+        ("examples/broker.yaml", "RabbitmqCluster", "additionalPlugins:", "additionalPlugin:"),
+        ("examples/broker.yaml", "RabbitmqCluster", "disableNonTLSListeners:", "disableNonTlsListeners:"),
+        ("examples/broker.yaml", "RabbitmqCluster", "storage: 50Gi", "storage: 50GB"),
+        ("examples/broker.yaml", "RabbitmqCluster", "replicas: 3", "replicas: 2"),
+        ("examples/objects.yaml", "Seaweed", "configSecret:", "secret:"),
+        ("examples/objects.yaml", "Seaweed", "storage: 2Ti", "storage: 2TB"),
+        ("examples/objects.yaml", "Seaweed", "volumeSizeLimitMB:", "volumeSizeLimit:"),
+    ],
 )
-def test_a_slip_of_the_pen_in_a_custom_object_is_found(old: str, new: str) -> None:
-    text = (K8S / "components/keda/casa-runner.yaml").read_text()
-    assert f"{old}:" in text
-    job = next(d for d in yaml.safe_load_all(text.replace(f"{old}:", f"{new}:")) if d["kind"] == "ScaledJob")
-    assert faults_of(job)
+def test_a_slip_of_the_pen_in_a_custom_object_is_found(file: str, kind: str, old: str, new: str) -> None:
+    text = (K8S / file).read_text()
+    assert old in text
+    slipped = next(d for d in yaml.safe_load_all(text.replace(old, new)) if d["kind"] == kind)
+    assert faults_of(slipped)
+
+
+def test_the_example_of_a_store_knows_the_keys_that_services_have() -> None:
+    documents = list(yaml.safe_load_all((K8S / "examples/objects.yaml").read_text()))
+    store, secret = documents
+    reference = store["spec"]["filer"]["s3"]["configSecret"]
+    assert reference["name"] == secret["metadata"]["name"]
+    (identity,) = json.loads(secret["stringData"][reference["key"]])["identities"]
+    examples = yaml.safe_load_all((K8S / "examples/secrets.yaml").read_text())
+    ours = next(d["stringData"] for d in examples if d["metadata"]["name"] == "alma-restore-store")
+    assert identity["credentials"] == [
+        {"accessKey": ours["ALMA_RESTORE_STORE__ACCESS_KEY"], "secretKey": ours["ALMA_RESTORE_STORE__SECRET_KEY"]}
+    ]
 
 
 def test_all_services_run(documents: list[Document]) -> None:
