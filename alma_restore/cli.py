@@ -1,5 +1,6 @@
 """The command ``alma-restore``."""
 
+from importlib.metadata import version as version_of
 from pathlib import Path
 from threading import Event as Flag
 from typing import Annotated
@@ -48,6 +49,21 @@ register_submit(app)
 register_desk(app)
 register_expire(app)
 register_ledger(app)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"alma-restore {version_of('alma-restore')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say which version this is, and end")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

@@ -24,12 +24,21 @@ _FOLDERS = ("dev", "etc", "proc", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
 
 class DockerEngine:
-    """Runs ``dockerd`` with folders and a socket of its own and no network; its containers end with the context.
+    """Runs ``dockerd`` with folders and a socket of its own; its containers end with the context.
 
     Containers outlive `stop`. It needs root: other users start it by sudo.
+
+    Parameters
+    ----------
+    networks
+        Whether containers may have networks, for which the engine adds rules to this machine's packet filter.
+    images
+        Images to begin with, which hold folders only.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, networks: bool = False, images: Sequence[str] = (IMAGE, OTHER_IMAGE)) -> None:
+        self._networks = networks
+        self._images = images
         self._program = shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
         if self._program is None:
             raise FileNotFoundError("dockerd is missing: install it by `apt-get install docker.io`")
@@ -45,7 +54,7 @@ class DockerEngine:
         try:
             self.start()
             with self.client() as client:
-                for name in (IMAGE, OTHER_IMAGE):
+                for name in self._images:
                     repository, _, tag = name.partition(":")
                     client.api.import_image_from_data(_bare_image(tag), repository=repository, tag=tag)
         except BaseException:  # no server outlives a start that failed; raised again
@@ -96,8 +105,9 @@ class DockerEngine:
             "host": self.address,
             "group": str(os.getgid()),
             "bridge": "none",
-            "iptables": "false",
+            "iptables": str(self._networks).lower(),
             "ip6tables": "false",
+            "ip-forward": "false",
             "live-restore": "true",
         }
         assert self._program is not None

@@ -1,0 +1,152 @@
+"""The compose project runs the demo's requests, whatever is killed on the way: every delivery, one mail each."""
+
+from collections import defaultdict
+from pathlib import Path
+from time import monotonic, sleep
+from uuid import UUID
+
+import pytest
+
+from alma_restore import Desk
+from alma_restore.demo.mails import SentMail, mail_differences
+from alma_restore.demo.scenario import Asked, scenario
+from alma_restore.desk_http import DeskAwayError, DeskRefusedError
+from alma_restore.registry import BUILDERS
+from contracts.envelope import Event
+from contracts.messages import RequestSubmitted
+from contracts.messages.parts import RestoreRequest
+from observatory.blocks import MadeBlock
+from shared.errors import DependencyAwayError
+from shared.service import source_of
+from tests.support.compose import ComposeProject
+from tests.support.measurement_sets import differences, unpack
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+
+ASKED = scenario()
+DELIVERED = [entry for entry in ASKED if entry.expected.files]
+ENDS = {str(entry.expected.state) for entry in ASKED}
+TIMEOUT = 300.0
+
+
+def submit(project: ComposeProject, request: RestoreRequest) -> None:
+    """Say that somebody asks for data, as soon as the broker takes it."""
+    event = Event.first(RequestSubmitted(request=request), source=source_of("archive-request-system"))
+    until = monotonic() + 60
+    while True:
+        bus = project.bus()
+        try:
+            bus.publish([event])
+        except DependencyAwayError:
+            assert monotonic() < until, "the broker did not come back"
+            sleep(0.5)
+        else:
+            return
+        finally:
+            bus.close()
+
+
+def wait_for_step(desk: Desk, asked: Asked, states: set[str]) -> None:
+    """Wait until a request is in one of these states, as the desk shows it."""
+    until = monotonic() + TIMEOUT
+    while state_of(desk, asked) not in states:
+        assert monotonic() < until, f"{asked.title}: {state_of(desk, asked)} instead of {states}"
+        sleep(0.5)
+
+
+def state_of(desk: Desk, asked: Asked) -> str:
+    try:
+        return str(desk.request(asked.request.request_id).state)
+    except (DeskRefusedError, DeskAwayError):  # not in the ledger yet
+        return "unknown"
+
+
+def kill_and_restart(project: ComposeProject, service: str) -> None:
+    container = project.containers(service)[0]
+    container.kill("SIGKILL")
+    container.start()
+
+
+def disturb(project: ComposeProject, desk: Desk) -> None:
+    """Kill services in the middle of the first request, a runner at work among them, and restart the broker."""
+    wait_for_step(desk, DELIVERED[0], {"accepted", "restoring", *ENDS})
+    kill_and_restart(project, "ngas-fetcher")
+    wait_for_step(desk, DELIVERED[0], {"restoring", *ENDS})
+    kill_and_restart(project, "casa-runner")
+    kill_and_restart(project, "notifier")
+    project.containers("rabbitmq")[0].restart(timeout=10)
+
+
+def wait_until_all_are_scraped(project: ComposeProject) -> dict[str, str]:
+    """Wait until Prometheus has seen again whom we killed; returns how each is, by service and address."""
+    until = monotonic() + 60
+    while set((health := project.targets()).values()) != {"up"} and monotonic() < until:
+        sleep(1)
+    return health
+
+
+def wrong_tars(desk: Desk, asked: Asked, truths: dict[str, MadeBlock], into: Path) -> list[str]:
+    """Download a delivery; returns what of it is not the truth to the bit."""
+    into.mkdir()
+    tars = [path for path in desk.download(asked.request.request_id, into) if path.suffix == ".tar"]
+    if len(tars) != asked.expected.files or not {path.name for path in tars} <= set(truths):
+        return [f"delivered: {sorted(path.name for path in tars)}"]
+    fields = asked.request.selection.calibrator_fields or None
+    return [
+        f"{tar.name}: {column}"
+        for tar in tars
+        for column in differences(unpack(tar, into / "unpacked"), truths[tar.name].truth, fields)
+    ]
+
+
+def test_all_of_it_runs_with_three_runners_and_survives_what_is_killed(
+    project: ComposeProject, truths: dict[str, MadeBlock], tmp_path: Path
+) -> None:
+    assert len(project.containers("casa-runner")) == 3
+    with project.desk() as desk:
+        for asked in (entry for entry in ASKED if entry.after is None):
+            submit(project, asked.request)
+        disturb(project, desk)
+        for asked in (entry for entry in ASKED if entry.after is not None):
+            wait_for_step(desk, next(one for one in ASKED if one.title == asked.after), ENDS)
+            submit(project, asked.request)
+        for asked in ASKED:
+            wait_for_step(desk, asked, ENDS)
+        shown = {asked.title: desk.request(asked.request.request_id) for asked in ASKED}
+        assert {title: (one.state, one.reason) for title, one in shown.items()} == {
+            asked.title: (asked.expected.state, asked.expected.reason) for asked in ASKED
+        }
+        for asked in DELIVERED:
+            assert wrong_tars(desk, asked, truths, tmp_path / str(asked.request.request_id)) == [], asked.title
+    mails = defaultdict[UUID, list[SentMail]](list)
+    for mail in project.mails():
+        mails[mail.request_id].append(mail)
+    assert {asked.title: mail_differences(asked, mails[asked.request.request_id]) for asked in ASKED} == {
+        asked.title: [] for asked in ASKED
+    }
+    health = wait_until_all_are_scraped(project)
+    assert sum(name.startswith("casa-runner") for name in health) == 3
+    assert set(health.values()) == {"up"}, health
+
+
+def test_every_image_of_ours_says_what_it_is_and_of_which_version(project: ComposeProject) -> None:
+    for service in (*BUILDERS, "observatory"):
+        image = project.containers(service)[0].image
+        assert image is not None
+        prefix = "org.opencontainers.image."
+        assert {name.removeprefix(prefix): said for name, said in image.labels.items() if name.startswith(prefix)} == {
+            "title": f"alma-restore {service}",
+            "description": "Calibrated ALMA data on request",
+            "licenses": "BSD-3-Clause",
+            "version": project.VERSION,
+            "revision": project.REVISION,
+            "source": project.SOURCE,
+        }, service
+    said = project.containers("notifier")[0].exec_run(["alma-restore", "--version"]).output
+    assert isinstance(said, bytes)
+    assert said.decode().strip() == f"alma-restore {project.VERSION}"
+
+
+def test_nothing_of_it_is_left_when_it_is_taken_down(project: ComposeProject) -> None:
+    project.close()
+    assert project.left() == []

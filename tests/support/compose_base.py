@@ -1,0 +1,93 @@
+"""The image that all of the compose project stands on where no image registry can be reached, and what that changes.
+
+It holds a shell and Python, and the names of all packages that our services need: by them the Dockerfile finds
+installed what it is told to install. Packages and servers themselves are this machine's own and bound in, so that an
+image is made in a second.
+"""
+
+import re
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from docker import DockerClient
+from packaging.requirements import Requirement
+
+from alma_restore.registry import BUILDERS
+from tests.support.debian_image import write_root
+
+IMAGE = "alma-restore-test/base"
+_DEBIAN = (
+    *("base-files", "bash", "ca-certificates", "coreutils", "dash", "findutils", "grep", "passwd"),
+    *("python3", "python3-venv", "sed"),
+)
+_OURS = (*BUILDERS, "refresh", "observatory")
+_SERVERS = {
+    "rabbitmq": "/scripts/rabbitmq-entrypoint",
+    "objects": "/programs/weed",
+    "database": "/scripts/database-entrypoint",
+    "mail": "/scripts/catch-mails",
+    "prometheus": "prometheus",
+    "alertmanager": "prometheus-alertmanager",
+}
+_SCRIPTS = Path(__file__).parent / "images"
+_PACKAGES = Path(sysconfig.get_path("purelib"))
+_IN_IMAGE = "/opt/alma-restore/lib/python3.11/site-packages"
+_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def make_base(client: DockerClient) -> None:
+    """Make the image out of what is installed on this machine."""
+    (postgres,) = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1:]
+    settings = {
+        "PATH": f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{postgres}",
+        "LANG": "C.UTF-8",
+        "SSL_CERT_FILE": _CERTIFICATES,
+        "PIP_CERT": _CERTIFICATES,
+    }
+    with tempfile.NamedTemporaryFile() as tar, tempfile.NamedTemporaryFile("w") as path:
+        path.write("/packages\n")
+        path.flush()
+        Path(path.name).chmod(0o644)
+        descriptions = [(folder, f"{_IN_IMAGE}/{folder.name}") for folder in _descriptions("alma-restore")]
+        more = [(Path(path.name), f"{_IN_IMAGE}/bound.pth"), (_SCRIPTS / "pip", "/usr/local/bin/pip")]
+        write_root(tar, _DEBIAN, [*descriptions, *more])
+        tar.flush()
+        changes = [f"ENV {name}={value}" for name, value in settings.items()]
+        client.api.import_image_from_file(tar.name, repository=IMAGE, tag="latest", changes=changes)
+
+
+def on_base(cache: Path) -> dict[str, Any]:
+    """Say what differs from docker-compose.yml: programs, packages and the observatory's blocks are bound in."""
+    programs = [
+        f"{Path(sys.executable).with_name('weed')}:/programs/weed:ro",
+        f"{_SCRIPTS}:/scripts:ro",
+        "/usr:/usr:ro",
+    ]
+    packages = f"{_PACKAGES}:/packages:ro"
+    server = {"image": IMAGE, "environment": {"PYTHONPATH": "/packages"}, "volumes": [*programs, packages]}
+    services: dict[str, Any] = {name: {**server, "entrypoint": [program]} for name, program in _SERVERS.items()}
+    services |= {name: {"volumes": [packages]} for name in _OURS}
+    services["observatory"]["volumes"].append(f"{cache}:/var/lib/alma-restore/observatory/cache")
+    return {"services": services}
+
+
+def _descriptions(name: str) -> Iterator[Path]:
+    """Find the folders that describe what a package needs, with all its extras but those for developing."""
+    seen, todo = set[tuple[str, str]](), [(name, extra) for extra in ("", "services", "tracing", "demo")]
+    while todo:
+        name, extra = todo.pop()
+        if (name, extra) in seen:
+            continue
+        seen.add((name, extra))
+        for needed in map(Requirement, metadata.requires(name) or []):
+            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                canonical = re.sub(r"[-_.]+", "-", needed.name).lower()
+                todo.extend((canonical, wanted) for wanted in ("", *needed.extras))
+    for found in sorted({name for name, _ in seen} - {"alma-restore"}):
+        files = metadata.files(found) or []
+        yield next(_PACKAGES / file.parts[0] for file in files if file.parts[0].endswith(".dist-info"))
