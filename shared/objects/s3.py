@@ -31,7 +31,7 @@ from shared.objects.keys import check_key, check_prefix
 from shared.objects.parts import cut
 from shared.objects.s3_client import Headers, S3Client, code_of, in_our_terms
 from shared.objects.s3_digests import SHA256_HEADER, WRITER_HEADER, Digests
-from shared.objects.s3_download import Download, download_part
+from shared.objects.s3_download import Download, download_part, download_whole
 from shared.objects.s3_links import Links
 from shared.objects.s3_upload import MultipartUpload
 from shared.objects.settings import S3Settings
@@ -256,7 +256,7 @@ class S3Store:
     @contextmanager
     def _stream(self, ref: ObjectRef) -> Iterator[Iterator[bytes]]:
         self._ready_bucket()
-        with Download(client=self._client, key=check_key(ref.key)) as download:
+        with download_whole(self._client, check_key(ref.key), size=ref.size) as download:
             if SHA256_HEADER in download.headers and (info := self._digests.told_by(ref.key, download.headers)):
                 check_same(info.ref, ref)
             with closing(verified(download.chunks(), ref)) as chunks:

@@ -1,6 +1,6 @@
 """S3 requests: the minio client, the few it has no public call for, and its failures in our terms."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -132,6 +132,12 @@ def code_of(error: BaseException | None) -> str | None:
     """Give the S3 code behind an error of ours, e.g. ``PreconditionFailed``."""
     cause = error.__cause__ if error else None
     return cause.code if isinstance(cause, S3Error) else None
+
+
+def size_told_by(headers: Mapping[str, str]) -> int:
+    """Tell the size of an object whose answer has these headers, be it to a request for a part of it."""
+    whole = headers.get("Content-Range", "").rpartition("/")[2]
+    return int(whole or headers.get("Content-Length", "0"))
 
 
 def _refusal(error: S3Error, where: str) -> RestoreError:

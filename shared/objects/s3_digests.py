@@ -8,7 +8,7 @@ import structlog
 
 from contracts.messages.parts import ObjectRef
 from shared.objects.base import ObjectInfo, ObjectMissingError
-from shared.objects.s3_client import S3Client, in_our_terms
+from shared.objects.s3_client import S3Client, in_our_terms, size_told_by
 
 SHA256_HEADER = "x-amz-meta-sha256"
 WRITER_HEADER = "x-amz-meta-writer"
@@ -55,7 +55,7 @@ class Digests:
 
     def told_by(self, key: str, headers: Mapping[str, str]) -> ObjectInfo | None:
         """Tell what an answer's headers say of an object; None if its digest cannot be found."""
-        size = int(headers.get("Content-Length", 0))
+        size = size_told_by(headers)
         if sha256 := headers.get(SHA256_HEADER):
             return ObjectInfo(key=key, size=size, sha256=sha256)
         writer = headers.get(WRITER_HEADER)

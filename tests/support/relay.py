@@ -17,6 +17,13 @@ class Relay:
     ----------
     host, port
         Where the server is.
+
+    Attributes
+    ----------
+    interruptions
+        Connections that were closed on purpose.
+    asked
+        First words of what clients sent: of HTTP requests the methods, if a request was sent at once.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -29,6 +36,7 @@ class Relay:
         self._lost: bytes | None = None
         self._spoiled: bytes | None = None
         self.interruptions = 0
+        self.asked: list[bytes] = []
 
     def __enter__(self) -> Self:
         self.bring_back()
@@ -101,6 +109,8 @@ class Relay:
                         return
                     if not data:
                         return
+                    if source is client:
+                        self.asked.append(data.partition(b" ")[0])
                     if self._spoiled is not None and self._spoiled in data:
                         data, self._spoiled = data.replace(self._spoiled, bytes(len(self._spoiled)), 1), None
                     (client if source is server else server).sendall(data)
