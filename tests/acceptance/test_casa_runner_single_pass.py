@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from services.casa_runner.observed import Observed, read_observed
 from services.casa_runner.single_pass import make_library
 from shared.pipeline_files import ApplyCall
 from tests.support import casa_matrix
-from tests.support.casa_autocorrelations import add_autocorrelations
+from tests.support.casa_correlator import add_autocorrelations, add_flags
 from tests.support.casa_fixtures import block
 
 __all__ = ["block"]
@@ -160,10 +161,11 @@ RULES: dict[str, tuple[tuple[ApplyCall, ...], str]] = {
 
 @pytest.fixture(scope="module")
 def asdm(block: MadeBlock, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The block with autocorrelations, and with a field that is observed for two purposes."""
+    """The block with autocorrelations, flags of the correlator, and a field that is observed for two purposes."""
     folder = tmp_path_factory.mktemp("matrix") / block.asdm.name
     shutil.copytree(block.asdm, folder)
     add_autocorrelations(folder)
+    add_flags(folder)
     scans = (folder / "Scan.xml").read_text()
     one = re.compile(r"(<row>(?:(?!</row>).)*?<scanNumber> 5 (?:(?!</row>).)*?)CALIBRATE_PHASE", re.DOTALL)
     changed, times = one.subn(r"\1CALIBRATE_FLUX", scans)
@@ -190,10 +192,10 @@ def job_of(case: Case, observed: Observed) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def outcomes(
+def answer(
     block: MadeBlock, asdm: Path, observed: Observed, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, dict[str, object]]:
-    """What both ways made of every case."""
+) -> dict[str, Any]:
+    """What both ways made of every case, and how much the correlator had flagged."""
     folder = tmp_path_factory.mktemp("ways")
     (folder / "work").mkdir()
     cases: dict[str, Case] = CASES | {name: (calls, {}) for name, (calls, _) in RULES.items()}
@@ -219,8 +221,15 @@ def outcomes(
             check=False,
         ).returncode
     assert status == 0, (folder / "printed.txt").read_text()[-3000:]
-    answer: dict[str, dict[str, object]] = json.loads((folder / "answer.json").read_text())
-    return answer
+    told: dict[str, Any] = json.loads((folder / "answer.json").read_text())
+    return told
+
+
+@pytest.fixture(scope="module")
+def outcomes(answer: dict[str, Any]) -> dict[str, dict[str, object]]:
+    """What both ways made of every case."""
+    cases: dict[str, dict[str, object]] = answer["cases"]
+    return cases
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -235,8 +244,9 @@ def test_tables_without_solutions_are_seen_before_anything_is_imported(
     assert outcomes[name] == {"rule": RULES[name][1]}
 
 
-def test_the_block_has_what_the_matrix_is_about(observed: Observed) -> None:
+def test_the_block_has_what_the_matrix_is_about(observed: Observed, answer: dict[str, Any]) -> None:
     assert observed.autocorrelations
+    assert answer["flagged_by_correlator"] == pytest.approx(0.1, abs=0.01)
     modes: Callable[[str], set[frozenset[str]]] = lambda name: {  # noqa: E731 (a table of one)
         cell.modes for cell in observed.cells if observed.fields[cell.field] == name
     }

@@ -192,7 +192,8 @@ def import_flagged(
         asdm=job["asdm"],
         vis=vis,
         asis=ASIS,
-        bdfflags=True,
+        # As hifa_restoredata does; reading them takes a fourth of a lazy import, and the final flags replace them.
+        bdfflags=not lazy,
         lazy=lazy,
         process_caldevice=False,
         with_pointing_correction=True,

@@ -1,4 +1,4 @@
-"""Add autocorrelations to an ASDM of cross-correlations, as ALMA's correlators deliver both in one binary file."""
+"""Add to an ASDM what ALMA's correlators deliver and CASA's exportasdm does not: autocorrelations and flags."""
 
 import re
 import struct
@@ -10,7 +10,9 @@ _SUBSET_END = b"\n--MIME_boundary-2--"
 _DATA_HEADER_END = b"</dataStruct>\n</sdmDataHeader>"
 _ZERO_LAGS = re.compile(rb"<zeroLags [^>]*/>")
 _FLAGS = re.compile(rb'<flags size="\d+" axes="[^"]*"/>')
-_FLAGS_PART = re.compile(rb"(Content-Location: [^\n]*/flags\.bin\n\n).*?(\n--MIME_boundary-2\n)", re.DOTALL)
+_FLAGS_PART = re.compile(rb"(Content-Location: [^\n]*/flags\.bin\n\n)(.*?)(\n--MIME_boundary-2\n)", re.DOTALL)
+
+_ONE_REASON = 1 << 3
 
 
 def add_autocorrelations(asdm: Path) -> None:
@@ -27,6 +29,25 @@ def add_autocorrelations(asdm: Path) -> None:
     for path in sorted((asdm / "ASDMBinary").iterdir()):
         path.write_bytes(_with_autocorrelations(path.read_bytes(), random))
     _correct_sizes(asdm)
+
+
+def add_flags(asdm: Path) -> None:
+    """Set a tenth of the binary files' flags, each of a baseline or antenna, a polarisation and an integration.
+
+    Parameters
+    ----------
+    asdm
+        An ASDM with autocorrelations: only the flags of such ones have axes that CASA's import knows.
+    """
+    random = np.random.default_rng(1)
+
+    def flagged(match: re.Match[bytes]) -> bytes:
+        reasons = np.frombuffer(match[2], "<u4").copy()
+        reasons[random.random(reasons.size) < 0.1] = _ONE_REASON
+        return match[1] + reasons.tobytes() + match[3]
+
+    for path in sorted((asdm / "ASDMBinary").iterdir()):
+        path.write_bytes(_FLAGS_PART.sub(flagged, path.read_bytes()))
 
 
 def _with_autocorrelations(data: bytes, random: np.random.Generator) -> bytes:
@@ -48,7 +69,7 @@ def _with_autocorrelations(data: bytes, random: np.random.Generator) -> bytes:
         spectra = random.uniform(0.9, 1.1, values).astype("<f4").tobytes()
         changed = subset.replace(b'xsi:type="BinaryCrossData"', b'xsi:type="BinaryCrossAndAutoData"')
         changed = _ZERO_LAGS.sub(b'<autoData xlink:href="%s/autoData.bin"/>' % location, changed)
-        changed = _FLAGS_PART.sub(lambda match: match[1] + no_flags + match[2], changed, count=1)
+        changed = _FLAGS_PART.sub(lambda match: match[1] + no_flags + match[3], changed, count=1)
         part = (
             b"\n--MIME_boundary-2\nContent-Type: binary/octet-stream\nContent-Location: %s/autoData.bin\n\n" % location
         )
