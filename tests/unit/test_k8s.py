@@ -1,13 +1,11 @@
 """What is in k8s/ is what Kubernetes, KEDA and Prometheus understand, and what a careful site would run."""
 
 import json
+import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
@@ -19,10 +17,9 @@ from pydantic_settings import BaseSettings
 
 from alma_restore.registry import BUILDERS
 from shared.settings import RuntimeSettings
+from tests.support.kustomized import K8S, Document, built, built_with_jobs
 from tests.support.operators import RabbitmqCluster, Seaweed
 
-K8S = Path(__file__).parents[2] / "k8s"
-KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
 VERSIONS = ("1.34", "1.35", "1.36", "1.37")
 CUSTOM: dict[str, type[BaseModel]] = {
     "ScaledJob": keda.ScaledJob,
@@ -32,33 +29,13 @@ CUSTOM: dict[str, type[BaseModel]] = {
     "RabbitmqCluster": RabbitmqCluster,
     "Seaweed": Seaweed,
 }
-JOBS = """
-apiVersion: kustomize.config.k8s.io/v1beta1
-kind: Kustomization
-namespace: alma-restore
-resources: [../base]
-components: [../components/kubernetes-jobs]
-"""
-
-Document = dict[str, Any]
-
-
-def built(folder: Path) -> list[Document]:
-    done = subprocess.run([KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
 @pytest.fixture(scope="module", params=["base", "overlays/small", "overlays/production", "jobs"])
 def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
     if request.param != "jobs":
         return built(K8S / request.param)
-    root = tmp_path_factory.mktemp("k8s")
-    for name in ("base", "components"):
-        subprocess.run(["cp", "-r", K8S / name, root / name], check=True)
-    (root / "site").mkdir()
-    (root / "site" / "kustomization.yaml").write_text(JOBS)
-    return built(root / "site")
+    return built_with_jobs(tmp_path_factory.mktemp("k8s"))
 
 
 def pods(documents: list[Document]) -> Iterator[tuple[str, Document]]:
@@ -169,6 +146,16 @@ def test_no_pod_has_rights_that_it_does_not_need(documents: list[Document]) -> N
             }, name
             assert {"memory"} <= container["resources"]["limits"].keys(), name
             assert {"cpu", "memory"} <= container["resources"]["requests"].keys(), name
+
+
+def test_a_site_names_its_own_images_for_every_pod(tmp_path: Path) -> None:
+    shutil.copytree(K8S, tmp_path / "k8s")
+    overlay = tmp_path / "k8s/overlays/production/kustomization.yaml"
+    own = [{"name": f"alma-restore/{name}", "newName": f"example.org/{name}", "newTag": "9"} for name in BUILDERS]
+    overlay.write_text(overlay.read_text() + yaml.safe_dump({"images": own}))
+    for name, pod in pods(built(overlay.parent)):
+        for container in pod["containers"]:
+            assert re.fullmatch(r"example\.org/[a-z-]+:9", container["image"]), name
 
 
 def test_what_keeps_running_is_probed(documents: list[Document]) -> None:

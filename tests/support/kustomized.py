@@ -1,0 +1,37 @@
+"""What is in k8s/, as kustomize builds it."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+K8S = Path(__file__).parents[2] / "k8s"
+_KUBECTL = shutil.which("kubectl") or str(Path(sys.executable).parent / "kubectl")
+_JOBS = """
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: alma-restore
+resources: [../base]
+components: [../components/kubernetes-jobs]
+"""
+
+Document = dict[str, Any]
+
+
+def built(folder: Path) -> list[Document]:
+    """Build a folder; returns its objects."""
+    done = subprocess.run([_KUBECTL, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def built_with_jobs(root: Path) -> list[Document]:
+    """Build the base with the component by which CASA runs in Jobs, on a copy below ``root``."""
+    for name in ("base", "components"):
+        subprocess.run(["cp", "-r", K8S / name, root / name], check=True)
+    (root / "site").mkdir()
+    (root / "site" / "kustomization.yaml").write_text(_JOBS)
+    return built(root / "site")
