@@ -68,7 +68,8 @@ bench-%: $(VENV)/.dev
 
 sbom: $(VENV)/.demo $(VENV)/release/.made  ## Write what is installed as CycloneDX to dist/sbom.json
 	mkdir -p dist
-	$(VENV)/release/bin/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --of JSON --output-file dist/sbom.json
+	eval $$(./compose/version | cut -d' ' -f1); sed "s/^dynamic = .*/version = \"$$VERSION\"/" pyproject.toml >$(VENV)/release/pyproject.toml
+	$(VENV)/release/bin/cyclonedx-py environment $(VENV) --pyproject $(VENV)/release/pyproject.toml --of JSON --output-file dist/sbom.json
 
 audit: $(VENV)/.demo $(VENV)/release/.made  ## Ask PyPI's vulnerability service about what is installed; what it does not know fails
 	$(VENV)/release/bin/pip-audit --strict --skip-editable --path $(VENV)/lib/python3.11/site-packages

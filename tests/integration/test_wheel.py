@@ -1,5 +1,6 @@
 """The wheel works where it is installed without the checkout."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ DATA = sorted(
     for path in (CHECKOUT / package).rglob("*")
     if path.is_file() and "__pycache__" not in path.parts and path.name != "README.md"
 )
+VERSION = "1.2.3"
 LOADING = """
 import sys
 from pathlib import Path
@@ -56,7 +58,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(CHECKOUT / name, source)
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     subprocess.run(
-        [*pip, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={wheels}", str(source)], check=True
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", f"--wheel-dir={wheels}", str(source)],
+        check=True,
+        env={**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": VERSION},
     )
     venv.create(place, symlinks=True)
     (wheel,) = wheels.glob("*.whl")
@@ -87,3 +91,7 @@ def test_the_command_runs_from_the_wheel_alone(installed: Path) -> None:
 
 def test_what_is_data_is_loaded_from_the_wheel_alone(installed: Path, tmp_path: Path) -> None:
     assert run(installed, "python", "-I", "-c", LOADING, str(tmp_path), ",".join(PACKAGES)).strip()
+
+
+def test_it_knows_the_version_that_it_was_built_as(installed: Path) -> None:
+    assert run(installed, "alma-restore", "--version") == f"alma-restore {VERSION}\n"

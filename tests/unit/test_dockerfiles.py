@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from alma_restore.registry import BUILDERS
@@ -35,6 +36,24 @@ def test_there_is_a_target_for_each_service_that_ends_without_rights_and_is_aske
         assert re.findall(r"^USER (.*)$", stages[name], re.MULTILINE)[-1] == "10001:10001", name
     for name in ("service", "casa-runner", "observatory"):
         assert "HEALTHCHECK --interval" in stages[name]
+
+
+@pytest.mark.parametrize("name", [*BUILDERS, "observatory", "casa"])
+def test_each_image_says_what_it_is_after_all_that_is_installed(name: str) -> None:
+    """What is told of a build would else have all that comes after it installed again."""
+    stages = stages_of(ROOT / "Dockerfile")
+    installed, told = stages[name].split("ARG VERSION=0.0 REVISION=unknown SOURCE=unknown\n")
+    assert "RUN" in installed
+    assert "RUN" not in told
+    labels = dict(re.findall(r"org\.opencontainers\.image\.(\w+)=\"(.*?)\"", stages["runtime"] + told))
+    assert labels == {
+        "title": f"alma-restore {name}",
+        "description": "Calibrated ALMA data on request",
+        "licenses": "BSD-3-Clause",
+        "version": "${VERSION}",
+        "revision": "${REVISION}",
+        "source": "${SOURCE}",
+    }
 
 
 def stages_of(path: Path) -> dict[str, str]:
