@@ -140,13 +140,13 @@ class ExportHolding:
                 named = check_complete(self.eb_uid, iter(partial(table.read, CHUNK), b""), paths)
             check_whole(self.eb_uid, asdm, named)
             jobs = [
-                Job(work=partial(self._store, bringing, asdm, path), memory=memory_of(size))
+                Job(work=partial(self._store, bringing, asdm, path, size), memory=memory_of(size))
                 for path, size in paths.items()
             ]
             return tuple(bringing.run(jobs))
 
-    def _store(self, bringing: Bringing, asdm: Path, path: str) -> StagedFile:
-        ref = bringing.target.put(bringing.key(path), _read(asdm / path, bringing, path))
+    def _store(self, bringing: Bringing, asdm: Path, path: str, size: int) -> StagedFile:
+        ref = bringing.target.put(bringing.key(path), _read(asdm / path, bringing, path), at_most=size)
         bringing.progress.done(path, ref.size)
         return StagedFile(path=path, ref=ref, archive_file_id=f"{self.eb_uid} {path}", archive_version=1)
 

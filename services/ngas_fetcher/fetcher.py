@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -75,7 +76,8 @@ class FileFetcher:
 
         Nothing is visible under the key before the last byte has been verified.
         """
-        return self.fetch_into(file, lambda chunks: self._target.put(key, chunks), stop=stop, on_position=on_position)
+        take = partial(self._target.put, key, at_most=file.size)
+        return self.fetch_into(file, take, stop=stop, on_position=on_position)
 
     def fetch_into(self, file: ArchiveFile, take: Take[T], *, stop: Stop, on_position: OnPosition) -> T:
         """Get a file from the first replica that has it as the archive recorded it.

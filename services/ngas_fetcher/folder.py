@@ -34,7 +34,13 @@ class Folder:
         self._directories: set[Path] = set()
         self._settling = Settling()
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> ObjectRef:
+    def put(
+        self,
+        key: str,
+        chunks: Iterable[bytes],
+        *,
+        at_most: int | None = None,  # noqa: ARG002  # a file needs no parts
+    ) -> ObjectRef:
         """Write a file; it gets its name when it is on the disk, which is after the next look at any file.
 
         Raises

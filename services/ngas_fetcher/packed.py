@@ -131,7 +131,8 @@ class _Unpacking:
                 raise PackageError(f"it holds {path} twice, or more than {MAX_FILES} files")
             if part.size is not None and part.size > left:
                 raise PackageError(f"it holds more bytes than it has: {path} of {part.size}")
-            ref = self._bringing.target.put(self._bringing.folder + self._folder + path, part.chunks)
+            key, at_most = self._bringing.folder + self._folder + path, left if part.size is None else part.size
+            ref = self._bringing.target.put(key, part.chunks, at_most=at_most)
             left -= ref.size
             self._staged[path] = staged_file(self._package, ref).model_copy(update={"path": path})
 

@@ -16,18 +16,20 @@ from threading import Condition, Thread
 from typing import Any, Generic, TypeVar
 
 from services.ngas_fetcher.hosts import HostSlots
+from shared.objects.parts import upload_bytes
 
 T = TypeVar("T")
 MIB = 1 << 20
-LARGE_TRANSFER = 96 * MIB
-"""Bytes that one transfer of a large file holds: five parts of an upload, and the chunks that wait for it."""
+_CHUNKS_WAITING = 16 * MIB
+LARGE_TRANSFER = upload_bytes(0) + _CHUNKS_WAITING
+"""Bytes that one transfer of a large file holds: parts of an upload, and the chunks that wait for it."""
 
 _LOOK = 0.2
 
 
 def memory_of(size: int) -> int:
-    """Bytes of memory that the transfer of a file of this size may hold."""
-    return min(2 * size + MIB // 2, LARGE_TRANSFER)
+    """Bytes of memory that the transfer of a file of this size may hold; beyond 156 GiB parts have to be larger."""
+    return min(2 * size + MIB // 2, upload_bytes(size) + _CHUNKS_WAITING)
 
 
 @dataclass(frozen=True, kw_only=True)

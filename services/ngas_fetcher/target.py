@@ -11,8 +11,8 @@ from shared.objects import ObjectInfo
 class Target(Protocol):
     """The part of `shared.objects.ObjectStore` that a fetch needs, with the same promises."""
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> ObjectRef:
-        """Store a stream of bytes; nothing is visible if it raises."""
+    def put(self, key: str, chunks: Iterable[bytes], *, at_most: int | None = None) -> ObjectRef:
+        """Store a stream of no more bytes than these; nothing is visible if it raises."""
 
     def open(self, ref: ObjectRef) -> AbstractContextManager[Iterator[bytes]]:
         """Stream what was stored, checked against the reference at the end."""

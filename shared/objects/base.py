@@ -71,10 +71,20 @@ class ObjectStore(Protocol):
     another one (``a`` and ``a/b``), since a directory cannot hold both.
     """
 
-    def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
+    def put(
+        self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None, at_most: int | None = None
+    ) -> ObjectRef:
         """Store a stream of bytes, replacing what was there, with bounded memory.
 
         If ``chunks`` raises, nothing becomes visible and the error passes through.
+
+        Parameters
+        ----------
+        expected
+            What has to come.
+        at_most
+            How many bytes come at most, if that alone is known: parts of an upload then have the one size that is
+            enough, instead of growing, and memory is known.
 
         Raises
         ------

@@ -49,7 +49,14 @@ class DirectoryStore:
             self._temporary.mkdir(exist_ok=True)
             remove_abandoned(self._temporary)
 
-    def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
+    def put(
+        self,
+        key: str,
+        chunks: Iterable[bytes],
+        *,
+        expected: ObjectRef | None = None,
+        at_most: int | None = None,  # noqa: ARG002  # a file needs no parts
+    ) -> ObjectRef:
         """Store a stream, replacing what was there; see `ObjectStore.put`."""
         return self._store(key, chunks, expected=expected)
 

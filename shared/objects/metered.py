@@ -55,10 +55,12 @@ class MeteredStore:
         self._seconds = SECONDS.made(registry)
         self._errors = ERRORS.made(registry)
 
-    def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
+    def put(
+        self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None, at_most: int | None = None
+    ) -> ObjectRef:
         """Store a stream of bytes; see `ObjectStore`, as for all that follows."""
         with self._timed("written", "put", key):
-            return self._written(self._objects.put(key, chunks, expected=expected))
+            return self._written(self._objects.put(key, chunks, expected=expected, at_most=at_most))
 
     def put_bytes(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes that are in memory."""

@@ -9,6 +9,12 @@ MAX_PARTS = 10_000
 FIRST_PART_BYTES = 16 * MIB
 """The best size measured: larger parts wait for the source, smaller ones cost a request each."""
 
+PARALLEL_PARTS = 3
+"""Parts of an upload that are on their way side by side."""
+
+BYTES_ON_THEIR_WAY = PARALLEL_PARTS * FIRST_PART_BYTES
+"""Parts on their way hold no more than this, or are one."""
+
 PARTS_OF_A_SIZE = 1_200
 """After so many parts their size doubles: 10,000 of them hold 6.2 TiB, S3's largest object is 5 TiB."""
 
@@ -22,6 +28,12 @@ def part_bytes(number: int, total: int | None) -> int:
     if total is not None:
         return max(FIRST_PART_BYTES, -(-total // MAX_PARTS))
     return FIRST_PART_BYTES << (number // PARTS_OF_A_SIZE)
+
+
+def upload_bytes(total: int) -> int:
+    """Give the bytes that an upload of so many holds: parts on their way, one that waits, and one being filled."""
+    part = part_bytes(0, total)
+    return max(BYTES_ON_THEIR_WAY, part) + 2 * part
 
 
 def cut(chunks: Iterable[bytes], total: int | None) -> Iterator[bytes]:

@@ -66,14 +66,16 @@ class S3Store:
         self._bucket_lock = Lock()
         self._bucket_seen = False
 
-    def put(self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None) -> ObjectRef:
+    def put(
+        self, key: str, chunks: Iterable[bytes], *, expected: ObjectRef | None = None, at_most: int | None = None
+    ) -> ObjectRef:
         """Store a stream, replacing what was there; see `ObjectStore.put`.
 
-        Memory: about 100 MiB (three parts on their way, one being filled); parts grow with very large streams.
+        Memory: about 100 MiB (three parts on their way, one being filled); parts of untold size grow in the end.
         """
         check_key(key)
         digest = Digest()
-        parts = cut(measured(chunks, digest), expected.size if expected else None)
+        parts = cut(measured(chunks, digest), expected.size if expected else at_most)
         first, second = next(parts, b""), next(parts, None)
         if second is not None:
             return self._put_parts(key, chain([first, second], parts), digest, expected)

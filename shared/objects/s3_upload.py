@@ -10,12 +10,8 @@ import structlog
 from minio.datatypes import Part
 
 from shared.errors import RestoreError
-from shared.objects.parts import FIRST_PART_BYTES
+from shared.objects.parts import BYTES_ON_THEIR_WAY, PARALLEL_PARTS
 from shared.objects.s3_client import Headers, S3Client, in_our_terms
-
-PARALLEL = 3
-BYTES_ON_THEIR_WAY = PARALLEL * FIRST_PART_BYTES
-"""Parts on their way hold no more than this, or are one."""
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +22,7 @@ class MultipartUpload:
     def __init__(self, *, client: S3Client, key: str, headers: Headers) -> None:
         self._client = client
         self._key = key
-        self._threads = ThreadPoolExecutor(PARALLEL, thread_name_prefix="s3-upload")
+        self._threads = ThreadPoolExecutor(PARALLEL_PARTS, thread_name_prefix="s3-upload")
         self._sending: deque[tuple[int, Future[Part]]] = deque()
         self._sent: list[Part] = []
         self._completed = False

@@ -16,7 +16,7 @@ import urllib3
 from pydantic import SecretStr
 
 from shared.errors import DependencyAwayError, MisconfiguredError
-from shared.objects import CannotSignError, IntegrityError, ObjectMissingError, S3Settings, s3_download
+from shared.objects import CannotSignError, IntegrityError, ObjectMissingError, S3Settings, parts, s3_download
 from shared.objects.s3 import S3Store
 from shared.objects.s3_digests import RECORDS
 from tests.contract.objects_harness import S3Harness
@@ -270,6 +270,14 @@ def test_the_parts_of_a_writer_killed_in_its_upload_are_invisible_and_swept(s3: 
     assert s3.store.sweep(timedelta(hours=1)) == 0
     assert s3.store.sweep(timedelta(seconds=-60)) == 1
     assert s3.leftovers() == []
+
+
+def test_parts_are_made_for_the_bytes_that_come_at_most(s3: S3Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "MAX_PARTS", 1)
+    for at_most, uploads in ((None, 2), (20 * MIB, 0)):
+        ref = s3.store.put("parts/known", [bytes(20 * MIB)], at_most=at_most)
+        etag = str(s3.client.stat_object(s3.client.bucket, ref.key).etag)
+        assert int(etag.partition("-")[2] or 0) == uploads
 
 
 def test_an_interrupt_leaves_no_upload(s3: S3Harness) -> None:

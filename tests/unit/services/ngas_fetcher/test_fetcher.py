@@ -1,7 +1,7 @@
 """One file from the real server into a real store, with each of the server's faults."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from socket import socket
@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from contracts.messages.parts import ObjectRef
 from contracts.reasons import ReasonCode
 from observatory.ngas import Fault, NgasServer
 from services.ngas_fetcher.checksums import Checksum
@@ -265,3 +266,17 @@ def test_a_server_killed_in_the_middle_leaves_no_partial_file(
     with pytest.raises(NgasAwayError):
         fetch(file)
     assert store.info(KEY) is None
+
+
+def test_the_target_knows_how_many_bytes_come_so_that_it_needs_the_memory_that_is_counted(
+    fetch: Fetch, file: ArchiveFile, store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, put = list[int | None](), store.put
+
+    def remembering(key: str, chunks: Iterable[bytes], *, at_most: int | None = None) -> ObjectRef:
+        told.append(at_most)
+        return put(key, chunks)
+
+    monkeypatch.setattr(store, "put", remembering)
+    assert fetch(file) == DATA
+    assert told == [SIZE]

@@ -8,6 +8,7 @@ import pytest
 
 from services.ngas_fetcher.hosts import HostSlots
 from services.ngas_fetcher.pool import LARGE_TRANSFER, MIB, Job, TransferPool, memory_of
+from shared.objects.parts import FIRST_PART_BYTES, part_bytes
 
 SOON = 10
 
@@ -123,4 +124,12 @@ def test_an_error_is_raised_where_the_result_is_asked_for(cleanup: ExitStack) ->
 
 def test_small_files_need_little_memory_and_large_ones_no_more_than_an_upload() -> None:
     assert memory_of(0) < MIB
-    assert memory_of(500 << 30) == LARGE_TRANSFER
+    assert memory_of(100 * MIB) == memory_of(150 << 30) == LARGE_TRANSFER
+
+
+@pytest.mark.parametrize("size", [160 << 30, 500 << 30, 5 << 40])
+def test_a_file_whose_parts_are_larger_than_usual_needs_one_on_its_way_one_that_waits_and_one_being_filled(
+    size: int,
+) -> None:
+    assert memory_of(size) > max(3 * FIRST_PART_BYTES, part_bytes(0, size)) + 2 * part_bytes(0, size)
+    assert memory_of(size) > LARGE_TRANSFER
