@@ -1,18 +1,21 @@
-"""The buses, and the real S3 server that the object store's suites share."""
+"""The buses, the ledgers, and the real S3 server that the object store's suites share."""
 
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from services.request_desk.ledger.store import SqlLedger
 from shared.bus import Bus
 from shared.objects import S3Settings
 from shared.objects.s3_client import S3Client
 from tests.contract.bus_harness import Harness, MemoryHarness
 from tests.contract.bus_rabbit import RabbitHarness
+from tests.contract.ledger_harness import LedgerHarness, postgresql_url, sqlite_url
 from tests.contract.objects_harness import DirectoryHarness, S3Harness, StoreHarness
 from tests.support.s3 import S3Server
 
@@ -69,3 +72,20 @@ def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     )
     yield harness
     harness.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerHarness]:
+    """Give either database."""
+    if request.param == "sqlite":
+        opened = LedgerHarness(sqlite_url(tmp_path))
+    else:
+        opened = LedgerHarness(postgresql_url(request.getfixturevalue("postgres_server")))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ledger(ledger_harness: LedgerHarness) -> SqlLedger:
+    """Give a ledger on either database."""
+    return ledger_harness.open()

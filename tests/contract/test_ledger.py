@@ -1,45 +1,25 @@
 """What the ledger promises, on SQLite and on PostgreSQL."""
 
 import asyncio
-from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from random import Random
 from threading import Event as Flag
 from threading import Thread
 from uuid import UUID
 
-import pytest
-
 from contracts.envelope import Event
-from contracts.messages import MailSent, RequestSubmitted, TicketSubmitted
+from contracts.messages import MailSent, TicketSubmitted
 from contracts.messages.parts import MailKind
-from services.request_desk.ledger.asking import BadCursorError
 from services.request_desk.ledger.base import Ledger
-from services.request_desk.ledger.records import DownloadRecord, Page, RequestFilter, RequestRecord
-from services.request_desk.ledger.states import BlockState, RequestState, Step
+from services.request_desk.ledger.records import DownloadRecord, Page, RequestRecord
+from services.request_desk.ledger.states import RequestState
 from services.request_desk.ledger.store import SqlLedger
-from tests.contract.ledger_harness import LedgerHarness, postgresql_url, sqlite_url
+from tests.contract.ledger_harness import LedgerHarness, sqlite_url
 from tests.support.samples import EVENT_ID, REQUEST, TICKET
 from tests.support.stories import BEGAN, BLOCKS, Story, stories
 
 ID = REQUEST.request_id
 IDS = tuple(UUID(int=number) for number in range(1, 11))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LedgerHarness]:
-    if request.param == "sqlite":
-        opened = LedgerHarness(sqlite_url(tmp_path))
-    else:
-        opened = LedgerHarness(postgresql_url(request.getfixturevalue("postgres_server")))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def ledger(harness: LedgerHarness) -> SqlLedger:
-    return harness.open()
 
 
 def of_all(ledger: Ledger) -> dict[UUID, RequestRecord]:
@@ -70,9 +50,9 @@ def test_nothing_is_known_of_a_request_that_nobody_spoke_of(ledger: SqlLedger) -
     assert ledger.unfinished(ID) == ()
 
 
-def test_order_and_repetition_make_no_difference_to_the_tables(harness: LedgerHarness, tmp_path: Path) -> None:
+def test_order_and_repetition_make_no_difference_to_the_tables(ledger_harness: LedgerHarness, tmp_path: Path) -> None:
     events = [event for story in stories(IDS[:3]) for event in story.events]
-    in_order = harness.open()
+    in_order = ledger_harness.open()
     in_order.record_all(events)
     other = LedgerHarness(sqlite_url(tmp_path / "other"))
     shuffled = [*events, *events[::3]]
@@ -85,9 +65,9 @@ def test_order_and_repetition_make_no_difference_to_the_tables(harness: LedgerHa
     other.close()
 
 
-def test_what_several_threads_record_at_once_is_all_there(harness: LedgerHarness, ledger: SqlLedger) -> None:
+def test_what_several_threads_record_at_once_is_all_there(ledger_harness: LedgerHarness, ledger: SqlLedger) -> None:
     events = [event for story in stories(IDS) for event in story.events]
-    elsewhere = harness.open()
+    elsewhere = ledger_harness.open()
     parts = [(ledger if n % 2 else elsewhere, events[n::4] + events[n::7]) for n in range(4)]
     threads = [Thread(target=record_each, args=part) for part in parts]
     for thread in threads:
@@ -101,7 +81,7 @@ def test_what_several_threads_record_at_once_is_all_there(harness: LedgerHarness
     assert numbers == sorted(set(numbers))
 
 
-def test_the_timeline_tells_each_event_as_it_was_said(harness: LedgerHarness, ledger: SqlLedger) -> None:
+def test_the_timeline_tells_each_event_as_it_was_said(ledger_harness: LedgerHarness, ledger: SqlLedger) -> None:
     whole = Story(blocks=BLOCKS[:1])
     whole.delivered()
     ledger.record_all(whole.events)
@@ -110,7 +90,7 @@ def test_the_timeline_tells_each_event_as_it_was_said(harness: LedgerHarness, le
         "request.submitted", "request.accepted", "structure.resolved", "products.ready", "release.granted",
         "delivery.announced", "mail.sent",
     ]  # fmt: skip
-    assert (timeline[0].text, timeline[0].received) == ("Asked for by Vera Rubin", harness.time)
+    assert (timeline[0].text, timeline[0].received) == ("Asked for by Vera Rubin", ledger_harness.time)
     assert '"user_name":"Vera Rubin"' in timeline[0].data
     assert {line.said for line in timeline} <= {event.time for event in whole.events}
     assert ledger.event(whole.events[2].id) == whole.events[2]
@@ -127,98 +107,6 @@ def test_of_progress_only_what_could_count_is_kept(ledger: SqlLedger) -> None:
     assert [line.text for line in ledger.timeline(ID) if line.topic == "restore.progressed"] == ["applycal: 49 %"]
 
 
-def test_requests_are_listed_page_by_page_the_newest_first(ledger: SqlLedger) -> None:
-    ledger.record_all([event for story in stories(IDS) for event in story.events])
-    first = ledger.requests(page=Page(size=4))
-    second = ledger.requests(page=Page(size=4, cursor=first.next_cursor))
-    last = ledger.requests(page=Page(size=4, cursor=second.next_cursor))
-    assert [record.id for page in (first, second, last) for record in page.requests] == list(reversed(IDS))
-    assert (first.total, last.next_cursor) == (10, None)
-
-
-def test_a_cursor_that_no_list_gave_is_refused(ledger: SqlLedger) -> None:
-    with pytest.raises(BadCursorError, match="none of a list"):
-        ledger.requests(page=Page(cursor="x'; DROP TABLE requests"))
-
-
-@pytest.mark.parametrize(
-    ("wanted", "found"),
-    [
-        (RequestFilter(states=frozenset({RequestState.REFUSED})), 2),
-        (RequestFilter(active=True), 2),
-        (RequestFilter(active=False), 8),
-        (RequestFilter(owner_email="VERA@example.org"), 10),
-        (RequestFilter(owner_email="other@example.org", owner_account="vrubin"), 10),
-        (RequestFilter(owner_account="other"), 0),
-        (RequestFilter(text="rubin"), 10),
-        (RequestFilter(text="100%"), 0),
-        (RequestFilter(project="2017.1.00886.L", mous="uid://A001/X1284/X265f", ticket="16140"), 10),
-        (RequestFilter(ticket="1"), 0),
-        (RequestFilter(steps=frozenset({Step.RELEASE})), 2),
-        (RequestFilter(stuck=True), 2),
-        (RequestFilter(stuck=False), 8),
-        (RequestFilter(with_illegal_moves=True), 0),
-        (RequestFilter(submitted_since=BEGAN + timedelta(hours=5)), 5),
-        (RequestFilter(submitted_before=BEGAN + timedelta(hours=5)), 5),
-    ],
-)
-def test_requests_are_found_by_what_is_asked_for(harness: LedgerHarness, wanted: RequestFilter, found: int) -> None:
-    ledger = harness.open()
-    ledger.record_all([event for story in stories(IDS) for event in story.events])
-    harness.time = BEGAN + timedelta(days=1)
-    page = ledger.requests(wanted)
-    assert (len(page.requests), page.total) == (found, found)
-
-
-def test_counts_tell_states_steps_and_the_oldest(ledger: SqlLedger) -> None:
-    told = list(stories(IDS[:5]))
-    ledger.record_all([event for story in told for event in story.events])
-    counts = ledger.counts()
-    assert counts.requests == {
-        RequestState.REMOVED: 1, RequestState.FAILED: 1, RequestState.REFUSED: 1, RequestState.DELIVERED: 1,
-        RequestState.READY: 1,
-    }  # fmt: skip
-    assert counts.blocks == {BlockState.RESTORED: 1 + 1 + 4 + 1, BlockState.FAILED: 1}
-    assert counts.steps == {Step.RELEASE: 1}
-    assert len(ledger.delivery_seconds(BEGAN - timedelta(days=1))) == 2
-    assert counts.oldest == {RequestState.READY: told[4].events[0].time}
-    assert (counts.stuck, counts.illegal_moves) == (0, 0)
-
-
-def test_requests_under_way_are_counted_by_whose_they_are(ledger: SqlLedger) -> None:
-    ledger.record_all([event for story in stories(IDS) for event in story.events])
-    (owner,) = ledger.under_way()
-    assert ledger.under_way() == {owner: ledger.requests(RequestFilter(active=True)).total}
-    lone = REQUEST.model_copy(update={"request_id": UUID(int=99), "user_account": None, "user_email": "Ab@example.org"})
-    ledger.record(Event.first(RequestSubmitted(request=lone), source="/x"))
-    assert ledger.under_way() == {owner: 2, "ab@example.org": 1}
-
-
-def test_what_was_said_since_a_moment_is_counted_by_topic(ledger: SqlLedger) -> None:
-    story = Story()
-    story.refused()
-    ledger.record_all(story.events)
-    assert ledger.rates(story.events[-2].time) == {"request.refused": 1, "mail.sent": 1}
-    assert sum(ledger.rates(BEGAN).values()) == 3
-
-
-def test_a_ledger_that_hears_of_all_much_later_counts_and_times_the_same(
-    harness: LedgerHarness, ledger: SqlLedger, tmp_path: Path
-) -> None:
-    events = [event for story in stories(IDS[:5]) for event in story.events]
-    ledger.record_all(events)
-    later = LedgerHarness(sqlite_url(tmp_path / "later"))
-    later.time = BEGAN + timedelta(days=9)
-    anew = later.open()
-    anew.record_all(events)
-    for since in (BEGAN, events[len(events) // 2].time, later.time):
-        assert anew.rates(since) == ledger.rates(since)
-        assert sorted(anew.delivery_seconds(since)) == sorted(ledger.delivery_seconds(since))
-    assert len(ledger.delivery_seconds(BEGAN)) == 2
-    assert max(ledger.delivery_seconds(BEGAN)) < 86400
-    later.close()
-
-
 def test_a_ticket_has_a_timeline_and_is_no_request(ledger: SqlLedger) -> None:
     ledger.record(Event.first(TicketSubmitted(request=TICKET), source="/x"))
     mail = MailSent(request_id=TICKET.request_id, kind=MailKind.REFUSED, mail_id=EVENT_ID, recipients=1)
@@ -227,8 +115,8 @@ def test_a_ticket_has_a_timeline_and_is_no_request(ledger: SqlLedger) -> None:
     assert [line.topic for line in ledger.timeline(TICKET.request_id)] == ["ticket.submitted", "mail.sent"]
 
 
-def test_the_place_in_the_journal_lasts_with_the_events_and_never_goes_back(harness: LedgerHarness) -> None:
-    first, second = harness.open(), harness.open()
+def test_the_place_in_the_journal_lasts_with_the_events_and_never_goes_back(ledger_harness: LedgerHarness) -> None:
+    first, second = ledger_harness.open(), ledger_harness.open()
     story = Story()
     story.refused()
     assert first.place() is None
@@ -255,7 +143,7 @@ def test_downloads_are_noted_in_their_order(ledger: SqlLedger) -> None:
     assert ledger.downloads(IDS[0]) == ()
 
 
-def test_who_waits_hears_of_a_change_made_by_another_process(harness: LedgerHarness, ledger: SqlLedger) -> None:
+def test_who_waits_hears_of_a_change_made_by_another_process(ledger_harness: LedgerHarness, ledger: SqlLedger) -> None:
     heard, flag = list[tuple[UUID, int]](), Flag()
 
     def watcher(request_id: UUID, change: int) -> None:
@@ -264,13 +152,13 @@ def test_who_waits_hears_of_a_change_made_by_another_process(harness: LedgerHarn
 
     end = ledger.watch(watcher, request_id=ID)
     story = Story()
-    harness.open().record(story.submitted())
+    ledger_harness.open().record(story.submitted())
     assert flag.wait(5)
     end()
     assert heard[0] == (ID, 1)
 
 
-def test_many_wait_for_one_change_without_a_thread_each(harness: LedgerHarness, ledger: SqlLedger) -> None:
+def test_many_wait_for_one_change_without_a_thread_each(ledger_harness: LedgerHarness, ledger: SqlLedger) -> None:
     story = Story()
     ledger.record(story.submitted())
 
@@ -286,8 +174,8 @@ def test_many_wait_for_one_change_without_a_thread_each(harness: LedgerHarness, 
     assert len(found) == 200
 
 
-def test_who_waits_gets_what_another_process_recorded(harness: LedgerHarness, ledger: SqlLedger) -> None:
-    story, elsewhere = Story(), harness.open()
+def test_who_waits_gets_what_another_process_recorded(ledger_harness: LedgerHarness, ledger: SqlLedger) -> None:
+    story, elsewhere = Story(), ledger_harness.open()
     elsewhere.record(story.submitted())
     story.refused()
 
@@ -310,9 +198,9 @@ def test_who_waits_in_vain_gets_what_there_is(ledger: SqlLedger) -> None:
     assert asyncio.run(ledger.wait(ID, since=0, timeout=60)) == record
 
 
-def test_what_was_recorded_is_there_after_a_restart(harness: LedgerHarness) -> None:
-    first = harness.open()
+def test_what_was_recorded_is_there_after_a_restart(ledger_harness: LedgerHarness) -> None:
+    first = ledger_harness.open()
     first.record_all([event for story in stories(IDS[:3]) for event in story.events])
     before = of_all(first)
     first.close()
-    assert of_all(harness.open()) == before
+    assert of_all(ledger_harness.open()) == before
