@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first used, as few of them are: 44 instead of 66 s of CPU time for the demonstration.
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 
-.PHONY: help demo test check sbom audit up down unit contracts dashboards reference docs chaos clean install
+.PHONY: help demo test programs check sbom audit up down unit contracts dashboards reference docs chaos clean install
 
 help:  ## Show what can be done
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -17,10 +17,12 @@ help:  ## Show what can be done
 demo: $(VENV)/.demo  ## Run the main job on a miniature ALMA: requests in, calibrated MeasurementSets out
 	$(BIN)/alma-restore demo
 
-test: $(VENV)/.dev  ## Run every check and test, with real RabbitMQ, S3 and CASA
-	./tests/support/prerequisites
-	$(MAKE) --no-print-directory check
+test:  ## Run every check and test, with real RabbitMQ, S3 and CASA
+	$(MAKE) --no-print-directory --jobs=2 programs $(VENV)/.dev
 	./tests/support/run-all
+
+programs: $(VENV)/.python
+	./tests/support/prerequisites
 
 check: $(VENV)/.dev  ## Style and types
 	$(BIN)/ruff check .
@@ -50,8 +52,7 @@ reference: $(VENV)/.dev  ## Write docs/reference and the tables of settings in t
 docs: $(VENV)/.dev  ## Build the documents as a site, into build/site
 	$(BIN)/mkdocs --quiet build --strict
 
-chaos: $(VENV)/.dev  ## Ten minutes of killed services, broker and store; every request must end right (SEED=…)
-	./tests/support/prerequisites
+chaos: programs $(VENV)/.dev  ## Ten minutes of killed services, broker and store; every request must end right (SEED=…)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 bench-bus: ## Measure the bus against pika by hand
@@ -62,8 +63,7 @@ bench-ppr: ## Measure writing and reading processing requests
 bench-desk: ## Measure how the desk serves 1,000 users who watch 200 live requests
 bench-restore: ## Measure the ways to restore against the reference
 bench-scaling: ## Measure how casa-runner scales over RabbitMQ
-bench-%: $(VENV)/.dev
-	./tests/support/prerequisites
+bench-%: programs $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.bench_$*
 
 sbom: $(VENV)/.demo $(VENV)/release/.made  ## Write what is installed as CycloneDX to dist/sbom.json

@@ -18,7 +18,7 @@ from tests.unit.shared.pipeline_files.ppr.sample_ppr import SCHED_BLOCK, request
 
 
 @given(requests())
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_a_written_request_reads_back_as_the_same_and_writes_the_same_bytes(made: ProcessingRequest) -> None:
     data = write_ppr(made)
 
