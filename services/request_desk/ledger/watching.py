@@ -149,7 +149,8 @@ async def changed(
     """Wait until ``look`` says that something has changed, or for so many seconds.
 
     It is asked once the watching has begun, so that no change falls in between, with 0; and
-    after each change, with its number.
+    after each change, with its number. However long it takes, it is not given up: who waits
+    gets what there is.
     """
     loop, news, newest = asyncio.get_running_loop(), asyncio.Event(), [0]
 
@@ -159,10 +160,11 @@ async def changed(
 
     end = await asyncio.to_thread(watchers.add, wake, request_id=request_id)
     try:
-        async with asyncio.timeout(timeout):
-            while not await look(newest[0]):
+        until = loop.time() + timeout
+        while not await look(newest[0]):
+            async with asyncio.timeout_at(until):
                 await news.wait()
-                news.clear()
+            news.clear()
     except TimeoutError:
         return
     finally:
