@@ -47,5 +47,5 @@ class Planner:
         if by_hand:
             return ScriptWay.plan(self._casas.for_script(order), order, observed, chosen)
         casa = self._casas.for_calibration(order)
-        calls = calls_needed(inputs.calls(), chosen.fields)
+        calls = calls_needed(inputs.calls, chosen.fields)
         return choose_way(asked, calls, observed, casa=casa, wanted=self._wanted, averaged=chosen.averaged)

@@ -90,12 +90,21 @@ def read_calls(calibration: Calibration, *, eb_uid: ExecBlockUid, objects: Objec
 
 
 def lay_out(
-    calibration: Calibration, *, eb_uid: ExecBlockUid, objects: ObjectStore, rawdata: Path, working: Path, limit: int
+    calibration: Calibration,
+    calls: Iterable[ApplyCall],
+    *,
+    eb_uid: ExecBlockUid,
+    objects: ObjectStore,
+    rawdata: Path,
+    working: Path,
+    limit: int,
 ) -> None:
     """Write the calibration where CASA looks for it.
 
     Parameters
     ----------
+    calls
+        Its applycal calls, whose tables are wanted.
     rawdata
         Where the archives go as they are.
     working
@@ -108,7 +117,6 @@ def lay_out(
     BlockFailedError
         If an archive is damaged or a table that is to be applied is in none.
     """
-    calls = read_calls(calibration, eb_uid=eb_uid, objects=objects)
     flags = f"{eb_uid.file_form}.ms.flagversions"
     tables = {table for call in calls for table in call.gaintable}
     for product, wanted in ((calibration.flagversions, {flags}), (calibration.caltables, tables)):

@@ -66,8 +66,9 @@ class Inputs:
             self._tables[name] = self._objects.read(ref)
         return self._tables[name]
 
+    @cached_property
     def calls(self) -> tuple[ApplyCall, ...]:
-        """Read the applycal calls of the block."""
+        """The applycal calls of the block."""
         return read_calls(self._calibration, eb_uid=self._order.eb_uid, objects=self._objects)
 
     def unpack_calibration(self, attempt: Attempt, *, limit: int) -> None:
@@ -80,6 +81,7 @@ class Inputs:
         """
         lay_out(
             self._calibration,
+            self.calls,
             eb_uid=self._order.eb_uid,
             objects=self._objects,
             rawdata=attempt.rawdata,
