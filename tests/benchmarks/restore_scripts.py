@@ -1,4 +1,4 @@
-"""Ways to restore that only `bench_restore` takes; CASA runs them beside the runner's scripts, whose folder is filled in."""
+"""Ways to restore that only `bench_restore` takes, as scripts beside the runner's, whose folder is filled in."""
 
 LAZY_APPLYCAL = """
 import importlib, sys
