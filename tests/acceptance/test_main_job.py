@@ -18,8 +18,9 @@ from observatory import metadata_demo
 from observatory.miniature import RESTORABLE, MiniatureAlma
 from tests.support.deployment import Deployment
 from tests.support.measurement_sets import differences, unpack
+from tests.support.ports import free_ports
 from tests.support.rabbitmq import RabbitServer
-from tests.support.s3 import S3Server, free_ports
+from tests.support.s3 import S3Server
 from tests.support.samples import WAY
 from tests.support.spans import Spans, faults, kept_spans, message_of
 

@@ -14,6 +14,7 @@ from contracts.envelope import Event
 from shared.bus import Delivery, Subscription, UnroutableError
 from shared.errors import DependencyAwayError, MisconfiguredError
 from tests.contract.bus_harness import QUICK, Collector, progressed, started
+from tests.support.ports import free_ports
 from tests.support.rabbit_world import (
     PATIENCE,
     PROGRESSED,
@@ -22,7 +23,7 @@ from tests.support.rabbit_world import (
     World,
     assert_repeated_with_the_same_ids,
 )
-from tests.support.rabbitmq import RabbitServer, free_ports
+from tests.support.rabbitmq import RabbitServer
 from tests.support.relay import Relay
 from tests.support.tcp_proxy import TcpProxy
 

@@ -10,7 +10,7 @@ from services.notifier.mail import Draft, Mail, write_mail
 from services.notifier.smtp import SmtpTransport
 from services.notifier.transport import Handover, MailRefusedError, MailServerAwayError
 from tests.support.mail_server import Mailbox, serving, transport
-from tests.support.s3 import free_ports
+from tests.support.ports import free_ports
 from tests.unit.services.notifier.samples import EVENT_ID, NOW
 from tests.unit.services.notifier.transport_contract import RECIPIENTS, MailTransportContract, a_mail, parsed
 

@@ -20,7 +20,7 @@ from alma_restore import Desk
 from alma_restore.demo.mails import SentMail
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
-from tests.support.s3 import free_ports
+from tests.support.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 _COMPOSE = Path(compose.__file__).with_name("docker-compose")

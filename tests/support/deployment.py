@@ -24,8 +24,8 @@ from shared.bus.settings import RabbitSettings
 from shared.objects.s3 import S3Store
 from shared.objects.settings import S3Settings
 from shared.service import source_of
+from tests.support.ports import free_ports
 from tests.support.rabbitmq import LONG_JOBS
-from tests.support.s3 import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 START_TIMEOUT = 60.0
@@ -98,7 +98,7 @@ class ServiceProcess:
 
     def start(self) -> None:
         """Start the replica; `wait_until_ready` tells when it can work."""
-        (self._port,) = free_ports(1, first=20000 + os.getpid() % 5000)
+        (self._port,) = free_ports(1)
         module = f"services.{self.name.replace('-', '_')}"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

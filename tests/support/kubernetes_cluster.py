@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 
 from tests.support.kubernetes_pod import Pod
-from tests.support.rabbitmq import free_ports
+from tests.support.ports import free_ports
 
 NAMESPACE = "casa"
 _JOBS = f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"

@@ -10,7 +10,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from services.notifier.settings import SmtpSettings
 from services.notifier.smtp import SmtpTransport
-from tests.support.s3 import free_ports
+from tests.support.ports import free_ports
 
 OK = "250 OK"
 

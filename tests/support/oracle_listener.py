@@ -12,7 +12,7 @@ from threading import Lock, Thread
 from types import TracebackType
 from typing import Self
 
-from tests.support.rabbitmq import free_ports
+from tests.support.ports import free_ports
 
 _ACCEPT, _REFUSE, _DATA = 2, 4, 6
 _VERSION = 318

@@ -21,7 +21,7 @@ from sqlalchemy import URL, NullPool, create_engine
 from observatory.metadata import create_tables_in
 from shared.archive_db import ArchiveDbSettings
 from tests.support.archive_tables import FilledTables
-from tests.support.rabbitmq import free_ports
+from tests.support.ports import free_ports
 
 _PASSWORD = "test"
 READER = "reader"

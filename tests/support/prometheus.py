@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.support.rabbitmq import free_ports
+from tests.support.ports import free_ports
 
 
 class InvalidQueryError(Exception):

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from random import SystemRandom
 from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
@@ -19,6 +18,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from tests.support.certificates import Certificate
+from tests.support.ports import free_ports
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _DOWN = 20.0
@@ -207,17 +207,6 @@ class RabbitServer:
 
     def _console(self) -> str:
         return (self.folder / "console.log").read_text(errors="replace")[-2000:]
-
-
-def free_ports(number: int) -> list[int]:
-    """Find free ports below the ephemeral range, in which a restart could find its port taken."""
-    random, found = SystemRandom(), set[int]()
-    while len(found) < number:
-        port = random.randrange(20_000, 32_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.add(port)
-    return list(found)
 
 
 def _wait_for_port(port: int, timeout: float = 10.0) -> None:

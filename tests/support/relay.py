@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tests.support.s3 import free_ports
+from tests.support.ports import free_ports
 
 
 class Relay:

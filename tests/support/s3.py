@@ -5,7 +5,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,10 +18,9 @@ import urllib3
 from pydantic import SecretStr
 
 from shared.objects.settings import S3Settings
+from tests.support.ports import free_ports
 
 PORTS = tuple(f"{part}.{port}" for part in ("master", "volume", "filer", "s3") for port in ("port", "port.grpc"))
-FIRST_EPHEMERAL_PORT = 32768
-"""Ports from here on are given to outgoing connections; a restart would find its own one taken."""
 
 
 class S3Server:
@@ -170,18 +168,3 @@ class S3Server:
                 os.killpg(self._process.pid, with_signal)
             self._process.wait(timeout=30)
             self._process = None
-
-
-def free_ports(count: int, *, first: int = 15000) -> list[int]:
-    """Find ports on loopback that nobody holds, below those that the kernel gives to connections."""
-    found: set[int] = set()
-    while len(found) < count:
-        port = first + secrets.randbelow(FIRST_EPHEMERAL_PORT - first)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.add(port)
-    return sorted(found)

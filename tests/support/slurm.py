@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.docker_engine import as_root
-from tests.support.rabbitmq import free_ports
+from tests.support.ports import free_ports
 
 FEATURE = "el7"
 _PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")

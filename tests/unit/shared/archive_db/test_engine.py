@@ -17,7 +17,7 @@ from shared.archive_db.tables import ACCOUNT, METADATA
 from shared.archive_db.watchdog import GivenUpError, Watchdog
 from shared.errors import DependencyAwayError, MisconfiguredError, RestoreError
 from tests.support.archive_tables import ArchiveTables, oracle_sql
-from tests.support.s3 import free_ports
+from tests.support.ports import free_ports
 
 
 @pytest.fixture
