@@ -114,7 +114,7 @@ def reading_beside(database: ArchiveDatabase) -> Iterator[None]:
 
 
 def test_no_more_connections_are_opened_than_the_pool_may_hold(postgresql: PostgresTables) -> None:
-    database = ArchiveDatabase(settings=postgresql.settings(pool_size=2, connect_timeout=0.3))
+    database = ArchiveDatabase(settings=postgresql.settings(pool_size=2, connect_timeout=2))
     opened = text("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND datname = current_database()")
     with database.reading() as first, reading_beside(database):
         assert first.execute(opened).scalar() == 2

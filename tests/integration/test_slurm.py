@@ -19,7 +19,7 @@ from tests.support.casa_jobs import HANG, Jobs
 from tests.support.casa_standin import EB
 from tests.support.slurm import SlurmCluster
 
-ENOUGH = 30.0
+ENOUGH = 90.0
 REPOSITORY = Path(__file__).parents[2]
 WAIT_FOR_GO = (
     "say('waiting')\nwhile not os.path.exists('go'): time.sleep(0.02)\nsys.exit(int(open('go').read() or 7))\n"
