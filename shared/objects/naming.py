@@ -123,7 +123,7 @@ class Naming:
                     condition.check(ref.key, replaced)
                 self._make_room(ref.key)
                 self._link(ref.key, data)
-        except BaseException:
+        except BaseException:  # whatever ended it, an interrupt too, nothing of it is left; raised again
             self._take_back(data)
             raise
         # Not under the lock: the disk syncs for several writers at once in little more time than for one.

@@ -205,7 +205,7 @@ def _cast(text: str) -> object:
         value = ast.literal_eval(text)
     except (SyntaxError, ValueError):
         return text
-    except Exception as error:
+    except Exception as error:  # Pythons differ in how such a text ends them: memory, recursion, a null byte
         raise UnseenError("a text that ends Python's own reader") from error
     return value if type(value) is {"[": list, "(": tuple, "{": dict}.get(text.strip()[0]) else text
 
