@@ -45,7 +45,7 @@ from tests.support.big_archive import make_archive, request
 from tests.support.delivery import RecordingDelivery
 from tests.support.deployment import ServiceProcess
 from tests.support.rabbitmq import RabbitServer
-from tests.support.s3 import S3Server
+from tests.support.s3 import S3Server, store_environment
 
 RATE = 10.0
 PREFIX = "bench"
@@ -171,18 +171,13 @@ def answers(database: ArchiveDbSettings, folder: Path, *, mouss: int, rounds: in
     """Measure the time to an answer over RabbitMQ, with the service in its own process."""
     with ExitStack() as stack:
         rabbit = stack.enter_context(RabbitServer())
-        s3 = stack.enter_context(S3Server()).settings()
+        s3 = stack.enter_context(S3Server()).settings(bucket="bench")
         bus = stack.enter_context(closing(RabbitBus(settings=RabbitSettings(url=SecretStr(rabbit.url), prefix=PREFIX))))
         bus.declare(QUEUES)
         environment = os.environ | {
             "ALMA_RESTORE_BUS__URL": rabbit.url,
             "ALMA_RESTORE_BUS__PREFIX": PREFIX,
-            "ALMA_RESTORE_STORE__KIND": "s3",
-            "ALMA_RESTORE_STORE__ENDPOINT": s3.endpoint,
-            "ALMA_RESTORE_STORE__ACCESS_KEY": s3.access_key,
-            "ALMA_RESTORE_STORE__SECRET_KEY": s3.secret_key.get_secret_value(),
-            "ALMA_RESTORE_STORE__BUCKET": "bench",
-            "ALMA_RESTORE_STORE__CREATE_BUCKET": "true",
+            **store_environment(s3),
             "ALMA_RESTORE_ARCHIVE_DB_URL": database.url.get_secret_value(),
         }
         service = ServiceProcess("entitlement-checker", environment, folder / "service.log")

@@ -89,3 +89,10 @@ def ledger_harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[L
 def ledger(ledger_harness: LedgerHarness) -> SqlLedger:
     """Give a ledger on either database."""
     return ledger_harness.open()
+
+
+@pytest.fixture
+def s3(s3_settings: S3Settings) -> Iterator[S3Harness]:
+    harness = S3Harness(s3_settings)
+    yield harness
+    harness.close()

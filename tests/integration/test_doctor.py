@@ -19,7 +19,7 @@ from tests.support.archive_tables import ArchiveTables
 from tests.support.forgetful_s3 import forgetful
 from tests.support.mail_server import Mailbox, serving
 from tests.support.rabbitmq import RabbitServer
-from tests.support.s3 import S3Server
+from tests.support.s3 import S3Server, store_environment
 
 Found = dict[str, tuple[str, str, str]]
 
@@ -137,14 +137,7 @@ def store() -> Iterator[S3Settings]:
 
 @pytest.fixture
 def site_on_s3(site: Site, store: S3Settings) -> Site:
-    site.environment |= {
-        "ALMA_RESTORE_STORE__KIND": "s3",
-        "ALMA_RESTORE_STORE__ENDPOINT": store.endpoint,
-        "ALMA_RESTORE_STORE__ACCESS_KEY": store.access_key,
-        "ALMA_RESTORE_STORE__SECRET_KEY": store.secret_key.get_secret_value(),
-        "ALMA_RESTORE_STORE__BUCKET": store.bucket,
-        "ALMA_RESTORE_STORE__CREATE_BUCKET": "true",
-    }
+    site.environment |= store_environment(store)
     del site.environment["ALMA_RESTORE_STORE__ROOT"]
     return site
 

@@ -23,22 +23,20 @@ from shared.bus.settings import RabbitSettings
 from shared.metrics import ServiceMetrics
 from shared.objects.directory import DirectoryStore
 from shared.runtime import Runtime
-from tests.support.casa_bench import Bench
+from tests.support.casa_bench import HANG, Bench
 from tests.support.casa_standin import MOUS
 from tests.support.rabbitmq import RabbitServer
 
 ENOUGH = 30.0
 STEPS = ("inputs", "importasdm", "flagmanager", "applycal", "split", "verify")
-# Much longer than a runner may take to end it, and no longer: where nobody does, it comes to a result.
-SILENT = "time.sleep(15)\n"
 ALL_STEPS = f"""
 at = pathlib.Path(__file__).parent / "silent-at"
 for number, step in enumerate({STEPS[2:]}):
     if at.exists() and at.read_text() in ("inputs", "importasdm"):
-        {SILENT}
+        {HANG}
     say(step, 20 + 10 * number)
     if at.exists() and at.read_text() == step:
-        {SILENT}
+        {HANG}
 """
 
 
@@ -146,7 +144,7 @@ def test_a_request_that_is_cancelled_at_any_step_frees_its_runner_within_seconds
 
 
 def test_a_casa_that_hangs_is_ended_and_its_block_told_as_failed(site: Site) -> None:
-    bench = site.begin(SILENT, hang_limit=0.5)
+    bench = site.begin(HANG, hang_limit=0.5)
     site.bus.publish([bench.order()])
     wait_for(lambda: site.heard(RestoreFailed) or site.heard(RestoreCompleted))
     [failed] = [event.data for event in site.heard(RestoreFailed)]

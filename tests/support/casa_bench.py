@@ -11,6 +11,9 @@ from services.casa_runner.workspace import Workspace
 from shared.objects.directory import DirectoryStore
 from tests.support.casa_standin import StandInLauncher, order_tiny_restore
 
+HANG = "time.sleep(15)\n"
+"""Longer than any test waits, and no longer: where nobody ends it, it comes to a result, and its test fails."""
+
 
 class Bench:
     """A runner with a stand-in for CASA."""

@@ -26,6 +26,7 @@ from shared.objects.settings import S3Settings
 from shared.service import source_of
 from tests.support.ports import free_ports
 from tests.support.rabbitmq import LONG_JOBS
+from tests.support.s3 import store_environment
 
 REPOSITORY = Path(__file__).parents[2]
 START_TIMEOUT = 60.0
@@ -195,12 +196,7 @@ class Deployment:
             **{name: value for name, value in os.environ.items() if not name.startswith("ALMA_RESTORE_")},
             "ALMA_RESTORE_BUS__URL": broker.url,
             "ALMA_RESTORE_BUS__BROKER_CONSUMER_TIMEOUT": str(LONG_JOBS),
-            "ALMA_RESTORE_STORE__KIND": "s3",
-            "ALMA_RESTORE_STORE__ENDPOINT": store.endpoint,
-            "ALMA_RESTORE_STORE__ACCESS_KEY": store.access_key,
-            "ALMA_RESTORE_STORE__SECRET_KEY": store.secret_key.get_secret_value(),
-            "ALMA_RESTORE_STORE__BUCKET": store.bucket,
-            "ALMA_RESTORE_STORE__CREATE_BUCKET": "true",
+            **store_environment(store),
             "ALMA_RESTORE_RETRY_DELAYS": json.dumps([0.5, 1.0, 2.0]),
             "ALMA_RESTORE_ARCHIVE_DB_URL": alma.database_url,
             "ALMA_RESTORE_NGAS_FETCHER_HOSTS": alma.ngas.address,

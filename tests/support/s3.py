@@ -168,3 +168,15 @@ class S3Server:
                 os.killpg(self._process.pid, with_signal)
             self._process.wait(timeout=30)
             self._process = None
+
+
+def store_environment(settings: S3Settings) -> dict[str, str]:
+    """Return what tells a service's process to keep its objects there."""
+    return {
+        "ALMA_RESTORE_STORE__KIND": "s3",
+        "ALMA_RESTORE_STORE__ENDPOINT": settings.endpoint,
+        "ALMA_RESTORE_STORE__ACCESS_KEY": settings.access_key,
+        "ALMA_RESTORE_STORE__SECRET_KEY": settings.secret_key.get_secret_value(),
+        "ALMA_RESTORE_STORE__BUCKET": settings.bucket,
+        "ALMA_RESTORE_STORE__CREATE_BUCKET": "true",
+    }

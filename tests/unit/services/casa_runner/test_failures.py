@@ -8,61 +8,24 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from threading import Event as Flag
 
 import pytest
 
-from contracts.envelope import Event
-from contracts.messages import RequestCancelled
 from contracts.messages.parts import CalibrationKind, ObjectRef
 from contracts.reasons import ReasonCode
 from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError, ScratchFullError
-from services.casa_runner.service import CasaRunner, build
+from services.casa_runner.service import build
 from services.casa_runner.settings import CasaRunnerSettings
-from shared.cancellation import cancel
 from shared.errors import DependencyAwayError
 from shared.objects.directory import DirectoryStore
 from shared.pipeline_files.ppr import Kind
-from tests.support.casa_bench import Bench, failed, restored
+from tests.support.casa_bench import HANG, Bench, failed, restored
 from tests.support.casa_standin import EB, write_tgz
 from tests.support.delivery import RecordingDelivery
 
 # Whether the process may take more than the first limit.
 LARGE = "(__import__('resource').getrlimit(__import__('resource').RLIMIT_DATA)[0] > 2**30)"
-
-
-class Cancelling(RecordingDelivery):
-    """Somebody cancels the request when a step is said; before the first if the step has no name."""
-
-    def __init__(self, runner: CasaRunner, order: Event, *, at: str) -> None:
-        super().__init__()
-        request = order.data.request  # type: ignore[attr-defined]  # an order has one
-        message = RequestCancelled(request_id=request.request_id, mous_uid=request.mous_uid, by="vera")
-        self._runner = runner
-        self._word = Event.first(message, source="/test")
-        self._at = at
-
-    def publish(self, events: Sequence[Event]) -> None:
-        super().publish(events)
-        if getattr(events[-1].data, "step", "") == self._at:
-            self._runner.hear(self._word)
-
-
-# Longer than any test waits, and no longer: where nobody ends it, it comes to a result, and its test fails.
-HANG = "time.sleep(15)\n"
-
-
-@pytest.fixture
-def objects(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore(tmp_path / "store")
-
-
-@pytest.fixture
-def bench(tmp_path: Path, objects: DirectoryStore) -> Bench:
-    return Bench(tmp_path, objects)
 
 
 def test_a_failure_keeps_the_log_and_the_working_directory(bench: Bench) -> None:
@@ -152,56 +115,6 @@ def test_a_silent_casa_is_ended_and_its_log_kept(bench: Bench) -> None:
 def test_a_casa_that_writes_is_not_silent(bench: Bench) -> None:
     behaviour = "for number in range(12):\n    print(number, flush=True)\n    time.sleep(0.1)\n"
     assert restored(bench.runner(behaviour, hang_limit=0.8).handle(bench.order(), RecordingDelivery()))
-
-
-@pytest.mark.parametrize(
-    ("step", "behaviour"), [("", HANG), ("inputs", HANG), ("importasdm", HANG), ("split", "say('split', 80)\n" + HANG)]
-)
-def test_a_request_that_is_cancelled_at_any_step_ends_casa_within_seconds_and_nothing_more_is_said(
-    bench: Bench, step: str, behaviour: str
-) -> None:
-    event = bench.order()
-    runner = bench.runner(behaviour)
-    delivery = Cancelling(runner, event, at=step)
-    begun = time.monotonic()
-    assert runner.handle(event, delivery) == []
-    assert time.monotonic() - begun < 5
-    assert all(casa.wait(0) == -signal.SIGKILL for casa in bench.launcher.started)
-    assert bench.left == []
-    assert not list(bench.objects.list("requests/"))
-
-
-def test_a_request_that_is_cancelled_while_its_result_is_stored_says_nothing_and_leaves_the_result(
-    bench: Bench,
-) -> None:
-    event = bench.order()
-    runner = bench.runner()
-    assert runner.handle(event, Cancelling(runner, event, at="store")) == []
-    assert restored(bench.runner().handle(bench.order(), RecordingDelivery())).reused
-
-
-def test_a_request_is_cancelled_within_seconds_although_the_bus_confirms_no_word_of_progress(bench: Bench) -> None:
-    class Unconfirmed(Cancelling):
-        """Waits for a confirmation that does not come."""
-
-        def publish(self, events: Sequence[Event]) -> None:
-            super().publish(events)
-            never.wait(10.0)
-
-    event, never = bench.order(), Flag()
-    runner = bench.runner(HANG)
-    begun = time.monotonic()
-    assert runner.handle(event, Unconfirmed(runner, event, at="")) == []
-    assert time.monotonic() - begun < 5
-    never.set()
-
-
-def test_a_request_that_was_cancelled_before_starts_nothing(bench: Bench) -> None:
-    event = bench.order()
-    request = event.data.request  # type: ignore[attr-defined]  # an order has one
-    cancel(bench.objects, RequestCancelled(request_id=request.request_id, mous_uid=request.mous_uid, by="vera"))
-    assert bench.runner().handle(event, RecordingDelivery()) == []
-    assert bench.launcher.started == []
 
 
 def test_want_of_memory_is_tried_once_more_with_a_larger_limit(bench: Bench) -> None:

@@ -23,16 +23,6 @@ from tests.support.casa_standin import EB, FIELDS, ROWS_PER_FIELD
 from tests.support.delivery import RecordingDelivery
 
 
-@pytest.fixture
-def objects(tmp_path: Path) -> DirectoryStore:
-    return DirectoryStore(tmp_path / "store")
-
-
-@pytest.fixture
-def bench(tmp_path: Path, objects: DirectoryStore) -> Bench:
-    return Bench(tmp_path, objects)
-
-
 def test_a_restore_is_told_with_its_tar_and_concludes_the_request(bench: Bench, tmp_path: Path) -> None:
     events = bench.runner().handle(bench.order(), RecordingDelivery())
     block = restored(events)
