@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from services.casa_runner.job import configure, environment_in
 from services.casa_runner.launchers.choice import make_launcher
 from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings, ProcessSettings
 from services.casa_runner.settings import CasaRunnerSettings
@@ -91,14 +92,22 @@ def _places(settings: CasaRunnerSettings) -> Iterator[tuple[str, CasaPlace]]:
 
 
 def _examine_command(findings: Findings, name: str, place: CasaPlace) -> None:
-    """Have CASA say its version."""
+    """Have CASA say its version, started as for a restore."""
     what, advice = f"version of {name}", f"see what `{' '.join(place.command)}` lacks"
     with tempfile.TemporaryDirectory() as folder, findings.attempt(what, advice):
-        script = Path(folder, "ask.py")
+        home = Path(folder)
+        script = home / "ask.py"
         script.write_text(_ASK)
+        configure(home, log=home / "casa.log")
         try:
             done = subprocess.run(  # noqa: S603 - the command is a setting of the operator's own
-                [*place.command, str(script)], capture_output=True, text=True, timeout=_SECONDS, cwd=folder, check=False
+                [*place.command, str(script)],
+                env=environment_in(home),
+                capture_output=True,
+                text=True,
+                timeout=_SECONDS,
+                cwd=home,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             findings.fail(what, f"no answer within {_SECONDS:.0f} s", advice)

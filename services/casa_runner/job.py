@@ -15,6 +15,7 @@ from shared.pipeline_files import ApplyCall
 REFERENCE_SCRIPT = Path(__file__).parent / "casa" / "reference.py"
 SINGLE_PASS_SCRIPT = Path(__file__).parent / "casa" / "single_pass.py"
 
+_SITE_CONFIG_NAME = "casasiteconfig.py"
 # Evaluated by the Python that runs CASA, so that its own measures data is found wherever it lies.
 _SITE_CONFIG = """\
 import os
@@ -81,6 +82,23 @@ class CasaResult(BaseModel):
     output: Described | None = None
 
 
+def environment_in(home: Path) -> dict[str, str]:
+    """Return the whole environment of a CASA at home there: nothing of the runner's, which may hold secrets."""
+    return {
+        "CASASITECONFIG": str(home / _SITE_CONFIG_NAME),
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "MPLCONFIGDIR": str(home / "matplotlib"),
+        "OMP_NUM_THREADS": "1",
+        "PATH": os.defpath,
+    }
+
+
+def configure(home: Path, *, log: Path) -> None:
+    """Write the configuration of a CASA at home there."""
+    (home / _SITE_CONFIG_NAME).write_text(_SITE_CONFIG.format(log=str(log), cache=str(home / "cache")))
+
+
 class CasaFiles:
     """The files by which the runner and a CASA process speak, in an attempt's directory."""
 
@@ -96,19 +114,11 @@ class CasaFiles:
         self.progress = attempt.logs / "progress.jsonl"
         self.result = attempt.logs / "result.json"
         self.last_try = attempt.logs / "last-try"
-        self.site_config = attempt.home / "casasiteconfig.py"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The whole environment of the process: nothing of the runner's, which may hold secrets."""
-        return {
-            "CASASITECONFIG": str(self.site_config),
-            "HOME": str(self.attempt.home),
-            "LANG": "C.UTF-8",
-            "MPLCONFIGDIR": str(self.attempt.home / "matplotlib"),
-            "OMP_NUM_THREADS": "1",
-            "PATH": os.defpath,
-        }
+        """The whole environment of the process."""
+        return environment_in(self.attempt.home)
 
     def write(
         self,
@@ -140,7 +150,7 @@ class CasaFiles:
         more
             What the script of a way has to know besides.
         """
-        self.site_config.write_text(_SITE_CONFIG.format(log=str(self.log), cache=str(self.attempt.home / "cache")))
+        configure(self.attempt.home, log=self.log)
         job = {
             "asdm": self.vis.removesuffix(".ms"),
             "vis": self.vis,

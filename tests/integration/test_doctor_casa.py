@@ -1,8 +1,10 @@
-"""The doctor looks for the images of CASA where the container engine is asked for them."""
+"""The doctor starts CASA to hear its version, or looks for its images where a container engine is asked for them."""
 
 import os
 import sys
 from pathlib import Path
+
+import pytest
 
 from services.casa_runner.examining import examine_casa
 from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings
@@ -19,6 +21,17 @@ def found(engine: str, usual: CasaPlace, **others: CasaPlace) -> dict[str, tuple
     launcher = ContainerSettings(engine=engine, user=AS_USER, casa=usual, casas=others, engine_timeout=5)
     findings = examine_casa(CasaRunnerSettings(launcher=launcher))
     return {one.check: (one.verdict, one.found, one.advice) for one in findings}
+
+
+def test_casa_says_its_version_where_it_is_at_home_for_the_first_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # by itself CASA wants data there, and would fetch them
+    findings = examine_casa(CasaRunnerSettings(python=Path(sys.executable)))
+    seen = {one.check: (one.verdict, one.found) for one in findings}
+    verdict, said = seen["CASA: version of usual"]
+    assert (verdict, said[:6]) == (Verdict.OK, "CASA 6"), said
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_that_are_there_are_named_and_one_that_is_not_fails_with_how_to_get_it(
