@@ -18,7 +18,7 @@ from observatory.casa_scripts.plan import BlockSize
 __all__ = ["BlockFacts", "BlockProgress", "BlockSize", "BlockSpec", "FieldFlux", "MadeBlock", "ensure_blocks"]
 
 _TIMEOUT_S = {BlockSize.SMALL: 300.0, BlockSize.MEDIUM: 900.0, BlockSize.LARGE: 3600.0}
-_log = structlog.get_logger(__name__)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def _make(spec: BlockSpec, root: Path, on_progress: ProgressListener) -> None:
         workdir.rename(root)
     # A CASA whose maker was killed a moment ago may have written while its directory was removed at first.
     _remove_abandoned(root.parent, prefix)
-    _log.info("block_made", eb_uid=str(spec.eb_uid), size=spec.size.value, path=str(root))
+    log.info("block_made", eb_uid=str(spec.eb_uid), size=spec.size.value, path=str(root))
 
 
 def _remove_abandoned(cache: Path, prefix: str) -> None:
@@ -114,8 +114,8 @@ def _remove_abandoned(cache: Path, prefix: str) -> None:
         shutil.rmtree(abandoned, ignore_errors=True)
 
 
-def _keep_log(log: Path, root: Path) -> None:
+def _keep_log(said: Path, root: Path) -> None:
     failed = root.parent / "failed"
     failed.mkdir(exist_ok=True)
-    if log.exists():
-        shutil.copy(log, failed / f"{root.name}.log")
+    if said.exists():
+        shutil.copy(said, failed / f"{root.name}.log")

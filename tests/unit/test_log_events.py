@@ -1,8 +1,10 @@
 """Log entries are events with stable names."""
 
+import re
+
 import pytest
 
-from tests.support.log_events import NAME, events_of, log_events
+from tests.support.log_events import NAME, PACKAGES, ROOT, events_of, log_events
 
 EVENTS = log_events()
 
@@ -29,3 +31,14 @@ def test_fields_and_consequences_are_those_of_the_call() -> None:
     source = '_LATER = "it waits"\nlog.error("bus_away", link=name, exc_info=error, consequence=_LATER)\n'
     (event,) = events_of(source, "m.py")
     assert (event.level, event.fields, event.consequence) == ("error", ("link",), "it waits")
+
+
+def test_every_logger_has_the_name_by_which_entries_are_found() -> None:
+    made = re.compile(r"^(\w+)\s*(?::[^=]+)?=\s*structlog\.get_logger\(", re.MULTILINE)
+    named = {
+        name
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        for name in made.findall(path.read_text())
+    }
+    assert named == {"log"}
