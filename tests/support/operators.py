@@ -1,11 +1,12 @@
 """What the operators of RabbitMQ and SeaweedFS understand, as far as our examples use it: any other word is a slip.
 
-By the operators' own references: ``rabbitmq.com/v1beta1`` and ``seaweed.seaweedfs.com/v1``.
+By the operators' own references: ``rabbitmq.com/v1beta1`` and ``seaweed.seaweedfs.com/v1``. KEDA's models leave open
+what a trigger holds and which strategies there are; that of its scaler for RabbitMQ stands here, too.
 """
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 Quantity = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?(m|k|[KMGT]i?)?$")]
@@ -118,3 +119,38 @@ class Seaweed(_Strict):
     kind: Literal["Seaweed"]
     metadata: _Metadata
     spec: _SeaweedSpec
+
+
+class _KedaQueue(_Strict):
+    protocol: Literal["http"]  # over AMQP it does not see what is in work
+    queue_name: str
+    mode: Literal["QueueLength"]
+    value: Annotated[str, StringConstraints(pattern=r"^[1-9]\d*$")]
+
+
+class _KedaAuthentication(_Strict):
+    name: str
+
+
+class _KedaTrigger(_Strict):
+    type: Literal["rabbitmq"]
+    metadata: _KedaQueue
+    authentication_ref: _KedaAuthentication
+
+
+class _KedaRollout(_Strict):
+    strategy: Literal["default", "gradual"]
+
+
+class _KedaScaling(_Strict):
+    strategy: Literal["default", "custom", "accurate", "eager"]
+
+
+class KedaOnRabbit(BaseModel):
+    """What KEDA's own models leave open of a job that scales with a queue."""
+
+    model_config = ConfigDict(extra="ignore", alias_generator=to_camel)
+
+    triggers: Annotated[list[_KedaTrigger], Field(min_length=1, max_length=1)]
+    rollout: _KedaRollout
+    scaling_strategy: _KedaScaling

@@ -16,9 +16,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings
 
 from alma_restore.registry import BUILDERS
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Names
 from shared.settings import RuntimeSettings
 from tests.support.kustomized import K8S, Document, built, built_with_jobs
-from tests.support.operators import RabbitmqCluster, Seaweed
+from tests.support.operators import KedaOnRabbit, RabbitmqCluster, Seaweed
 
 VERSIONS = ("1.34", "1.35", "1.36", "1.37")
 CUSTOM: dict[str, type[BaseModel]] = {
@@ -66,6 +68,8 @@ def faults_of(document: Document) -> list[str]:
     model = CUSTOM[document["kind"]]
     try:
         understood = model.model_validate(document)
+        if document["kind"] == "ScaledJob":
+            KedaOnRabbit.model_validate(document["spec"])
     except ValidationError as error:
         return [str(error)]
     return list(differences(document, understood.model_dump(by_alias=True, exclude_unset=True, mode="json")))
@@ -99,6 +103,14 @@ def test_what_others_operators_get_is_read_as_it_is_written(name: str) -> None:
         ("components/keda/casa-runner.yaml", "ScaledJob", "pollingInterval:", "pollingIntervall:"),
         ("components/keda/casa-runner.yaml", "ScaledJob", "maxReplicaCount:", "maxReplicas:"),
         ("components/keda/casa-runner.yaml", "ScaledJob", "triggers:", "trigger:"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "protocol:", "protocl:"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "protocol: http", "protocol: amqp"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "queueName:", "queue:"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "mode: QueueLength", "mode: QueueLenght"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "type: rabbitmq", "type: rabbitmqq"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "strategy: gradual", "strategy: gradually"),
+        ("components/keda/casa-runner.yaml", "ScaledJob", "strategy: default", "strategy: defualt"),
+        ("components/keda/casa-runner.yaml", "TriggerAuthentication", "secretTargetRef:", "secretTarget:"),
         ("examples/broker.yaml", "RabbitmqCluster", "additionalPlugins:", "additionalPlugin:"),
         ("examples/broker.yaml", "RabbitmqCluster", "disableNonTLSListeners:", "disableNonTlsListeners:"),
         ("examples/broker.yaml", "RabbitmqCluster", "storage: 50Gi", "storage: 50GB"),
@@ -113,6 +125,20 @@ def test_a_slip_of_the_pen_in_a_custom_object_is_found(file: str, kind: str, old
     assert old in text
     slipped = next(d for d in yaml.safe_load_all(text.replace(old, new)) if d["kind"] == kind)
     assert faults_of(slipped)
+
+
+def test_a_job_begins_for_each_event_in_the_runners_queue_and_takes_one() -> None:
+    documents = yaml.safe_load_all((K8S / "components/keda/casa-runner.yaml").read_text())
+    spec = next(d["spec"] for d in documents if d["kind"] == "ScaledJob")
+    assert spec["triggers"][0]["metadata"] == {
+        "protocol": "http",
+        "queueName": Names(RabbitSettings.model_fields["prefix"].default).queue("casa-runner"),
+        "mode": "QueueLength",
+        "value": "1",
+    }
+    job = spec["jobTargetRef"]
+    assert (job["backoffLimit"], job["template"]["spec"]["restartPolicy"]) == (0, "Never")
+    assert {"name": "ALMA_RESTORE_END_AFTER_EVENTS", "value": "1"} in job["template"]["spec"]["containers"][0]["env"]
 
 
 def test_the_example_of_a_store_knows_the_keys_that_services_have() -> None:
