@@ -32,13 +32,14 @@ check: $(VENV)/.dev  ## Style and types
 
 up:  ## Run everything in containers on this machine (PROFILE=demo adds a miniature ALMA, SCALE=4 four casa-runners)
 	./compose/make-env
+	$(if $(filter demo,$(PROFILE)),,./compose/archive-is-named)
 	env $$(./compose/version) SCALE=$(or $(SCALE),1) docker compose $(if $(PROFILE),--profile $(PROFILE)) up --build --detach --wait
 	./compose/addresses
 
 down:  ## End what `make up` started; what it keeps stays (docker compose down --volumes removes it)
 	docker compose --profile '*' down
 
-unit: $(VENV)/.dev  ## Only the fast tests
+unit: programs $(VENV)/.dev  ## Only the fast tests
 	$(BIN)/pytest tests/unit
 
 contracts: $(VENV)/.dev  ## Write the JSON Schemas and the AsyncAPI document anew

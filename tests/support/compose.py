@@ -24,7 +24,7 @@ from tests.support.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[2]
 _COMPOSE = Path(compose.__file__).with_name("docker-compose")
-_SECRETS = (
+SECRETS = (
     "RABBITMQ_PASSWORD",
     "S3_ACCESS_KEY",
     "S3_SECRET_KEY",
@@ -67,7 +67,7 @@ class ComposeProject:
         self._name = f"alma-restore-{secrets.token_hex(4)}"
         self._client = docker.DockerClient(base_url=engine)
         self._ports = dict(zip(_PORTS, map(str, free_ports(len(_PORTS))), strict=True))
-        self._secrets = {name: secrets.token_hex(24) for name in _SECRETS}
+        self._secrets = {name: secrets.token_hex(24) for name in SECRETS}
         self._changes = folder / "changes.json"
         self._changes.write_text(json.dumps(changes))
         self._environment = {
