@@ -1,12 +1,13 @@
 """Makes the topology in RabbitMQ, and says what differs from what it should be."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 from pika.exceptions import ChannelClosedByBroker
 
-from shared.bus.topology import Exchange, Queue, Topology
+from shared.bus.topology import Binding, Exchange, Queue, Topology
 
 _NOT_FOUND, _DIFFERENT = 404, 406
 _INEQUIVALENT = re.compile(
@@ -22,30 +23,48 @@ class Difference:
     Attributes
     ----------
     name
-        The exchange's or the queue's name.
+        The exchange's, the queue's or the binding's name.
     what
-        What about it; ``missing`` if it is not there at all.
+        What about it; ``missing`` if it is not there at all, ``stale`` if it is and should not be.
     found, wanted
         How it is and how it should be, as the broker spells it.
+    binding
+        The binding that it is about, if it is.
     """
 
     name: str
     what: str
     found: str = ""
     wanted: str = ""
+    binding: Binding | None = None
 
     @property
     def is_missing(self) -> bool:
         """Whether it is not there, so that applying the topology makes it."""
         return self.what == "missing"
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether it is a binding that gives events to who should not get them."""
+        return self.what == "stale"
+
+    @property
+    def is_removable(self) -> bool:
+        """Whether it is such a binding, and can be named to the broker."""
+        return self.is_stale and self.binding is not None and not self.binding.has_arguments
+
+    @property
+    def is_other(self) -> bool:
+        """Whether it is there, and made otherwise."""
+        return not self.is_missing and not self.is_stale
+
     def __str__(self) -> str:
         """Say it in a sentence."""
-        return (
-            f"{self.name} is missing"
-            if self.is_missing
-            else f"{self.name}: {self.what} is {self.found}, not {self.wanted}"
-        )
+        if self.is_missing:
+            return f"{self.name} is missing"
+        if self.is_stale:
+            return f"{self.name} should not be there"
+        return f"{self.name}: {self.what} is {self.found}, not {self.wanted}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +102,7 @@ def apply(wanted: Topology, connection: BlockingConnection) -> Applied:
 
 
 def compare(wanted: Topology, connection: BlockingConnection) -> tuple[Difference, ...]:
-    """Say what is missing or differs, and change nothing; bindings cannot be asked for."""
+    """Say which exchanges and queues are missing or differ, and change nothing; AMQP tells nothing of bindings."""
     broker = _Broker(connection)
     found = [
         *(
@@ -96,6 +115,17 @@ def compare(wanted: Topology, connection: BlockingConnection) -> tuple[Differenc
         ),
     ]
     return tuple(each for each in found if each is not None)
+
+
+def unbind(bindings: Iterable[Binding], connection: BlockingConnection) -> None:
+    """Remove bindings that were made without arguments."""
+    channel = connection.channel()
+    for binding in bindings:
+        if binding.queue is not None:
+            channel.queue_unbind(binding.queue, binding.exchange, binding.topic)
+        if binding.to_exchange is not None:
+            channel.exchange_unbind(binding.to_exchange, binding.exchange, binding.topic)
+    channel.close()
 
 
 class _Broker:

@@ -1,7 +1,7 @@
 """Declares the topology in RabbitMQ, over short connections of its own."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
 from typing import TypeVar
@@ -18,11 +18,12 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from shared.bus.applying import Applied, Difference, apply, compare
+from shared.bus.applying import Applied, Difference, apply, compare, unbind
+from shared.bus.bindings import compare_bindings
 from shared.bus.handling import check_topics
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
-from shared.bus.topology import Topology, topology
+from shared.bus.topology import Binding, Topology, topology
 from shared.errors import DependencyAwayError, MisconfiguredError
 
 log = structlog.get_logger(__name__)
@@ -90,9 +91,16 @@ class Declarer:
         return patiently(ask, self._settings.connect_timeout)
 
     def compare(self) -> tuple[Difference, ...]:
-        """Say what is missing or differs in the broker, and change nothing."""
+        """Say what is missing, differs or should not be there, and change nothing."""
+        wanted = self._wanted()
         with connected(self._settings, "declarer") as connection:
-            return compare(self._wanted(), connection)
+            differences = compare(wanted, connection)
+        return differences + compare_bindings(wanted, self._settings, known=differences)
+
+    def unbind(self, bindings: Iterable[Binding]) -> None:
+        """Remove bindings that should not be there."""
+        with connected(self._settings, "declarer") as connection:
+            unbind(bindings, connection)
 
     def _wanted(self) -> Topology:
         with self._lock:

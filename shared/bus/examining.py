@@ -1,23 +1,25 @@
 """Examines a broker: whether it can carry what the services say, and for as long as they work."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError
 
 from contracts.flow import QUEUES
-from shared.bus.applying import compare
+from shared.bus.applying import Difference, compare
+from shared.bus.bindings import compare_bindings
 from shared.bus.declaring import connected, version_of
 from shared.bus.depths import count
 from shared.bus.patience import consumer_arguments, numbers
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
-from shared.bus.topology import Names, hold_limit, topology
+from shared.bus.topology import Names, Topology, hold_limit, topology
 from shared.errors import MisconfiguredError
 from shared.findings import Findings
 
 _OLDEST = (3, 10)
 _APPLY = "alma-restore topology apply"
+_CHECK = "`alma-restore topology check` shows what is different and how to change it"
 
 
 def examine_bus(settings: RabbitSettings, *, retry: RetryPolicy, longest: Mapping[str, float]) -> Findings:
@@ -57,16 +59,33 @@ def _examine_version(findings: Findings, version: str) -> None:
 def _examine_topology(
     findings: Findings, connection: BlockingConnection, settings: RabbitSettings, retry: RetryPolicy
 ) -> None:
-    differences = compare(topology(QUEUES, settings=settings, retry=retry), connection)
+    wanted = topology(QUEUES, settings=settings, retry=retry)
+    differences = compare(wanted, connection)
     missing = [each.name for each in differences if each.is_missing]
     others = [str(each) for each in differences if not each.is_missing]
     if others:
-        advice = "`alma-restore topology check` shows what is different and how to change it"
-        findings.fail("queues and policies", "; ".join(others), advice)
+        findings.fail("queues and policies", "; ".join(others), _CHECK)
     if missing:
         findings.warn("queues and policies", f"missing: {', '.join(missing)}", f"run `{_APPLY}`")
     if not differences:
         findings.ok("queues and policies", "every exchange and queue is as it should be")
+    with findings.attempt("bindings", "start the management plugin, and check ALMA_RESTORE_BUS__MANAGEMENT_URL"):
+        _examine_bindings(findings, wanted, settings, differences)
+
+
+def _examine_bindings(
+    findings: Findings, wanted: Topology, settings: RabbitSettings, known: Collection[Difference]
+) -> None:
+    if settings.management_url is None:
+        findings.warn("bindings", "not compared", "set ALMA_RESTORE_BUS__MANAGEMENT_URL")
+        return
+    differences = compare_bindings(wanted, settings, known=known)
+    if stale := [each.name for each in differences if each.is_stale]:
+        findings.warn("bindings", f"should not be there: {'; '.join(stale)}", _CHECK)
+    if missing := [each.name for each in differences if each.is_missing]:
+        findings.warn("bindings", f"missing: {'; '.join(missing)}", f"run `{_APPLY}`")
+    if not differences:
+        findings.ok("bindings", "every one is as it should be")
 
 
 def _examine_journal(findings: Findings, connection: BlockingConnection, settings: RabbitSettings) -> None:

@@ -1,6 +1,6 @@
 """The bus over RabbitMQ, for services in processes of their own."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from threading import Event as Flag
 from time import monotonic
 from uuid import UUID
@@ -22,7 +22,7 @@ from shared.bus.patience import consumer_arguments
 from shared.bus.publisher import Publisher
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
-from shared.bus.topology import Names, hold_limit
+from shared.bus.topology import Binding, Names, hold_limit
 
 
 class RabbitBus:
@@ -52,15 +52,24 @@ class RabbitBus:
         self._declarer.declare(queues)
 
     def compare(self, queues: Mapping[str, tuple[str, ...]]) -> tuple[Difference, ...]:
-        """Say what a broker that is there lacks for these queues, or has otherwise; change nothing.
+        """Say what a broker that is there lacks for these queues, has otherwise or has too much; change nothing.
 
         Raises
         ------
         DependencyAwayError
-            If the broker cannot be reached.
+            If the broker, or its management plugin if that is to be asked, cannot be reached.
         """
         self._declarer.know(queues)
         return self._declarer.compare()
+
+    @property
+    def compares_bindings(self) -> bool:
+        """Whether there is someone who can be asked for bindings."""
+        return self._settings.management_url is not None
+
+    def unbind(self, bindings: Iterable[Binding]) -> None:
+        """Remove bindings that `compare` has found to be stale."""
+        self._declarer.unbind(bindings)
 
     def publish(self, events: Sequence[Event]) -> None:
         """Publish events in order; returns when the broker has confirmed all of them."""

@@ -3,6 +3,7 @@
 import ssl
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import pika
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -19,8 +20,14 @@ class RabbitSettings(BaseModel):
         default=SecretStr("amqp://guest:guest@localhost:5672/%2F"),
         description="amqp://user:password@host:port/vhost, or amqps:// for TLS",
     )
+    management_url: SecretStr | None = Field(
+        default=None,
+        description="https://host:15671 (or http://…:15672) of RabbitMQ's management plugin, by which bindings are "
+        "compared; with the user and password of the bus's URL unless it has its own",
+    )
+    management_timeout: float = Field(default=10.0, gt=0, description="How long the management plugin may take")
     ca_file: Path | None = Field(
-        default=None, description="Certificates to trust with amqps:// instead of the system's (PEM)"
+        default=None, description="Certificates to trust with amqps:// and https:// instead of the system's (PEM)"
     )
     client_certificate: Path | None = Field(default=None, description="Our own certificate, if the broker asks for it")
     client_key: Path | None = Field(default=None, description="Key of our own certificate")
@@ -70,10 +77,27 @@ class RabbitSettings(BaseModel):
             raise ValueError("not an address of RabbitMQ: amqp://user:password@host:port/vhost is wanted")
         return url
 
+    @field_validator("management_url")
+    @classmethod
+    def _check_management_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse an address that cannot be asked, without showing the password in it."""
+        if url is None:
+            return None
+        try:
+            split = urlsplit(url.get_secret_value())
+            is_address = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address or split.query or split.fragment:
+            raise ValueError("not an address of RabbitMQ's management plugin: http://host:15672 is wanted, or https://")
+        return url
+
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
-        if (self.ca_file or self.client_certificate) and not self.url.get_secret_value().startswith("amqps://"):
-            raise ValueError("certificates are for amqps:// only; the url says amqp://")
+        management = self.management_url.get_secret_value() if self.management_url else ""
+        uses_tls = self.url.get_secret_value().startswith("amqps://") or management.startswith("https://")
+        if (self.ca_file or self.client_certificate) and not uses_tls:
+            raise ValueError("certificates are for amqps:// and https:// only; the urls say amqp:// and http://")
         if (self.client_certificate is None) != (self.client_key is None):
             raise ValueError("client_certificate and client_key belong together: give both or none")
         return self
@@ -92,11 +116,18 @@ class RabbitSettings(BaseModel):
         parameters.socket_timeout = 10.0
         parameters.stack_timeout = 15.0
         if parameters.ssl_options is not None:
-            parameters.ssl_options = pika.SSLOptions(self._tls(), server_hostname=parameters.host)
+            parameters.ssl_options = pika.SSLOptions(self.tls_context(), server_hostname=parameters.host)
         parameters.client_properties = {"connection_name": f"{self.prefix} {name}"}
         return parameters
 
-    def _tls(self) -> ssl.SSLContext:
+    def tls_context(self) -> ssl.SSLContext:
+        """Make what TLS connections to the broker are made with.
+
+        Raises
+        ------
+        MisconfiguredError
+            If a certificate or key cannot be read.
+        """
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
             if self.client_certificate is not None:

@@ -69,12 +69,29 @@ class Queue:
 
 @dataclass(frozen=True, kw_only=True)
 class Binding:
-    """A way from an exchange to a queue, or to another exchange."""
+    """A way from an exchange to a queue, or to another exchange.
+
+    Attributes
+    ----------
+    has_arguments
+        Whether it was made with arguments; none of ours is.
+    """
 
     exchange: str
     topic: str
     queue: str | None = None
     to_exchange: str | None = None
+    has_arguments: bool = False
+
+    @property
+    def destination(self) -> str:
+        """Where it leads."""
+        return self.queue or self.to_exchange or ""
+
+    def __str__(self) -> str:
+        """Name it: bindings have no names of their own."""
+        arguments = " (with arguments)" if self.has_arguments else ""
+        return f"binding {self.exchange} -{self.topic}-> {self.destination}{arguments}"
 
 
 @dataclass(frozen=True, kw_only=True)

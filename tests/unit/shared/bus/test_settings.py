@@ -1,5 +1,7 @@
 """Settings of the broker."""
 
+from pathlib import Path
+
 import pytest
 from pika import PlainCredentials
 from pydantic import ValidationError
@@ -28,6 +30,19 @@ def test_an_address_that_cannot_be_read_is_refused_without_showing_it(url: str) 
     with pytest.raises(ValidationError, match="amqp://user:password@host") as caught:
         RabbitSettings.model_validate({"url": url})
     assert "hush-hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["amqp://vera:hush-hush@broker/", "http://vera:hush-hush@:x/", "broker:15672"])
+def test_an_address_of_the_management_plugin_that_is_none_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ValidationError, match="http://host:15672 is wanted") as caught:
+        RabbitSettings.model_validate({"management_url": url})
+    assert "hush-hush" not in str(caught.value)
+
+
+def test_certificates_may_be_for_the_management_plugin_alone(tmp_path: Path) -> None:
+    given = {"management_url": "https://broker:15671", "ca_file": tmp_path / "missing.pem"}
+    with pytest.raises(MisconfiguredError, match=r"missing\.pem"):
+        RabbitSettings.model_validate(given).tls_context()
 
 
 @pytest.mark.parametrize("prefix", ["", "a.b", "a b", "a#"])

@@ -1,0 +1,135 @@
+"""Asks RabbitMQ's management plugin for the bindings, which AMQP has no question for."""
+
+import ssl
+from typing import Any, Literal
+from urllib.parse import quote, unquote, urlsplit
+
+import pika
+import urllib3
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Binding
+from shared.errors import DependencyAwayError, MisconfiguredError
+
+_SETTING = "ALMA_RESTORE_BUS__MANAGEMENT_URL"
+_COLUMNS = "source,destination,destination_type,routing_key,arguments"
+_DEFAULT_EXCHANGE = ""
+
+
+class _Told(BaseModel):
+    """A binding as the management plugin tells it, from RabbitMQ 3.10 to 4."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: str
+    destination: str
+    destination_type: Literal["queue", "exchange"]
+    routing_key: str
+    arguments: dict[str, Any] | list[Any]  # some releases write none as a list
+
+    def binding(self) -> Binding:
+        """Say it as we do."""
+        is_queue = self.destination_type == "queue"
+        return Binding(
+            exchange=self.source,
+            topic=self.routing_key,
+            queue=self.destination if is_queue else None,
+            to_exchange=None if is_queue else self.destination,
+            has_arguments=bool(self.arguments),
+        )
+
+
+_ALL_TOLD = TypeAdapter(list[_Told])
+
+
+def bindings_in(settings: RabbitSettings) -> frozenset[Binding]:
+    """Read all bindings of the bus's virtual host but those that every queue has by its name.
+
+    Raises
+    ------
+    DependencyAwayError
+        If the management plugin does not answer.
+    MisconfiguredError
+        If it does not let us in, or something else answers there.
+    """
+    assert settings.management_url is not None
+    address = urlsplit(settings.management_url.get_secret_value())
+    user, password = _account(settings)
+    shown = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"
+    vhost = quote(pika.URLParameters(settings.url.get_secret_value()).virtual_host, safe="")
+    try:
+        with _pool(settings, address.scheme) as pool:
+            answer = pool.request(
+                "GET",
+                f"{shown}/api/bindings/{vhost}?columns={_COLUMNS}",
+                headers=urllib3.make_headers(basic_auth=f"{user}:{password}") | {"Accept": "application/json"},
+            )
+    except urllib3.exceptions.HTTPError as error:
+        raise DependencyAwayError(
+            f"RabbitMQ's management plugin does not answer at {shown}: {error}; "
+            f"enable it (rabbitmq-plugins enable rabbitmq_management), and check {_SETTING}"
+        ) from error
+    _check(answer, shown=shown, user=user)
+    return read(answer.data, shown=shown)
+
+
+def read(body: bytes, *, shown: str = "") -> frozenset[Binding]:
+    """Read the management plugin's answer.
+
+    Raises
+    ------
+    MisconfiguredError
+        If it is none.
+    """
+    try:
+        told = _ALL_TOLD.validate_json(body)
+    except ValidationError as error:
+        raise MisconfiguredError(
+            f"what answers at {shown} is not RabbitMQ's management plugin: check {_SETTING} "
+            f"({error.errors()[0]['msg']})"
+        ) from error
+    return frozenset(each.binding() for each in told if each.source != _DEFAULT_EXCHANGE)
+
+
+def _check(answer: urllib3.BaseHTTPResponse, *, shown: str, user: str) -> None:
+    if answer.status == 200:
+        return
+    if answer.status in (401, 403):
+        raise MisconfiguredError(
+            f"RabbitMQ's management plugin at {shown} does not let {user!r} in ({answer.status}{_reason(answer)}): "
+            f"check the password, and let it ask (rabbitmqctl set_user_tags {user} management)"
+        )
+    if answer.status >= 500:
+        raise DependencyAwayError(f"RabbitMQ's management plugin at {shown} answers {answer.status}")
+    raise MisconfiguredError(
+        f"{shown} answers {answer.status}, not as RabbitMQ's management plugin does: check {_SETTING}, "
+        "and that the virtual host is there"
+    )
+
+
+def _reason(answer: urllib3.BaseHTTPResponse) -> str:
+    try:
+        return f": {answer.json()['reason']}"
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _account(settings: RabbitSettings) -> tuple[str, str]:
+    """Return user and password: the address' own, or those of the bus."""
+    assert settings.management_url is not None
+    address = urlsplit(settings.management_url.get_secret_value())
+    if address.username is not None:
+        return unquote(address.username), unquote(address.password or "")
+    credentials = pika.URLParameters(settings.url.get_secret_value()).credentials
+    assert isinstance(credentials, pika.PlainCredentials)
+    return credentials.username, credentials.password
+
+
+def _pool(settings: RabbitSettings, scheme: str) -> urllib3.PoolManager:
+    context: ssl.SSLContext | None = settings.tls_context() if scheme == "https" else None
+    return urllib3.PoolManager(
+        retries=urllib3.Retry(0, redirect=False),
+        timeout=urllib3.Timeout(settings.management_timeout),
+        ssl_context=context,
+    )
