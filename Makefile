@@ -19,7 +19,6 @@ demo: $(VENV)/.demo  ## Run the main job on a miniature ALMA: requests in, calib
 
 test:  ## Run every check and test, with real RabbitMQ, S3 and CASA
 	$(MAKE) --no-print-directory --jobs=2 programs $(VENV)/.dev
-	$(MAKE) --no-print-directory check
 	./tests/support/run-all
 
 programs: $(VENV)/.python
