@@ -4,9 +4,8 @@ ARG PYTHON_IMAGE=python:3.11-slim-bookworm
 
 # -- What installs packages: bound in while an image is made, and left in none.
 FROM ${PYTHON_IMAGE} AS tools
-ARG UV_VERSION=0.13.9
-RUN pip install --quiet --no-cache-dir --no-compile --target=/tools "uv==${UV_VERSION}"
 COPY constraints.txt pyproject.toml /tools/src/
+RUN pip install --quiet --no-cache-dir --no-compile --target=/tools --constraint /tools/src/constraints.txt uv
 COPY compose/install-packages /tools/bin/
 
 FROM tools AS wheel
