@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from uuid import UUID
 
 import pika
@@ -155,6 +155,7 @@ def wait_until_empty(settings: RabbitSettings, retry: RetryPolicy, *, timeout: f
     while monotonic() < min(until, empty_since + _QUIET):
         if any(queues_not_empty(settings, retry)):
             empty_since = monotonic()
+        sleep(0.2)
 
 
 def repeated(events: Iterable[Event]) -> int:

@@ -1,6 +1,6 @@
 """Every bus tells what lies in its queues and who takes from them."""
 
-from time import monotonic
+from time import monotonic, sleep
 
 from shared.bus import Bus, QueueDepth, Subscription
 from tests.contract.bus_harness import PATIENCE, STARTED, Failing, Harness, started
@@ -10,6 +10,7 @@ def wait_for(bus: Bus, wanted: QueueDepth) -> None:
     until = monotonic() + PATIENCE
     while (found := bus.depths([wanted.queue])) != (wanted,):
         assert monotonic() < until, found
+        sleep(0.05)
 
 
 def test_depths_tell_what_nobody_has_taken_and_what_was_given_up(bus_harness: Harness) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 from uuid import uuid4
 
 import pytest
@@ -82,6 +82,7 @@ def test_drain_stops_every_subscription_before_it_waits_for_one(bus_harness: Har
         other.publish([probe := progressed(started())])
         while probe not in here.items + there.items:
             assert monotonic() < until
+            sleep(0.01)
         in_a_row = in_a_row + 1 if probe in there.items else 0
     assert drained.items == []
     slow.go_on.set()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from threading import Event as Flag
 from threading import Thread
-from time import monotonic
+from time import monotonic, sleep
 
 import pika
 import pytest
@@ -86,6 +86,7 @@ def test_a_broker_with_an_alarm_is_told_with_what_it_lacks_and_what_was_said_is_
         until = monotonic() + PATIENCE
         while not bus.is_ready():
             assert monotonic() < until
+            sleep(0.1)
         with pytest.raises(DependencyAwayError, match=r"takes no messages \(low on disk\)"):
             bus.publish([started()])
         (letter,) = bus.dead_letters("casa-runner")
@@ -95,6 +96,7 @@ def test_a_broker_with_an_alarm_is_told_with_what_it_lacks_and_what_was_said_is_
         until = monotonic() + PATIENCE
         while bus.dead_letters("casa-runner") != (letter,):
             assert monotonic() < until
+            sleep(0.1)
         alarmed.close()
 
 
@@ -139,6 +141,7 @@ def test_a_message_that_ends_every_process_becomes_a_dead_letter_of_the_broker(w
     until = monotonic() + PATIENCE
     while not (dead := watching.dead_letters("casa-runner")):
         assert monotonic() < until
+        sleep(0.05)
     assert [(each.code, Event.decode(each.body)) for each in dead] == [("delivery_limit", event)]
 
 

@@ -1,7 +1,7 @@
 """What RabbitMQ makes of a topology that is incomplete, or another; what it keeps; how a start fails."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from time import monotonic
+from time import monotonic, sleep
 from traceback import format_exception
 from typing import Any
 from uuid import UUID
@@ -139,6 +139,7 @@ def test_a_message_whose_properties_are_no_text_is_kept_and_holds_up_no_other(wo
     until = monotonic() + PATIENCE
     while len(bus.dead_letters("casa-runner")) < 2:
         assert monotonic() < until
+        sleep(0.05)
     dead = bus.dead_letters("casa-runner")
     assert [(each.code, each.body) for each in dead] == [("undecodable", b"no event")] * 2
     assert bus.drop("casa-runner", {each.key for each in dead}) == 2

@@ -1,7 +1,7 @@
 """Buses on a real RabbitMQ under a prefix of their own, and a plain connection to look behind them."""
 
 from collections.abc import Sequence
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -93,5 +93,6 @@ def publish_until_routed(bus: RabbitBus, event: Event) -> None:
             bus.publish([event])
         except UnroutableError:
             assert monotonic() < until
+            sleep(0.05)
         else:
             return
