@@ -82,6 +82,11 @@ def test_every_object_fits_the_schema_of_kubernetes(documents: list[Document], v
             kubernetes_validate.validate(document, version, strict=True)
 
 
+def test_the_document_names_the_versions_that_are_tried() -> None:
+    said = (K8S.parent / "docs/deploying.md").read_text()
+    assert f"the schemas of Kubernetes {VERSIONS[0]} to {VERSIONS[-1]}," in said
+
+
 def test_custom_objects_are_read_as_they_are_written(documents: list[Document]) -> None:
     for document in documents:
         if document["kind"] in CUSTOM:

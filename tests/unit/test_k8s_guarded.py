@@ -1,0 +1,155 @@
+"""No runner is evicted, every pod reaches what its settings name and nothing else, and versions stand once."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.kustomized import K8S, Document, built, built_with_jobs
+
+BROKER, STORE, DATABASE = (5671, 5672, 15671, 15672), (443, 8333, 9000), (1521, 2484, 5432)
+ALL = (53, *BROKER, *STORE, 4318)
+REACHED = {
+    "request-desk": (*ALL, *DATABASE),
+    "migrate-ledger": (*ALL, *DATABASE),
+    "entitlement-checker": (*ALL, *DATABASE),
+    "metadata-resolver": (*ALL, *DATABASE),
+    "refresh": (*ALL, *DATABASE),
+    "ngas-fetcher": (*ALL, *DATABASE, 7777, 80),
+    "ppr-builder": ALL,
+    "casa-runner": ALL,
+    "notifier": (*ALL, 25, 465, 587),
+}
+"""The ports to which a pod may speak: those of what its settings name, on each side of TLS."""
+
+BUILT = {"production": "overlays/production", "small": "overlays/small"}
+
+
+@pytest.fixture(scope="module", params=["production", "small", "jobs"])
+def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
+    if request.param in BUILT:
+        return built(K8S / BUILT[request.param])
+    return built_with_jobs(tmp_path_factory.mktemp("k8s"))
+
+
+def templates(documents: list[Document]) -> Iterator[tuple[str, Document]]:
+    """Find every pod's template, with the kind of its owner."""
+    for document in documents:
+        spec = document.get("spec", {})
+        owner = spec.get("jobTargetRef") or spec.get("jobTemplate", {}).get("spec") or spec
+        if "containers" in owner.get("template", {}).get("spec", {}):
+            yield document["kind"], owner["template"]
+
+
+def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
+    assert selector.keys() <= {"matchLabels", "matchExpressions"}
+    expressions = selector.get("matchExpressions", [])
+    assert {each["operator"] for each in expressions} <= {"In"}
+    return selector.get("matchLabels", {}).items() <= labels.items() and all(
+        labels.get(each["key"]) in each["values"] for each in expressions
+    )
+
+
+def of_kind(documents: list[Document], kind: str) -> list[Document]:
+    return [document["spec"] for document in documents if document["kind"] == kind]
+
+
+def test_every_service_has_one_budget_and_no_runner_that_works_may_be_evicted(documents: list[Document]) -> None:
+    budgets = of_kind(documents, "PodDisruptionBudget")
+    if documents == built(K8S / BUILT["small"]):
+        assert budgets == []  # its one node has to be drained some time
+        return
+    for kind, template in templates(documents):
+        labels = template["metadata"]["labels"]
+        found = [budget for budget in budgets if selects(budget["selector"], labels)]
+        if kind in ("Deployment", "ScaledJob"):
+            assert len(found) == 1, labels
+        if labels["app.kubernetes.io/name"] == "casa-runner":
+            # A Job's pods have no number that they should be: only whole numbers of those that stay are counted.
+            wanted = {"maxUnavailable": 0} if kind == "Deployment" else {"minAvailable": 1_000_000}
+            assert {name: value for name, value in found[0].items() if name != "selector"} == wanted
+
+
+def test_jobs_of_casa_are_not_evicted_either(tmp_path: Path) -> None:
+    labels = {"app.kubernetes.io/name": "casa-job"}
+    budgets = of_kind(built_with_jobs(tmp_path), "PodDisruptionBudget")
+    assert [each["minAvailable"] for each in budgets if selects(each["selector"], labels)] == [1_000_000]
+
+
+def test_every_pod_reaches_what_its_service_needs_and_no_more(documents: list[Document]) -> None:
+    policies = of_kind(documents, "NetworkPolicy")
+    assert {
+        "podSelector": {},
+        "policyTypes": ["Ingress", "Egress"],
+    } in policies  # else the other ones would bar nothing
+    with_jobs = any(selects(policy["podSelector"], {"app.kubernetes.io/name": "casa-job"}) for policy in policies[1:])
+    for _, template in templates(documents):
+        labels = template["metadata"]["labels"]
+        name = labels["app.kubernetes.io/name"]
+        ports = {
+            port["port"]
+            for policy in policies
+            if selects(policy["podSelector"], labels)
+            for rule in policy.get("egress", [])
+            for port in rule["ports"]
+        }
+        api = {6443} if with_jobs and name == "casa-runner" else set()
+        assert ports - api == set(REACHED[name]), name
+
+
+def test_prometheus_reaches_every_pod_that_serves_and_the_ingress_only_the_desk(documents: list[Document]) -> None:
+    policies = of_kind(documents, "NetworkPolicy")
+    for _, template in templates(documents):
+        (container,) = template["spec"]["containers"]
+        allowed = {
+            (peer["namespaceSelector"]["matchLabels"]["alma-restore/role"], port["port"])
+            for policy in policies
+            if selects(policy["podSelector"], template["metadata"]["labels"])
+            for rule in policy.get("ingress", [])
+            for peer in rule["from"]
+            for port in rule["ports"]
+        }
+        served = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+        web = {("ingress", served.pop("http", served.pop("web", None)))} if len(served) > 1 else set()
+        assert allowed == {("monitoring", served.get("health", 8080)), *web}, container["name"]
+
+
+def test_one_command_names_another_version_of_every_image(tmp_path: Path) -> None:
+    shutil.copytree(K8S, tmp_path / "k8s")
+    subprocess.run([tmp_path / "k8s/set-version", "1.10"], check=True)
+    for name in ("overlays/production", "overlays/small"):
+        for _, template in templates(built(tmp_path / "k8s" / name)):
+            for container in template["spec"]["containers"]:
+                assert re.fullmatch(r"alma-restore/[a-z-]+:1\.10", container["image"])
+
+
+@pytest.mark.parametrize("version", ["", "1 2", "1.2+c0ffee"])
+def test_what_is_no_tag_is_refused_and_changes_nothing(version: str, tmp_path: Path) -> None:
+    shutil.copytree(K8S, tmp_path / "k8s")
+    done = subprocess.run([tmp_path / "k8s/set-version", version], capture_output=True, text=True, check=False)
+    assert (done.returncode, "usage" in done.stderr) == (2, True)
+    place = Path("components/version/kustomization.yaml")
+    assert (tmp_path / "k8s" / place).read_text() == (K8S / place).read_text()
+
+
+def test_no_other_file_names_a_version_of_ours() -> None:
+    for path in sorted(K8S.rglob("*.yaml")):
+        if path.parent.name != "version":
+            assert not re.search(r"alma-restore/[a-z-]+:\d|newTag", path.read_text()), path
+
+
+def test_the_collector_of_traces_is_named_where_the_policy_lets_it_be_reached() -> None:
+    settings = (K8S / "overlays/production/settings.env").read_text()
+    assert re.search(r"^#OTEL_EXPORTER_OTLP_ENDPOINT=http://[a-z.-]+:4318$", settings, re.MULTILINE)
+    (services,) = (
+        each
+        for each in yaml.safe_load_all((K8S / "base/network-policies.yaml").read_text())
+        if each["metadata"]["name"] == "all-services"
+    )
+    (rule,) = (rule for rule in services["spec"]["egress"] if {"port": 4318, "protocol": "TCP"} in rule["ports"])
+    assert rule["to"] == [{"namespaceSelector": {"matchLabels": {"alma-restore/role": "traces"}}}]
