@@ -3,7 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
@@ -23,6 +23,8 @@ from services.ngas_fetcher.settings import NgasFetcherSettings
 from services.notifier.service import build as build_notifier
 from services.ppr_builder.service import build as build_ppr_builder
 from services.ppr_builder.settings import PprBuilderSettings
+from services.request_desk.ledger.migrating import migrate
+from services.request_desk.ledger.store import SqlLedger
 from services.request_desk.service import build as build_desk
 from services.request_desk.settings import RequestDeskSettings
 from shared.bus import DeadLetter, RetryPolicy
@@ -113,6 +115,17 @@ def test_what_an_earlier_release_said_is_understood_by_the_service_that_takes_it
     body = json.dumps(said_before(release, topic)).encode()
     outcome = outcome_of(body, service=service, topic=topic, folder=tmp_path)
     assert not (isinstance(outcome, DeadLetter) and outcome.code in NOT_UNDERSTOOD), outcome
+
+
+@pytest.mark.parametrize("release", releases(), ids=lambda release: str(release.version))
+def test_whatever_an_earlier_release_said_is_folded_into_the_ledger(release: Release, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    migrate(url)
+    said = [Event.decode(json.dumps(message).encode()) for message in release.messages.values()]
+    with closing(SqlLedger(url=url)) as ledger:
+        assert [event.type for event in said if not ledger.record(event)] == []
+        of_requests = {event.correlationid for event in said}
+        assert {each for each in of_requests if ledger.request(each) is None} == set()
 
 
 def test_a_member_that_is_missing_is_noticed(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from contracts.envelope import Event, UndecodableEventError
 from contracts.messages import Message, known_types
-from tests.support.released import Release, releases
+from tests.support.released import Release, read_by, releases
 from tests.support.samples import SAMPLES
 
 RELEASES = releases()
@@ -59,6 +60,16 @@ def test_what_an_earlier_release_said_is_read_today_and_nothing_of_it_is_lost(re
 def test_what_is_said_today_is_read_by_an_earlier_release(release: Release, sample: Message) -> None:
     validator = Draft202012Validator(release.schemas[sample.type_name()])
     assert [error.message for error in validator.iter_errors(written(sample))] == []
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: str(release.version))
+def test_what_is_said_today_is_read_by_an_earlier_releases_own_models(release: Release, tmp_path: Path) -> None:
+    said = [written(sample) for sample in SAMPLES if sample.type_name() in release.schemas]
+    for event in said:
+        event["data"]["member_of_tomorrow"] = 1
+    broken = written(SAMPLES[0]) | {"data": {}}
+    faults = read_by(release, [json.dumps(event) for event in (*said, broken)], tmp_path)
+    assert (set(faults[:-1]), bool(faults[-1])) == ({""}, True)
 
 
 @pytest.mark.parametrize(("release", "sample"), SAID_TODAY)
