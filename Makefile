@@ -46,8 +46,8 @@ unit: programs $(VENV)/.dev  ## Only the fast tests
 contracts: $(VENV)/.dev  ## Write the JSON Schemas and the AsyncAPI document anew
 	$(BIN)/python -m contracts.documents
 
-dashboards: $(VENV)/.dev  ## Write Grafana's dashboards and Prometheus' alerts anew
-	$(BIN)/python -m dashboards.generate
+dashboards: $(VENV)/.dev  ## Write Grafana's dashboards and Prometheus' alerts anew (SITE=https://… where your documents are)
+	$(BIN)/python -m dashboards.generate $(if $(SITE),--site $(SITE))
 
 reference: $(VENV)/.dev  ## Write docs/reference and the tables of settings in the READMEs anew
 	$(BIN)/python -m tests.support.reference

@@ -61,6 +61,10 @@ class Alert:
         """Where the page lies in the project."""
         return f"{RUNBOOK}/{self.page}"
 
+    def runbook_at(self, site: str) -> str:
+        """Where the page is on the documents' site at an address."""
+        return f"{site.rstrip('/')}/runbook/{self.page.removesuffix('.md')}/"
+
 
 ALERTS: tuple[Alert, ...] = (
     Alert(

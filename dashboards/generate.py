@@ -1,5 +1,6 @@
 """Writes dashboards and rules anew: ``python -m dashboards.generate``."""
 
+import argparse
 from pathlib import Path
 
 from dashboards.declarations import SERVICES
@@ -20,15 +21,17 @@ def boards() -> tuple[Board, ...]:
     return (flow_board(), *(service_board(service) for service in SERVICES))
 
 
-def documents() -> dict[Path, str]:
-    """Return every file that is generated, by where it goes."""
+def documents(site: str | None = None) -> dict[Path, str]:
+    """Return every file that is generated, by where it goes; alerts link to the documents' site, if there is one."""
     drawn = {GRAFANA / f"{board.name}.json": draw(board) for board in boards()}
-    return drawn | {RULES: rules(), KUBERNETES: rules_of_kubernetes()}
+    return drawn | {RULES: rules(site), KUBERNETES: rules_of_kubernetes(site)}
 
 
 def main() -> None:
     """Write them all."""
-    for path, text in documents().items():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--site", help="address of the documents' site, to whose pages of the runbook alerts link")
+    for path, text in documents(parser.parse_args().site).items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 

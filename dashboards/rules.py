@@ -9,25 +9,31 @@ from dashboards.alerts import ALERTS, Alert
 _HEAD = "# Generated from dashboards/alerts.py by `python -m dashboards.generate`: edit that.\n"
 
 
-def rules() -> str:
-    """Return the rules as Prometheus reads them; the same alerts give the same bytes."""
-    return _written(_groups())
+def rules(site: str | None = None) -> str:
+    """Return the rules as Prometheus reads them; the same alerts give the same bytes.
+
+    Parameters
+    ----------
+    site
+        Address of the documents' site, to whose pages alerts link; if None they name the files of the project.
+    """
+    return _written(_groups(site))
 
 
-def rules_of_kubernetes() -> str:
+def rules_of_kubernetes(site: str | None = None) -> str:
     """Return the same as an object that Prometheus's operator reads."""
     return _written(
         {
             "apiVersion": "monitoring.coreos.com/v1",
             "kind": "PrometheusRule",
             "metadata": {"name": "alma-restore"},
-            "spec": _groups(),
+            "spec": _groups(site),
         }
     )
 
 
-def _groups() -> dict[str, Any]:
-    return {"groups": [{"name": "alma-restore", "rules": [_rule(alert) for alert in ALERTS]}]}
+def _groups(site: str | None) -> dict[str, Any]:
+    return {"groups": [{"name": "alma-restore", "rules": [_rule(alert, site) for alert in ALERTS]}]}
 
 
 def _written(document: dict[str, Any]) -> str:
@@ -35,7 +41,7 @@ def _written(document: dict[str, Any]) -> str:
     return _HEAD + text
 
 
-def _rule(alert: Alert) -> dict[str, Any]:
+def _rule(alert: Alert, site: str | None) -> dict[str, Any]:
     return {
         "alert": alert.name,
         "expr": alert.expr,
@@ -45,6 +51,6 @@ def _rule(alert: Alert) -> dict[str, Any]:
             "summary": alert.summary,
             "consequence": alert.consequence,
             "action": alert.action,
-            "runbook_url": alert.runbook,
+            "runbook_url": alert.runbook if site is None else alert.runbook_at(site),
         },
     }

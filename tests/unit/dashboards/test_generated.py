@@ -9,7 +9,7 @@ from contracts.reasons import ReasonCode
 from dashboards.alerts import ALERTS, Alert
 from dashboards.declarations import DECLARED, SERVICES, exposed
 from dashboards.drawing import draw
-from dashboards.generate import GRAFANA, ROOT, boards, documents
+from dashboards.generate import GRAFANA, ROOT, RULES, boards, documents
 from dashboards.panels import Board
 
 MONITORING = (ROOT / "docs" / "monitoring.md").read_text()
@@ -53,6 +53,13 @@ def test_an_alert_has_its_page_and_is_in_the_table(alert: Alert) -> None:
         assert part in page
     assert f"| `{alert.name}` | {alert.severity} |" in MONITORING
     assert f"(runbook/{alert.page})" in MONITORING
+
+
+def test_alerts_link_to_the_documents_site_where_it_has_an_address() -> None:
+    links = re.findall(r"runbook_url: (\S+)", documents("https://docs.example.org/restore/")[RULES])
+    # The site has a folder for each page.
+    pages = [re.fullmatch(r"https://docs\.example\.org/restore/(.*)/", link) for link in links]
+    assert [page and f"docs/{page[1]}.md" for page in pages] == [alert.runbook for alert in ALERTS]
 
 
 def test_a_page_of_the_runbook_belongs_to_an_alert() -> None:
