@@ -179,7 +179,7 @@ class CasaFiles:
             return CasaResult(step=self._last_step())
 
     def _last_step(self) -> str:
-        steps = self.progress.read_text().splitlines()
+        steps = self.progress.read_text().splitlines() if self.progress.exists() else []
         return str(json.loads(steps[-1])["step"]) if steps else "starting"
 
 

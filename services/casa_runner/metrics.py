@@ -6,11 +6,12 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from contracts.messages.parts import BlockFailure, RestoredBlock
+from contracts.messages.parts import RestoredBlock
+from contracts.reasons import ReasonCode
 from services.casa_runner.single_pass import Rule
 from shared.declared import CounterMetric, GaugeMetric, HistogramMetric, Label, Metric
 
-_METHOD = Label("method", "the way: single_pass, tasks, pipeline, script …; `none` if none was finished")
+_METHOD = Label("method", "the way: single pass, reference, pipeline, scriptForPI; `none` if none was chosen")
 
 RESTORES = CounterMetric(
     name="alma_restore_casa_restores",
@@ -19,7 +20,7 @@ RESTORES = CounterMetric(
     labels=(
         Label("outcome", "restored, reused, cancelled, or the reason code of a failure"),
         _METHOD,
-        Label("casa", "version of CASA that worked; `none` if none did"),
+        Label("casa", "version of CASA that worked; `none` if it is not known"),
     ),
 )
 RULES = CounterMetric(
@@ -65,12 +66,13 @@ class RunnerMetrics:
             SCRATCH_SIZE.made(registry).set_function(lambda: _usage(scratch)[0])
             SCRATCH_FREE.made(registry).set_function(lambda: _usage(scratch)[1])
 
-    def ended(self, outcome: RestoredBlock | BlockFailure) -> None:
-        """Count a restore that came to its end."""
-        if isinstance(outcome, RestoredBlock):
-            self.restores.labels("restored", outcome.method, outcome.casa_version).inc()
-        else:
-            self.restores.labels(outcome.reason.value, "none", "none").inc()
+    def restored(self, block: RestoredBlock) -> None:
+        """Count a restore that came out well."""
+        self.restores.labels("restored", block.method, block.casa_version).inc()
+
+    def failed(self, reason: ReasonCode, *, method: str | None = None, casa: str | None = None) -> None:
+        """Count a restore that failed, in which way and with which CASA as far as that is known."""
+        self.restores.labels(reason.value, method or "none", casa or "none").inc()
 
     def reused(self, found: RestoredBlock) -> None:
         """Count a restore that had been done before."""

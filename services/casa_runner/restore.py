@@ -100,6 +100,7 @@ class Restorer:
             task = self._planned(order, voice, interruption, check)
         except BlockFailedError as error:
             voice.started()
+            self._metrics.failed(error.reason)
             return _failure(order, error)
         voice.started(way=task.way.method, why=task.way.why)
         factor = task.way.scratch_factor or self._settings.disk_factor
@@ -126,7 +127,7 @@ class Restorer:
                     files.last_try.touch()
                 running = self._start(task, files, memory)
             except BlockFailedError as error:
-                return self._keep(order, files, error)
+                return self._keep(task, files, error)
             return self._finish(task, files, running, last=last)
 
     def _take_up(self, order: RestoreOrdered, attempt: Attempt) -> RunningCasa | None:
@@ -157,7 +158,7 @@ class Restorer:
         except BlockFailedError as error:
             if isinstance(error, MemoryLimitError) and not last:
                 raise
-            return self._keep(task.order, files, error)
+            return self._keep(task, files, error)
         task.voice.progressed("store", 95.0)
         return patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
 
@@ -267,7 +268,9 @@ class Restorer:
         task.check()
         return self._archive.conclude(order, block, log_ref)
 
-    def _keep(self, order: RestoreOrdered, files: CasaFiles, error: BlockFailedError) -> BlockFailure:
+    def _keep(self, task: Task, files: CasaFiles, error: BlockFailedError) -> BlockFailure:
+        order, way, told = task.order, task.way, files.read_result()
+        self._metrics.failed(error.reason, method=told.method or way.method, casa=told.casa_version or way.casa.version)
         log_ref = self._archive.store_log(order, logs_of(files), attempt=files.attempt.name)
         place = self._workspace.keep(files.attempt)
         log.error("block_not_restored", reason=error.reason.value, detail=error.detail, kept=place, log=log_ref.key)

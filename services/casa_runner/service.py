@@ -171,7 +171,8 @@ class CasaRunner:
                     return None
                 raise
             lease.check()
-            self._metrics.ended(outcome)
+            if isinstance(outcome, RestoredBlock):
+                self._metrics.restored(outcome)
             return outcome
 
     def is_ready(self) -> bool:
