@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,15 +14,17 @@ from alma_restore.demo.follow import Follower, System
 from alma_restore.demo.house import DeskDoor, House
 from alma_restore.demo.results import Results
 from alma_restore.demo.scenario import Asked, scenario
+from alma_restore.registry import BUILDERS
 from observatory import metadata_demo
 from observatory.miniature import RESTORABLE, MiniatureAlma
+from tests.support.collector import collecting
 from tests.support.deployment import Deployment
 from tests.support.measurement_sets import differences, unpack
 from tests.support.ports import free_ports
 from tests.support.rabbitmq import RabbitServer
 from tests.support.s3 import S3Server
 from tests.support.samples import WAY
-from tests.support.spans import Spans, faults, kept_spans, message_of
+from tests.support.spans import Spans, faults, kept_spans, message_of, service_of
 
 pytestmark = pytest.mark.acceptance
 
@@ -33,14 +35,14 @@ DELIVERED = [entry for entry in ASKED if entry.expected.files]
 
 @dataclass
 class Ran:
-    """A system that has been through the whole scenario."""
+    """A system that has been through the whole scenario, and the spans of all its processes."""
 
     house: House
     follower: Follower
     alma: MiniatureAlma
     desk: DeskDoor
+    spans: Spans
     all_ended: bool
-    spans: Spans | None = None
 
     @property
     def results(self) -> Results:
@@ -61,7 +63,7 @@ def ran(request: pytest.FixtureRequest, alma: MiniatureAlma, tmp_path_factory: p
     if request.param == "embedded":
         house = House(root)
         with kept_spans() as spans, house.running(alma, runners=2, desk=door) as embedded:
-            yield replace(run(house, embedded, alma, door), spans=spans)
+            yield run(house, embedded, alma, door, spans)
     else:
         settings = {
             "ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": f"sqlite:///{root / 'ledger.db'}",
@@ -70,16 +72,18 @@ def ran(request: pytest.FixtureRequest, alma: MiniatureAlma, tmp_path_factory: p
             "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KEY": door.key.get_secret_value(),
         }
         with (
+            kept_spans() as spans,
+            collecting(spans.add) as exporting,
             RabbitServer() as broker,
             S3Server() as s3,
-            Deployment(root=root, alma=alma, broker=broker, s3=s3, settings=settings) as deployment,
+            Deployment(root=root, alma=alma, broker=broker, s3=s3, settings=settings | exporting) as deployment,
         ):
-            yield run(deployment.house, deployment, alma, door)
+            yield run(deployment.house, deployment, alma, door, spans)
 
 
-def run(house: House, system: System, alma: MiniatureAlma, door: DeskDoor) -> Ran:
+def run(house: House, system: System, alma: MiniatureAlma, door: DeskDoor, spans: Spans) -> Ran:
     follower = Follower(ASKED)
-    return Ran(house, follower, alma, door, follower.ask_all(system, timeout=TIMEOUT))
+    return Ran(house, follower, alma, door, spans, follower.ask_all(system, timeout=TIMEOUT))
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: str(asked.title))
@@ -138,14 +142,12 @@ def test_the_desk_knows_how_each_request_ended_and_hands_its_data_out(ran: Ran, 
             assert fetched == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("ran", ["embedded"], indirect=True)
 def test_a_request_is_one_trace_from_its_submission_to_its_mail(ran: Ran) -> None:
-    assert ran.spans is not None
     kept = ran.spans
     traces = [asked.request.request_id.hex for asked in ASKED]
     until = time.monotonic() + 20
     while any(faults(kept.of(trace)) for trace in traces) and time.monotonic() < until:
-        time.sleep(0.1)  # the last handler's span ends a moment after what it said was heard
+        time.sleep(0.1)  # the last handler's span ends, and is sent off, a moment after what it said was heard
     assert [fault for trace in traces for fault in faults(kept.of(trace))] == []
     spans = kept.of(DELIVERED[0].request.request_id.hex)
     assert [span.name for span in spans if span.parent is None] == ["publish request.submitted"]
@@ -158,3 +160,9 @@ def test_a_request_is_one_trace_from_its_submission_to_its_mail(ran: Ran) -> Non
     called = {span.name for trace in traces for span in kept.of(trace) if span.kind is SpanKind.CLIENT}
     # What several requests need is fetched for whichever comes first.
     assert called >= {"archive database", "NGAS RETRIEVE", "object store put", "CASA", "mail"}, called
+
+
+@pytest.mark.parametrize("ran", ["deployed"], indirect=True)
+def test_every_service_of_its_own_process_has_its_part_in_a_delivered_request_s_trace(ran: Ran) -> None:
+    recorded = {service_of(span) for asked in DELIVERED for span in ran.spans.of(asked.request.request_id.hex)}
+    assert recorded >= set(BUILDERS), recorded

@@ -19,6 +19,10 @@ class Spans:
     def __init__(self, exporter: InMemorySpanExporter) -> None:
         self._exporter = exporter
 
+    def add(self, spans: Sequence[ReadableSpan]) -> None:
+        """Keep spans that other processes recorded, too."""
+        self._exporter.export(spans)
+
     def all(self) -> Sequence[ReadableSpan]:
         return self._exporter.get_finished_spans()
 
@@ -69,6 +73,10 @@ def faults(spans: Sequence[ReadableSpan]) -> list[str]:
         elif span.kind is SpanKind.CONSUMER and parent is not None and message_of(parent) != message_of(span):
             found.append(f"{span.name}: its parent published another event")
     return found
+
+
+def service_of(span: ReadableSpan) -> object:
+    return span.resource.attributes["service.name"]
 
 
 def message_of(span: ReadableSpan) -> object:

@@ -1,11 +1,10 @@
 """Spans go where OpenTelemetry's own variables say, and nowhere without them."""
 
 import sys
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
 from contracts.envelope import Event
@@ -15,30 +14,11 @@ from shared.errors import MisconfiguredError
 from shared.settings import explain
 from shared.trace_export import exported
 from shared.tracing_settings import TracingSettings
+from tests.support.collector import collecting
 from tests.support.samples import REQUEST
-from tests.support.spans import span_of
+from tests.support.spans import message_of, parent_of, service_of, span_of, trace_of
 
 SUBMITTED = Event.first(RequestSubmitted(request=REQUEST), source="/alma-restore/test")
-
-
-class Collector(HTTPServer):
-    """Takes what an OTLP exporter sends."""
-
-    def __init__(self) -> None:
-        self.taken: list[tuple[str, bytes]] = []
-        taken = self.taken
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                taken.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
-                pass
-
-        super().__init__(("127.0.0.1", 0), Handler)
 
 
 def test_no_spans_are_recorded_unless_the_environment_names_a_place() -> None:
@@ -51,20 +31,17 @@ def test_no_spans_are_recorded_unless_the_environment_names_a_place() -> None:
 def test_spans_reach_a_collector_with_the_service_s_name_before_the_process_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with Collector() as collector:
-        Thread(target=collector.serve_forever, daemon=True).start()
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "none")
+    taken: list[ReadableSpan] = []
+    with collecting(taken.extend) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
         with exported("notifier"), tracing.handling(SUBMITTED, queue="notifier", attempt=1):
             pass
-        collector.shutdown()
-    ((path, body),) = collector.taken
-    sent = ExportTraceServiceRequest.FromString(body).resource_spans[0]
-    about = {each.key: each.value.string_value for each in sent.resource.attributes}
-    (span,) = sent.scope_spans[0].spans
-    assert path == "/v1/traces"
-    assert (about["service.name"], about["service.namespace"]) == ("notifier", "alma-restore")
-    assert (span.trace_id.hex(), span.parent_span_id.hex()) == (REQUEST.request_id.hex, span_of(SUBMITTED))
+    (span,) = taken
+    assert (span.resource.attributes["service.namespace"], service_of(span)) == ("alma-restore", "notifier")
+    assert (trace_of(span), parent_of(span)) == (REQUEST.request_id.hex, span_of(SUBMITTED))
+    assert (span.name, span.kind) == ("process request.submitted", SpanKind.CONSUMER)
+    assert message_of(span) == str(SUBMITTED.id)
 
 
 @pytest.mark.parametrize(
