@@ -6,9 +6,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from contracts.messages.parts import RestoredBlock
-from contracts.reasons import ReasonCode
+from contracts.messages.parts import BlockFailure, RestoredBlock
 from services.casa_runner.single_pass import Rule
+from services.casa_runner.task import Ended
 from shared.declared import CounterMetric, GaugeMetric, HistogramMetric, Label, Metric
 
 _METHOD = Label("method", "the way: single pass, reference, pipeline, scriptForPI; `none` if none was chosen")
@@ -66,13 +66,10 @@ class RunnerMetrics:
             SCRATCH_SIZE.made(registry).set_function(lambda: _usage(scratch)[0])
             SCRATCH_FREE.made(registry).set_function(lambda: _usage(scratch)[1])
 
-    def restored(self, block: RestoredBlock) -> None:
-        """Count a restore that came out well."""
-        self.restores.labels("restored", block.method, block.casa_version).inc()
-
-    def failed(self, reason: ReasonCode, *, method: str | None = None, casa: str | None = None) -> None:
-        """Count a restore that failed, in which way and with which CASA as far as that is known."""
-        self.restores.labels(reason.value, method or "none", casa or "none").inc()
+    def ended(self, ended: Ended) -> None:
+        """Count a restore that came to its end."""
+        outcome = ended.outcome.reason.value if isinstance(ended.outcome, BlockFailure) else "restored"
+        self.restores.labels(outcome, ended.method or "none", ended.casa_version or "none").inc()
 
     def reused(self, found: RestoredBlock) -> None:
         """Count a restore that had been done before."""

@@ -21,7 +21,7 @@ from services.casa_runner.requested import read_asked
 from services.casa_runner.selection import choose
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.staging import Inputs
-from services.casa_runner.task import Task
+from services.casa_runner.task import Ended, Task
 from services.casa_runner.verify import check_files, judge
 from services.casa_runner.voice import Voice
 from services.casa_runner.watch import Signs, folder_size, watch
@@ -74,7 +74,7 @@ class Restorer:
         voice: Voice,
         interruption: Interruption,
         check: Callable[[], None],
-    ) -> RestoredBlock | BlockFailure:
+    ) -> Ended:
         """Restore a block and store the result.
 
         Parameters
@@ -88,7 +88,7 @@ class Restorer:
 
         Returns
         -------
-        RestoredBlock or BlockFailure
+        Ended
             What became of it; a failure says where its working directory and its log are.
 
         Raises
@@ -100,8 +100,7 @@ class Restorer:
             task = self._planned(order, voice, interruption, check)
         except BlockFailedError as error:
             voice.started()
-            self._metrics.failed(error.reason)
-            return _failure(order, error)
+            return Ended(outcome=_failure(order, error))
         voice.started(way=task.way.method, why=task.way.why)
         factor = task.way.scratch_factor or self._settings.disk_factor
         self._workspace.require_space(self._settings.disk_reserve + int(task.inputs.size * factor))
@@ -112,7 +111,7 @@ class Restorer:
             log.warning("restore_lacked_memory", limit=error.limit, next_limit=memory)
         return self._attempt(task, memory=memory, last=True)
 
-    def _attempt(self, task: Task, *, memory: int | None, last: bool = False) -> RestoredBlock | BlockFailure:
+    def _attempt(self, task: Task, *, memory: int | None, last: bool = False) -> Ended:
         """Restore once, in a working directory of its own; at the last try want of memory is a failure."""
         order, label = task.order, _label(task.order)
         with room_needed(), self._workspace.resumed(label, partial(self._take_up, order)) as found:
@@ -149,9 +148,7 @@ class Restorer:
         )
         return self._launcher.start(way.script, files, Needs(casa_version=way.casa.version, memory=memory))
 
-    def _finish(
-        self, task: Task, files: CasaFiles, running: RunningCasa, *, last: bool
-    ) -> RestoredBlock | BlockFailure:
+    def _finish(self, task: Task, files: CasaFiles, running: RunningCasa, *, last: bool) -> Ended:
         """Wait for CASA, and store what it made or why it made nothing."""
         try:
             result, output = self._calibrate(task, files, running)
@@ -160,7 +157,8 @@ class Restorer:
                 raise
             return self._keep(task, files, error)
         task.voice.progressed("store", 95.0)
-        return patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
+        block = patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
+        return Ended(outcome=block, method=block.method, casa_version=block.casa_version)
 
     def _planned(
         self, order: RestoreOrdered, voice: Voice, interruption: Interruption, check: Callable[[], None]
@@ -268,13 +266,16 @@ class Restorer:
         task.check()
         return self._archive.conclude(order, block, log_ref)
 
-    def _keep(self, task: Task, files: CasaFiles, error: BlockFailedError) -> BlockFailure:
+    def _keep(self, task: Task, files: CasaFiles, error: BlockFailedError) -> Ended:
         order, way, told = task.order, task.way, files.read_result()
-        self._metrics.failed(error.reason, method=told.method or way.method, casa=told.casa_version or way.casa.version)
         log_ref = self._archive.store_log(order, logs_of(files), attempt=files.attempt.name)
         place = self._workspace.keep(files.attempt)
         log.error("block_not_restored", reason=error.reason.value, detail=error.detail, kept=place, log=log_ref.key)
-        return _failure(order, error).model_copy(update={"log": log_ref, "working_directory": place})
+        return Ended(
+            outcome=_failure(order, error).model_copy(update={"log": log_ref, "working_directory": place}),
+            method=told.method or way.method,
+            casa_version=told.casa_version or way.casa.version,
+        )
 
 
 def _label(order: RestoreOrdered) -> str:

@@ -164,16 +164,15 @@ class CasaRunner:
                         interval=self._settings.progress_interval,
                         source=source_of(self.name),
                     )
-                    outcome = self._restorer.restore(order, voice=voice, interruption=interruption, check=lease.check)
+                    ended = self._restorer.restore(order, voice=voice, interruption=interruption, check=lease.check)
                 interruption.check()
             except RestoreInterruptedError:
                 if cancelled.is_set():
                     return None
                 raise
             lease.check()
-            if isinstance(outcome, RestoredBlock):
-                self._metrics.restored(outcome)
-            return outcome
+            self._metrics.ended(ended)
+            return ended.outcome
 
     def is_ready(self) -> bool:
         """Whether there is a place to work and a CASA to start."""

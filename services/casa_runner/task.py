@@ -1,9 +1,10 @@
-"""What a restore works on, and whom it tells and asks while it works."""
+"""What a restore works on, whom it tells and asks while it works, and what it comes to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.messages import RestoreOrdered
+from contracts.messages.parts import BlockFailure, RestoredBlock
 from services.casa_runner.asdm import AsdmPromise
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.observed import Observed
@@ -26,3 +27,20 @@ class Task:
     voice: Voice
     interruption: Interruption
     check: Callable[[], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """What became of a restore.
+
+    Attributes
+    ----------
+    outcome
+        The restored block, or why there is none.
+    method, casa_version
+        In which way and by which CASA, as far as it is known of a failure.
+    """
+
+    outcome: RestoredBlock | BlockFailure
+    method: str | None = None
+    casa_version: str | None = None

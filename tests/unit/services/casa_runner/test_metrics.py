@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.casa_runner.errors import RestoreInterruptedError
 from services.casa_runner.metrics import RunnerMetrics
 from services.casa_runner.service import CasaRunner
 from tests.support.casa_bench import Bench
@@ -56,6 +57,14 @@ def test_a_failure_before_any_way_is_chosen_has_none(bench: Bench) -> None:
     runner.handle(bench.order("No_Such_Field"), RecordingDelivery())
     ((outcome, *rest),) = counted(runner)
     assert (outcome, rest) == ("field_not_found", ["none", "none"])
+
+
+def test_a_failure_that_is_no_longer_ours_to_tell_is_not_counted(bench: Bench) -> None:
+    runner, delivery = bench.runner(), RecordingDelivery()
+    delivery.lost.set()
+    with pytest.raises(RestoreInterruptedError):
+        runner.handle(bench.order("No_Such_Field"), delivery)
+    assert counted(runner) == {}
 
 
 def test_the_scratch_disk_is_told_as_it_is(tmp_path: Path) -> None:
