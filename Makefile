@@ -6,7 +6,6 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/pip --quiet --disable-pip-version-check
 # uv takes a quarter of pip's time. It reads no pip.conf: an index that stands there is handed on.
 INDEX := UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$$($(BIN)/pip config list | sed -n "s/^[^ ]*\.index-url='\(.*\)'$$/\1/p" | tail -n 1)}"
 UV := $(INDEX) $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
@@ -86,7 +85,7 @@ $(VENV)/.python: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
 	  || { echo "Python 3.11 is needed (CASA's wheels are made for it): make PYTHON=/path/to/python3.11 …" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --no-compile --constraint constraints.txt uv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt uv
 	touch $@
 
 # Tools of their own environment, so that they do not stand in the bill of materials themselves.

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +36,12 @@ def built_with_jobs(root: Path) -> list[Document]:
     (root / "site").mkdir()
     (root / "site" / "kustomization.yaml").write_text(_JOBS)
     return built(root / "site")
+
+
+def templates(documents: list[Document]) -> Iterator[tuple[Document, Document]]:
+    """Find every pod that is described: its owner and its template."""
+    for document in documents:
+        spec = document.get("spec", {})
+        owner = spec.get("jobTargetRef") or spec.get("jobTemplate", {}).get("spec") or spec
+        if "containers" in owner.get("template", {}).get("spec", {}):
+            yield document, owner["template"]

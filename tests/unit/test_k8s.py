@@ -19,7 +19,7 @@ from alma_restore.registry import BUILDERS
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
 from shared.settings import RuntimeSettings
-from tests.support.kustomized import K8S, Document, built, built_with_jobs
+from tests.support.kustomized import K8S, Document, built, built_with_jobs, templates
 from tests.support.operators import KedaOnRabbit, RabbitmqCluster, Seaweed
 
 VERSIONS = ("1.34", "1.35", "1.36", "1.37")
@@ -42,11 +42,8 @@ def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 
 def pods(documents: list[Document]) -> Iterator[tuple[str, Document]]:
     """Find every pod that is described: its owner's name and its specification."""
-    for document in documents:
-        spec = document.get("spec", {})
-        owner = spec.get("jobTargetRef") or spec.get("jobTemplate", {}).get("spec") or spec
-        if "containers" in owner.get("template", {}).get("spec", {}):
-            yield document["metadata"]["name"], owner["template"]["spec"]
+    for owner, template in templates(documents):
+        yield owner["metadata"]["name"], template["spec"]
 
 
 def differences(said: object, understood: object, where: str = "") -> Iterator[str]:

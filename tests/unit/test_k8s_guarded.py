@@ -3,47 +3,49 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.kustomized import K8S, Document, built, built_with_jobs
+from tests.support.kustomized import K8S, Document, built, built_with_jobs, templates
 
-BROKER, STORE, DATABASE = (5671, 5672, 15671, 15672), (443, 8333, 9000), (1521, 2484, 5432)
-ALL = (53, *BROKER, *STORE, 4318)
-REACHED = {
-    "request-desk": (*ALL, *DATABASE),
-    "migrate-ledger": (*ALL, *DATABASE),
-    "entitlement-checker": (*ALL, *DATABASE),
-    "metadata-resolver": (*ALL, *DATABASE),
-    "refresh": (*ALL, *DATABASE),
-    "ngas-fetcher": (*ALL, *DATABASE, 7777, 80),
-    "ppr-builder": ALL,
-    "casa-runner": ALL,
-    "notifier": (*ALL, 25, 465, 587),
+Reached = set[tuple[str, str]]
+ANYWHERE = "anywhere"
+INSIDE: Reached = {
+    ("53", "kube-system"),
+    *((port, "broker") for port in ("5671", "5672", "15671", "15672")),
+    *((port, "objects") for port in ("443", "8333", "9000")),
+    ("4318", "traces"),
 }
-"""The ports to which a pod may speak: those of what its settings name, on each side of TLS."""
-
-BUILT = {"production": "overlays/production", "small": "overlays/small"}
+DATABASE: Reached = {(port, ANYWHERE) for port in ("1521", "2484", "5432")}
+REACHED = {
+    "request-desk": INSIDE | DATABASE | {("443", ANYWHERE)},
+    "migrate-ledger": INSIDE | DATABASE,
+    "entitlement-checker": INSIDE | DATABASE,
+    "metadata-resolver": INSIDE | DATABASE,
+    "refresh": INSIDE | DATABASE,
+    "ngas-fetcher": INSIDE | DATABASE | {(port, ANYWHERE) for port in ("7777-7790", "80", "443")},
+    "ppr-builder": INSIDE,
+    "casa-runner": INSIDE,
+    "notifier": INSIDE | {(port, ANYWHERE) for port in ("25", "465", "587")},
+}
+"""To which ports of whom a pod may speak: those of what its settings name, with TLS and without."""
+API: Reached = {("443", ANYWHERE), ("6443", ANYWHERE)}
+"""The cluster's own, for who starts Jobs."""
+OVERLAYS = {"production": "overlays/production", "small": "overlays/small"}
 
 
 @pytest.fixture(scope="module", params=["production", "small", "jobs"])
-def documents(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
-    if request.param in BUILT:
-        return built(K8S / BUILT[request.param])
+def site(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def documents(site: str, tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
+    if site in OVERLAYS:
+        return built(K8S / OVERLAYS[site])
     return built_with_jobs(tmp_path_factory.mktemp("k8s"))
-
-
-def templates(documents: list[Document]) -> Iterator[tuple[str, Document]]:
-    """Find every pod's template, with the kind of its owner."""
-    for document in documents:
-        spec = document.get("spec", {})
-        owner = spec.get("jobTargetRef") or spec.get("jobTemplate", {}).get("spec") or spec
-        if "containers" in owner.get("template", {}).get("spec", {}):
-            yield document["kind"], owner["template"]
 
 
 def selects(selector: dict[str, Any], labels: dict[str, str]) -> bool:
@@ -59,19 +61,39 @@ def of_kind(documents: list[Document], kind: str) -> list[Document]:
     return [document["spec"] for document in documents if document["kind"] == kind]
 
 
-def test_every_service_has_one_budget_and_no_runner_that_works_may_be_evicted(documents: list[Document]) -> None:
+def role_of(peer: Document) -> str:
+    """Say whose namespaces a peer's are."""
+    (role,) = peer["namespaceSelector"]["matchLabels"].values()
+    return str(role)
+
+
+def reached(policies: list[Document], labels: dict[str, str]) -> Reached:
+    """Tell to which ports of whom the policies let a pod speak."""
+    return {
+        (f"{port['port']}-{port['endPort']}" if "endPort" in port else str(port["port"]), role)
+        for policy in policies
+        if selects(policy["podSelector"], labels)
+        for rule in policy.get("egress", [])
+        for port in rule["ports"]
+        for role in (map(role_of, rule["to"]) if "to" in rule else [ANYWHERE])
+    }
+
+
+def test_every_service_has_one_budget_and_no_runner_that_works_may_be_evicted(
+    site: str, documents: list[Document]
+) -> None:
     budgets = of_kind(documents, "PodDisruptionBudget")
-    if documents == built(K8S / BUILT["small"]):
+    if site == "small":
         assert budgets == []  # its one node has to be drained some time
         return
-    for kind, template in templates(documents):
+    for owner, template in templates(documents):
         labels = template["metadata"]["labels"]
         found = [budget for budget in budgets if selects(budget["selector"], labels)]
-        if kind in ("Deployment", "ScaledJob"):
+        if owner["kind"] in ("Deployment", "ScaledJob"):
             assert len(found) == 1, labels
         if labels["app.kubernetes.io/name"] == "casa-runner":
             # A Job's pods have no number that they should be: only whole numbers of those that stay are counted.
-            wanted = {"maxUnavailable": 0} if kind == "Deployment" else {"minAvailable": 1_000_000}
+            wanted = {"maxUnavailable": 0} if owner["kind"] == "Deployment" else {"minAvailable": 1_000_000}
             assert {name: value for name, value in found[0].items() if name != "selector"} == wanted
 
 
@@ -81,25 +103,24 @@ def test_jobs_of_casa_are_not_evicted_either(tmp_path: Path) -> None:
     assert [each["minAvailable"] for each in budgets if selects(each["selector"], labels)] == [1_000_000]
 
 
-def test_every_pod_reaches_what_its_service_needs_and_no_more(documents: list[Document]) -> None:
+def test_every_pod_reaches_what_its_service_needs_and_no_more(site: str, documents: list[Document]) -> None:
     policies = of_kind(documents, "NetworkPolicy")
     assert {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
     } in policies  # else the other ones would bar nothing
-    with_jobs = any(selects(policy["podSelector"], {"app.kubernetes.io/name": "casa-job"}) for policy in policies[1:])
     for _, template in templates(documents):
         labels = template["metadata"]["labels"]
         name = labels["app.kubernetes.io/name"]
-        ports = {
-            port["port"]
-            for policy in policies
-            if selects(policy["podSelector"], labels)
-            for rule in policy.get("egress", [])
-            for port in rule["ports"]
-        }
-        api = {6443} if with_jobs and name == "casa-runner" else set()
-        assert ports - api == set(REACHED[name]), name
+        more = API if (site, name) == ("jobs", "casa-runner") else set()
+        assert reached(policies, labels) == REACHED[name] | more, name
+
+
+def test_the_document_names_every_label_by_which_policies_choose_others() -> None:
+    policies = (K8S / "base/network-policies.yaml").read_text()
+    table = (K8S.parent / "docs/deploying.md").read_text()
+    chosen, told = (set(re.findall(r"alma-restore/role: ([a-z]+)", each)) for each in (policies, table))
+    assert chosen == told
 
 
 def test_prometheus_reaches_every_pod_that_serves_and_the_ingress_only_the_desk(documents: list[Document]) -> None:
@@ -107,7 +128,7 @@ def test_prometheus_reaches_every_pod_that_serves_and_the_ingress_only_the_desk(
     for _, template in templates(documents):
         (container,) = template["spec"]["containers"]
         allowed = {
-            (peer["namespaceSelector"]["matchLabels"]["alma-restore/role"], port["port"])
+            (role_of(peer), port["port"])
             for policy in policies
             if selects(policy["podSelector"], template["metadata"]["labels"])
             for rule in policy.get("ingress", [])
@@ -143,13 +164,6 @@ def test_no_other_file_names_a_version_of_ours() -> None:
             assert not re.search(r"alma-restore/[a-z-]+:\d|newTag", path.read_text()), path
 
 
-def test_the_collector_of_traces_is_named_where_the_policy_lets_it_be_reached() -> None:
+def test_the_collector_of_traces_is_named_on_the_port_where_the_policy_lets_it_be_reached() -> None:
     settings = (K8S / "overlays/production/settings.env").read_text()
     assert re.search(r"^#OTEL_EXPORTER_OTLP_ENDPOINT=http://[a-z.-]+:4318$", settings, re.MULTILINE)
-    (services,) = (
-        each
-        for each in yaml.safe_load_all((K8S / "base/network-policies.yaml").read_text())
-        if each["metadata"]["name"] == "all-services"
-    )
-    (rule,) = (rule for rule in services["spec"]["egress"] if {"port": 4318, "protocol": "TCP"} in rule["ports"])
-    assert rule["to"] == [{"namespaceSelector": {"matchLabels": {"alma-restore/role": "traces"}}}]
