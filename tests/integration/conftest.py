@@ -1,4 +1,4 @@
-"""A mail server, and the services that end requests with it, for the tests of mails."""
+"""A broker with its management plugin; a mail server, and the services that end requests with it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +7,14 @@ import pytest
 
 from tests.support.mail_house import House, running
 from tests.support.mail_server import Mailbox, serving
+from tests.support.rabbitmq import RabbitServer
+
+
+@pytest.fixture(scope="session")
+def managed_rabbit() -> Iterator[RabbitServer]:
+    """A broker whose management plugin runs; the exchanges that a deployment has are left to who submits over them."""
+    with RabbitServer(management=True) as server:
+        yield server
 
 
 @pytest.fixture

@@ -39,10 +39,9 @@ def code_block(language: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[RabbitServer]:
-    """A broker of its own, since the how-to names the exchange that a deployment has."""
-    with RabbitServer(management=True) as server:
-        yield server
+def server(managed_rabbit: RabbitServer) -> RabbitServer:
+    """A broker where nobody else uses the exchanges that a deployment has, since the how-to names them."""
+    return managed_rabbit
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,153 @@
+"""An operator examines the broker: queues, bindings and limits as they should be, and each of them broken."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pika
+import pytest
+from pika.adapters.blocking_connection import BlockingChannel
+
+from shared.bus.settings import RabbitSettings
+from shared.bus.topology import Names
+from tests.support.examined_site import Site, dead_port, of
+from tests.support.rabbitmq import RabbitServer
+
+
+def test_a_broker_without_queues_is_a_warning_that_applying_the_topology_ends(site: Site) -> None:
+    code, before = site.examine("ppr-builder")
+    assert (code, before["broker: queues and policies"][0]) == (1, "warn")
+    assert "topology apply" in before["broker: queues and policies"][2]
+    assert before["broker: journal (stream)"][0] == "fail"
+    site.run("topology", "apply")
+    code, after = site.examine("ppr-builder")
+    assert code == 0
+    assert of("broker", after) == {
+        "broker: reachable": "ok",
+        "broker: version": "ok",
+        "broker: queues and policies": "ok",
+        "broker: bindings": "warn",
+        "broker: journal (stream)": "ok",
+        "broker: consumers": "warn",
+        "broker: dead letters": "ok",
+    }
+
+
+def test_a_queue_that_differs_fails(site: Site) -> None:
+    site.run("topology", "apply")
+    site.environment["ALMA_RESTORE_BUS__DELIVERY_LIMIT"] = "7"
+    code, found = site.examine("ppr-builder")
+    verdict, what, advice = found["broker: queues and policies"]
+    assert (code, verdict) == (1, "fail")
+    assert "x-delivery-limit" in what
+    assert "topology check" in advice
+
+
+@pytest.fixture
+def site_with_management(site: Site, managed_rabbit: RabbitServer) -> Site:
+    site.environment["ALMA_RESTORE_BUS__MANAGEMENT_URL"] = f"http://127.0.0.1:{managed_rabbit.management_port}/"
+    site.run("topology", "apply")
+    return site
+
+
+def changed(site: Site, change: Callable[[BlockingChannel, Names], object]) -> None:
+    """Change the broker behind the services' backs."""
+    settings = RabbitSettings.model_validate({"url": site.environment["ALMA_RESTORE_BUS__URL"]})
+    with pika.BlockingConnection(settings.parameters("test")) as connection:
+        change(connection.channel(), Names(site.environment["ALMA_RESTORE_BUS__PREFIX"]))
+
+
+def test_a_binding_that_is_missing_is_told_and_made_again(site_with_management: Site) -> None:
+    site = site_with_management
+    code, whole = site.run("topology", "check")
+    assert (code, whole.strip()) == (0, "RabbitMQ has every exchange, queue and binding as it should be")
+    changed(
+        site,
+        lambda channel, names: (
+            channel.queue_unbind(names.queue("casa-runner"), names.services, "restore.ordered"),
+            channel.exchange_unbind(names.services, names.events, "#"),
+        ),
+    )
+    prefix = site.environment["ALMA_RESTORE_BUS__PREFIX"]
+    lost = [
+        f"binding {prefix}.services -restore.ordered-> {prefix}.casa-runner",
+        f"binding {prefix}.events -#-> {prefix}.services",
+    ]
+    code, told = site.run("topology", "check")
+    assert (code, [name in told for name in lost], told.count("binding ")) == (1, [True, True], 2)
+    verdict, found, advice = site.examine("ppr-builder")[1]["broker: bindings"]
+    assert (verdict, found, advice) == ("warn", f"missing: {'; '.join(lost)}", "run `alma-restore topology apply`")
+    code, applied = site.run("topology", "apply")
+    assert (code, applied.splitlines()[:2]) == (0, [f"made {name}" for name in lost])
+    assert site.run("topology", "check")[0] == 0
+    assert site.examine("ppr-builder")[1]["broker: bindings"][0] == "ok"
+
+
+def test_a_binding_of_an_earlier_release_is_told_and_removed_only_when_that_is_asked(
+    site_with_management: Site,
+) -> None:
+    site = site_with_management
+
+    def change(channel: BlockingChannel, names: Names) -> None:
+        channel.queue_bind(names.queue("notifier"), names.services, "restore.failed")
+        onlooker = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(onlooker, names.events, "#")
+        code, told = site.run("topology", "check")
+        assert (code, told.count("binding "), f"-restore.failed-> {names.queue('notifier')}" in told) == (1, 2, True)
+        assert "apply --remove-stale" in told
+
+    changed(site, change)
+    assert site.examine("ppr-builder")[1]["broker: bindings"][0] == "warn"
+    assert site.run("topology", "apply")[0] == 1
+    code, told = site.run("topology", "apply", "--remove-stale")
+    assert (code, told.startswith("removed binding")) == (0, True)
+    assert site.run("topology", "check")[0] == 0
+
+
+def test_a_management_plugin_that_lets_nobody_in_or_is_away_is_told_without_its_password(
+    site_with_management: Site, managed_rabbit: RabbitServer
+) -> None:
+    site, place = site_with_management, f"127.0.0.1:{managed_rabbit.management_port}"
+    for address, complaint in (
+        (f"http://guest:hush-hush@{place}", "rabbitmqctl set_user_tags guest management"),
+        (f"http://{place}/elsewhere", "not as RabbitMQ's management plugin does"),
+        (f"http://127.0.0.1:{dead_port()}", "rabbitmq-plugins enable rabbitmq_management"),
+    ):
+        site.environment["ALMA_RESTORE_BUS__MANAGEMENT_URL"] = address
+        code, told = site.run("topology", "check")
+        assert (code, complaint in told, "hush-hush" in told) == (2, True, False), told
+        _, found = site.examine("ppr-builder")
+        assert (found["broker: bindings"][0], found["broker: journal (stream)"][0]) == ("fail", "ok")
+    del site.environment["ALMA_RESTORE_BUS__MANAGEMENT_URL"]
+    code, told = site.run("topology", "apply", "--remove-stale")
+    assert (code, "ALMA_RESTORE_BUS__MANAGEMENT_URL" in told) == (2, True)
+
+
+def test_a_broker_that_takes_long_work_back_fails_with_what_to_set(site: Site, tmp_path: Path) -> None:
+    """RabbitMQ 3.10 lets nothing but its configuration file say how long an event may be held."""
+    site.environment |= {
+        "ALMA_RESTORE_CASA_RUNNER_SCRATCH": str(tmp_path / "scratch"),
+        "ALMA_RESTORE_CASA_RUNNER_LAUNCHER__CASA__COMMAND": '["/nowhere/casa"]',
+        "ALMA_RESTORE_CASA_RUNNER_LAUNCHER__KIND": "process",
+        "ALMA_RESTORE_BUS__BROKER_CONSUMER_TIMEOUT": "60",
+        "ALMA_RESTORE_BUS__HOLD_LIMIT": "60",
+    }
+    site.run("topology", "apply")
+    _, found = site.examine("casa-runner")
+    verdict, _, advice = found["broker: acknowledgement timeout of casa-runner"]
+    assert verdict == "fail"
+    assert "consumer_timeout" in advice or "HOLD_LIMIT" in advice
+    assert found["CASA: launcher"][0] == "fail"
+    assert of("scratch", found).keys() >= {
+        "scratch: locks",
+        "scratch: directory",
+        "scratch: room",
+        "scratch: file system",
+    }
+
+
+def test_a_broker_that_is_away_or_lets_nobody_in_fails_and_the_rest_is_examined(site: Site) -> None:
+    url = site.environment["ALMA_RESTORE_BUS__URL"]
+    for broken in (f"amqp://guest:guest@127.0.0.1:{dead_port()}/%2F", url.replace("guest:guest", "guest:wrong")):
+        site.environment["ALMA_RESTORE_BUS__URL"] = broken
+        code, found = site.examine("ppr-builder")
+        assert (code, found["broker: reachable"][0], found["object store: reachable"][0]) == (1, "fail", "ok")
