@@ -23,7 +23,7 @@ test:  ## Run every check and test, with real RabbitMQ, S3 and CASA
 	./tests/support/run-all
 
 programs: $(VENV)/.python
-	$(INDEX) ./tests/support/prerequisites
+	@$(INDEX) ./tests/support/prerequisites
 
 check: $(VENV)/.dev  ## Style and types
 	$(BIN)/ruff check .
@@ -96,10 +96,10 @@ $(VENV)/release/.made: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing what the services need, CASA among it (about a minute the first time) …"
-	$(UV) --editable '.[demo]'
+	@$(UV) --editable '.[demo]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing what the services and the tests need, CASA among it (about a minute the first time) …"
-	$(UV) --editable '.[dev]'
+	@$(UV) --editable '.[dev]'
 	touch $@ $(VENV)/.demo
