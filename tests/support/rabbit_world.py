@@ -63,9 +63,12 @@ class Interrupted:
 
     def __call__(self, event: Event, delivery: Delivery) -> Sequence[Event]:
         self.deliveries((event, delivery))
-        delivery.publish([progressed(event, 10.0)])
-        if len(self.deliveries.items) == 1:
-            self.ended(delivery.lost.wait(PATIENCE))
+        is_first = len(self.deliveries.items) == 1
+        try:
+            delivery.publish([progressed(event, 10.0)])
+        finally:  # what is said may be heard, and the delivery be lost, before its confirmation comes
+            if is_first:
+                self.ended(delivery.lost.wait(PATIENCE))
         return [progressed(event, 100.0)]
 
 
