@@ -210,7 +210,8 @@ class SlurmCluster:
             SchedulerParameters="sched_min_interval=0,batch_sched_delay=0,sched_interval=1",
             ReturnToService=2,
             MinJobAge=2,
-            MessageTimeout=5,
+            # A launch that a busy machine answers later than this is put off for two minutes.
+            MessageTimeout=60,
             MpiDefault="none",
         )
         node = f"NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory=2000 Feature={FEATURE}\n"
