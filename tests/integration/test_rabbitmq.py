@@ -70,23 +70,16 @@ def test_a_delivery_held_beyond_the_acknowledgement_timeout_is_lost_and_comes_ag
     assert_repeated_with_the_same_ids(event, interrupted, answers)
 
 
-def test_a_broker_with_an_alarm_is_told_with_what_it_lacks_and_what_was_said_is_no_error_of_ours() -> None:
-    with RabbitServer() as server:
-        alarmed = World(server)
-        bus = alarmed.bus(confirm_timeout=1.5, settle_time=1.0)
-        bus.declare({"casa-runner": (STARTED,)})
-        with alarmed.plain() as connection:
-            channel = connection.channel()
-            channel.confirm_delivery()
-            channel.basic_publish(
-                "", alarmed.names.dead("casa-runner"), b"given up", pika.BasicProperties(delivery_mode=2)
-            )
-        server.rabbit["disk_free_limit"] = 10**15
-        server.restart()
-        until = monotonic() + PATIENCE
-        while not bus.is_ready():
-            assert monotonic() < until
-            sleep(0.1)
+def test_a_broker_with_an_alarm_is_told_with_what_it_lacks_and_what_was_said_is_no_error_of_ours(
+    fragile: World,
+) -> None:
+    bus = fragile.bus(confirm_timeout=1.5, settle_time=1.0)
+    bus.declare({"casa-runner": (STARTED,)})
+    with fragile.plain() as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        channel.basic_publish("", fragile.names.dead("casa-runner"), b"given up", pika.BasicProperties(delivery_mode=2))
+    with fragile.server.low_on_disk():
         with pytest.raises(DependencyAwayError, match=r"takes no messages \(low on disk\)"):
             bus.publish([started()])
         (letter,) = bus.dead_letters("casa-runner")
@@ -97,7 +90,6 @@ def test_a_broker_with_an_alarm_is_told_with_what_it_lacks_and_what_was_said_is_
         while bus.dead_letters("casa-runner") != (letter,):
             assert monotonic() < until
             sleep(0.1)
-        alarmed.close()
 
 
 def test_a_consumer_whose_queue_is_deleted_makes_it_anew_and_goes_on(world: World) -> None:

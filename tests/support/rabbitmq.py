@@ -6,8 +6,8 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
@@ -22,6 +22,7 @@ from tests.support.ports import free_ports
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _DOWN = 20.0
+_DISK_FREE = 50_000_000
 LONG_JOBS = 1_000_000
 """Seconds that an event may be held: a broker for restores of days has it in its configuration file."""
 
@@ -36,8 +37,7 @@ class RabbitServer:
     folder
         Where the broker keeps its data and logs; a temporary folder if None.
     rabbit
-        Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds; what is changed
-        in the attribute of this name counts from the next start on.
+        Settings of the Erlang application ``rabbit``, e.g. ``consumer_timeout`` in milliseconds.
     management
         Whether the management plugin runs, which ``rabbitmqadmin`` talks to.
     prometheus
@@ -66,7 +66,7 @@ class RabbitServer:
         self._tls = tls
         self._management = management
         self._node = f"test-{uuid4().hex[:8]}@localhost"
-        self.rabbit = {"consumer_timeout": LONG_JOBS * 1000} | dict(rabbit or {})
+        self._rabbit = {"consumer_timeout": LONG_JOBS * 1000} | dict(rabbit or {})
         self._server: subprocess.Popen[bytes] | None = None
         self._epmd: subprocess.Popen[bytes] | None = None
 
@@ -120,6 +120,15 @@ class RabbitServer:
         self.kill()
         self.start()
 
+    @contextmanager
+    def low_on_disk(self) -> Iterator[None]:
+        """Raise the broker's alarm that too little of its disk is free, and take it back."""
+        self._limit_disk(10**15)
+        try:
+            yield
+        finally:
+            self._limit_disk(_DISK_FREE)
+
     def close(self) -> None:
         """End the broker and its port mapper, and remove its data."""
         self.kill()
@@ -142,6 +151,14 @@ class RabbitServer:
             self._server.wait()
         self._server = None
 
+    def _limit_disk(self, least: int) -> None:
+        """Set how many bytes have to be free, by Erlang's own call of a function over there."""
+        cookie = (self.folder / ".erlang.cookie").read_text()
+        told = f"rabbit_disk_monitor set_disk_free_limit [{least}]"
+        command = ["erl_call", "-sname", self._node, "-c", cookie, "-a", told]
+        said = subprocess.run(command, env=self._environment(), capture_output=True, text=True, check=True).stdout
+        assert said == "ok", said
+
     def _start_epmd(self) -> None:
         if self._epmd is None:
             command = ["epmd", "-address", "127.0.0.1", "-port", str(self._epmd_port)]
@@ -152,7 +169,7 @@ class RabbitServer:
         lines: tuple[str, ...] = (
             f"listeners.tcp.1 = 127.0.0.1:{self.port}",
             "vm_memory_high_watermark.absolute = 1GB",
-            "disk_free_limit.absolute = 50MB",
+            f"disk_free_limit.absolute = {_DISK_FREE}",
             *self._tls_lines(),
         )
         if self._management:
@@ -160,7 +177,7 @@ class RabbitServer:
         if self._prometheus:
             lines += (f"prometheus.tcp.port = {self.prometheus_port}", "prometheus.tcp.ip = 127.0.0.1")
         (self.folder / "rabbitmq.conf").write_text("\n".join(lines) + "\n")
-        terms = ", ".join(f"{{{name}, {value}}}" for name, value in self.rabbit.items())
+        terms = ", ".join(f"{{{name}, {value}}}" for name, value in self._rabbit.items())
         (self.folder / "advanced.config").write_text(f"[{{rabbit, [{terms}]}}].\n")
         wanted = {"rabbitmq_management": self._management, "rabbitmq_prometheus": self._prometheus}
         plugins = ",".join(plugin for plugin, runs in wanted.items() if runs)
