@@ -122,11 +122,17 @@ def _notifier() -> Iterator[Finding]:
     yield from areas
 
 
-def _request_desk() -> Examination:
+def _request_desk() -> Iterator[Finding]:
     from services.request_desk.examining import examine_ledger
     from services.request_desk.ledger.settings import LedgerSettings
+    from services.request_desk.settings import RequestDeskSettings
 
-    return examine_ledger(LedgerSettings())
+    yield from examine_ledger(LedgerSettings())
+    settings = RequestDeskSettings()
+    if settings.web.port is not None:
+        from services.request_desk.web.examining import examine_sign_in
+
+        yield from examine_sign_in(settings.web)
 
 
 _OF_SERVICE: dict[str, Callable[[], Examination]] = {

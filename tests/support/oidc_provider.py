@@ -12,7 +12,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import KeySet, RSAKey
+from joserfc.jwk import Key, KeySet, RSAKey
 
 CLIENT = "alma-restore"
 CLIENT_SECRET = "the desk's secret at the provider"
@@ -60,11 +60,14 @@ class OidcProviderServer:
         Who signs in next: there is no page that asks.
     asked
         How often each path was asked for.
+    configuration
+        What discovery tells otherwise than it should.
     """
 
     person: Person | None = None
     programs: dict[str, tuple[str, Person]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
+    configuration: dict[str, Any] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self._codes: dict[str, _Code] = {}
@@ -96,6 +99,7 @@ class OidcProviderServer:
     def change_keys(self) -> None:
         """Sign with a new key from now on; the old one is told no more."""
         self._key = RSAKey.generate_key(2048, {"kid": secrets.token_hex(4), "use": "sig", "alg": "RS256"})
+        self.told_keys: list[Key] = [self._key]
 
     def token(self, person: Person, *, lifetime: float = 300.0, **claims: Any) -> str:
         """Make an access token as a program brings it; claims given here win, and None leaves one out."""
@@ -118,7 +122,7 @@ class OidcProviderServer:
         if parts.path.endswith("/.well-known/openid-configuration"):
             _answer(call, 200, self._configuration())
         elif parts.path.endswith("/certs"):
-            _answer(call, 200, dict(KeySet([self._key]).as_dict(private=False)))
+            _answer(call, 200, dict(KeySet(self.told_keys).as_dict(private=False)))
         elif parts.path.endswith("/auth"):
             self._authorize(call, {name: values[0] for name, values in parse_qs(parts.query).items()})
         else:
@@ -145,6 +149,8 @@ class OidcProviderServer:
             "jwks_uri": f"{base}/certs",
             "end_session_endpoint": f"{base}/logout",
             "code_challenge_methods_supported": ["S256"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            **self.configuration,
         }
 
     def _authorize(self, call: BaseHTTPRequestHandler, asked: dict[str, str]) -> None:

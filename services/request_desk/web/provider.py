@@ -34,6 +34,11 @@ class ProviderMetadata(BaseModel):
     token_endpoint: str
     jwks_uri: str
     end_session_endpoint: str | None = None
+    id_token_signing_alg_values_supported: tuple[str, ...] = ()
+
+
+class OtherIssuerError(AwayError):
+    """What answers at the issuer's address says that it is another one: tokens would name that."""
 
 
 class Provider(Protocol):
@@ -77,10 +82,25 @@ class OidcProvider:
         Raises
         ------
         AwayError
-            If it does not answer, or tells another issuer's.
+            If it does not answer.
+        OtherIssuerError
+            If it tells another issuer's.
         """
         with self._lock:
             return self._known_metadata()
+
+    def keys(self) -> KeySet:
+        """Return the keys that verify signatures, as they were told a while ago at most.
+
+        Raises
+        ------
+        AwayError
+            If there are none.
+        """
+        with self._lock:
+            if self._keys is not None and self._clock() - self._fetched < self._settings.keys_seconds:
+                return self._keys
+            return self._fetch_keys()
 
     def redeem(self, form: dict[str, str]) -> str:
         """Exchange an authorization code; see `Provider.redeem`.
@@ -111,7 +131,7 @@ class OidcProvider:
         AwayError
             If there are no keys to verify it by.
         """
-        for keys in (self._current_keys(), None):
+        for keys in (self.keys(), None):
             try:
                 return self._verified(token, keys or self._new_keys(), audience)
             except UnknownKeyError:
@@ -122,12 +142,6 @@ class OidcProvider:
     def _verified(self, token: str, keys: KeySet, audience: str) -> Claims:
         issuer, leeway = self._settings.issuer, self._settings.leeway_seconds
         return verify(token, keys, issuer=issuer, audience=audience, leeway=leeway)
-
-    def _current_keys(self) -> KeySet:
-        with self._lock:
-            if self._keys is not None and self._clock() - self._fetched < self._settings.keys_seconds:
-                return self._keys
-            return self._fetch_keys()
 
     def _new_keys(self) -> KeySet:
         """Return keys that are newer than a moment ago."""
@@ -150,13 +164,15 @@ class OidcProvider:
     def _known_metadata(self) -> ProviderMetadata:
         if self._metadata is None:
             address = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
-            _, answer = self._ask("GET", address)
+            status, answer = self._ask("GET", address)
             try:
                 found = ProviderMetadata.model_validate(answer)
             except ValidationError as error:
-                raise AwayError("the sign-in service does not answer", reason=f"discovery at {address}") from error
+                raise AwayError(
+                    "the sign-in service does not answer", reason=f"discovery at {address}, {status}: {answer}"[:300]
+                ) from error
             if found.issuer != self._settings.issuer:
-                raise AwayError("the sign-in service is another one", reason=f"issuer is {found.issuer!r}")
+                raise OtherIssuerError("the sign-in service is another one", reason=f"issuer is {found.issuer!r}")
             self._metadata = found
         return self._metadata
 

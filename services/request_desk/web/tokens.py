@@ -5,12 +5,14 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import ExpiredTokenError, InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import ECKey, Key, KeySet, RSAKey
 
 from services.request_desk.web.faults import UnknownCallerError
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 """Signatures that only the provider can make: none with a shared secret, and never ``none``."""
+
+_OF_CURVE = {"P-256": "ES256", "P-384": "ES384", "P-521": "ES512"}
 
 LONGEST = 16 * 1024
 
@@ -55,6 +57,16 @@ def verify(token: str, keys: KeySet, *, issuer: str, audience: str, leeway: int)
         why = f"token_{getattr(error, 'claim', None) or type(error).__name__}"
         raise UnknownCallerError("the token is not valid here", reason=why) from error
     return found.claims
+
+
+def algorithms_of(key: Key) -> tuple[str, ...]:
+    """Name the algorithms whose signatures are verified here by this key; none if it is of no use."""
+    able: tuple[str, ...] = ()
+    if isinstance(key, RSAKey):
+        able = tuple(each for each in ALGORITHMS if each.startswith(("RS", "PS")))
+    elif isinstance(key, ECKey):
+        able = tuple(each for each in ALGORITHMS if each == _OF_CURVE.get(key.curve_name))
+    return tuple(each for each in able if key.alg in (None, each))
 
 
 def _rules(issuer: str, audience: str, leeway: int) -> jwt.JWTClaimsRegistry:

@@ -15,6 +15,7 @@ from tests.support.archive_tables import ArchiveTables
 from tests.support.examined_site import Site, dead_port, of
 from tests.support.forgetful_s3 import forgetful
 from tests.support.mail_server import Mailbox, serving
+from tests.support.oidc_provider import AUDIENCE, CLIENT, OidcProviderServer
 from tests.support.s3 import S3Server, store_environment
 
 
@@ -113,6 +114,20 @@ def test_a_ledger_that_was_not_migrated_is_told_of(site: Site, tmp_path: Path) -
     migrate(url)
     _, found = site.examine("request-desk")
     assert found["ledger: tables"][0] == "ok"
+
+
+def test_a_desk_that_serves_people_has_its_sign_in_provider_examined(site: Site) -> None:
+    assert of("sign-in", site.examine("request-desk")[1]) == {}
+    with OidcProviderServer() as provider:
+        site.environment |= {
+            "ALMA_RESTORE_REQUEST_DESK_WEB_PORT": "0",
+            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KIND": "oidc",
+            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__ISSUER": provider.issuer,
+            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__CLIENT_ID": CLIENT,
+            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__AUDIENCE": AUDIENCE,
+        }
+        _, found = site.examine("request-desk")
+    assert of("sign-in", found) == {"sign-in: provider": "ok", "sign-in: issuer": "ok", "sign-in: keys": "ok"}
 
 
 class Ngas(BaseHTTPRequestHandler):
