@@ -90,11 +90,16 @@ def _metadata_resolver() -> Examination:
     return _entitlement_checker()
 
 
-def _ngas_fetcher() -> Examination:
-    from services.ngas_fetcher.examining import examine_ngas
-    from services.ngas_fetcher.settings import NgasFetcherSettings
+def _ngas_fetcher() -> Iterator[Finding]:
+    from services.ngas_fetcher.examining import examine_ngas, examine_ngas_tables
+    from services.ngas_fetcher.settings import NgasFetcherSettings, SourceKind
 
-    return examine_ngas(NgasFetcherSettings())
+    settings = NgasFetcherSettings()
+    yield from examine_ngas(settings)
+    if settings.source is SourceKind.TABLES:
+        from shared.archive_db import ArchiveDbSettings
+
+        yield from examine_ngas_tables(ArchiveDbSettings())
 
 
 def _ppr_builder() -> Examination:

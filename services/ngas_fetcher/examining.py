@@ -2,11 +2,15 @@
 
 import os
 import shutil
+from typing import TYPE_CHECKING
 
 from services.ngas_fetcher.adapters import client_of
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
 from services.ngas_fetcher.settings import NgasFetcherSettings, SourceKind
 from shared.findings import Findings
+
+if TYPE_CHECKING:
+    from shared.archive_db import ArchiveDbSettings
 
 
 def examine_ngas(settings: NgasFetcherSettings) -> Findings:
@@ -45,4 +49,13 @@ def _examine_source(findings: Findings, settings: NgasFetcherSettings) -> None:
             else:
                 findings.fail("export command", f"{program} is not there", "install it, or write its whole path")
         case SourceKind.TABLES:
-            findings.ok("location tables", "those of the archive's database are read")
+            pass  # a database of its own: see examine_ngas_tables
+
+
+def examine_ngas_tables(settings: "ArchiveDbSettings") -> Findings:
+    """Compare NGAS's tables with what is read of them to find ASDMs."""
+    # Only here, since a process that is given location reports needs no database client.
+    from services.ngas_fetcher.ngas_tables import READ
+    from shared.archive_db.examining import examine_tables
+
+    return examine_tables(settings, READ, subject="NGAS tables")

@@ -54,6 +54,9 @@ _HOSTS = Table(
     Column("cluster_name", String(16)),
 )
 
+READ: dict[Table, tuple[Column[Any], ...]] = {table: tuple(table.columns) for table in (_FILES, _DISKS, _HOSTS)}
+"""Columns that statements name, by table."""
+
 ReadFile = Callable[[ArchiveFile], bytes]
 """Gets a small file from NGAS, verified."""
 

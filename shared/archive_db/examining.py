@@ -1,10 +1,10 @@
-"""Examines the archive's metadata database: whether all is there that is read, and what time it is there."""
+"""Examines the archive's databases: whether all is there that is read, and what time it is there."""
 
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import Literal
 
-from sqlalchemy import text
+from sqlalchemy import Column, Table, text
 
 from shared.archive_db.database import ArchiveDatabase
 from shared.archive_db.schema import check_schema, columns_read
@@ -20,8 +20,16 @@ _NOW = {
 def examine_archive(
     settings: ArchiveDbSettings, *, delivery_column: Literal["DELIVERY_NAME", "DELIVERY_ID"], own_delegees: bool
 ) -> Findings:
-    """Compare the database with what is read of it; nothing is written."""
-    findings = Findings("archive database")
+    """Compare the metadata database with what is read of it; nothing is written."""
+    expected = columns_read(delivery_column=delivery_column, own_delegees=own_delegees)
+    return examine_tables(settings, expected, subject="archive database")
+
+
+def examine_tables(
+    settings: ArchiveDbSettings, expected: dict[Table, tuple[Column[object], ...]], *, subject: str
+) -> Findings:
+    """Compare tables with the columns that are read of them; nothing is written."""
+    findings = Findings(subject)
     with (
         findings.attempt("reachable", "check ALMA_RESTORE_ARCHIVE_DB_URL, the listener and the account"),
         closing(ArchiveDatabase(settings=settings)) as database,
@@ -33,7 +41,6 @@ def examine_archive(
         findings.ok("reachable", "it answers")
         if theirs is not None:
             findings.clock(theirs.replace(tzinfo=UTC), before=before)
-        expected = columns_read(delivery_column=delivery_column, own_delegees=own_delegees)
         differences = check_schema(database, expected)
         for each in differences:
             found = f"{each.table}.{each.column}: {each.found}, not {each.expected}".replace(".:", ":")

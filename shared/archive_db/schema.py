@@ -109,11 +109,11 @@ def _columns(connection: Connection, name: str, owner: str | None) -> dict[str, 
 
 
 def _compare(column: Column[object], found: dict[str, ReflectedColumn]) -> Difference | None:
-    kind = _kind(column.type)
-    if column.name not in found:
+    kind, actual_column = _kind(column.type), found.get(column.name.upper())
+    if actual_column is None:
         others = ", ".join(sorted(found))
         return Difference(column.table.name, column.name, kind, "no such column", f"the table has {others}")
-    actual = found[column.name]["type"]
+    actual = actual_column["type"]
     if _kind(actual) == kind:
         return None
     advice = "XMLTYPE is read as text and is fine" if column.name == "XML" else "the statements would misread it"

@@ -165,6 +165,14 @@ def test_each_archive_server_is_asked_for_its_state_and_one_at_least_is_needed(s
     site.environment["ALMA_RESTORE_NGAS_FETCHER_LOCATION_DIRECTORY"] = str(tmp_path / "nothing")
     code, found = site.examine("ngas-fetcher")
     assert (code, found["NGAS: servers"][0], found["NGAS: location reports"][0]) == (1, "fail", "fail")
+    tables = ArchiveTables(tmp_path)
+    site.environment |= {
+        "ALMA_RESTORE_NGAS_FETCHER_SOURCE": "tables",
+        "ALMA_RESTORE_ARCHIVE_DB_URL": tables.settings().url.get_secret_value(),
+    }
+    _, found = site.examine("ngas-fetcher")
+    tables.close()
+    assert of("NGAS tables", found) == {"NGAS tables: reachable": "ok", "NGAS tables: schema": "fail"}
 
 
 def test_missing_settings_and_an_unknown_service_are_named(site: Site) -> None:
