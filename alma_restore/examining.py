@@ -14,6 +14,8 @@ from shared.findings import Finding, Findings, Verdict
 from shared.objects import open_store
 from shared.objects.examining import examine_store
 from shared.settings import RuntimeSettings, explain
+from shared.trace_examining import examine_traces
+from shared.tracing_settings import TracingSettings
 
 Examination = Iterable[Finding]
 
@@ -28,6 +30,7 @@ def examine(services: Collection[str]) -> Iterator[Finding]:
     """
     services = [name for name in BUILDERS if name in services]
     yield from _by_settings("settings", lambda: _common(services))
+    yield from _by_settings("tracing", lambda: examine_traces(TracingSettings()))
     seen = set[Finding]()
     for service in services:
         for finding in _by_settings(service, lambda name=service: _OF_SERVICE[name]()):  # type: ignore[misc]  # mypy infers no type of a lambda with a default
@@ -128,16 +131,25 @@ def _notifier() -> Iterator[Finding]:
 
 
 def _request_desk() -> Iterator[Finding]:
-    from services.request_desk.examining import examine_ledger
+    from services.request_desk.examining import examine_ledger, examine_triggers
     from services.request_desk.ledger.settings import LedgerSettings
     from services.request_desk.settings import RequestDeskSettings
 
-    yield from examine_ledger(LedgerSettings())
     settings = RequestDeskSettings()
+    yield from examine_ledger(LedgerSettings(), is_shown=settings.web.port is not None)
+    yield from examine_triggers(settings.triggers)
     if settings.web.port is not None:
         from services.request_desk.web.examining import examine_sign_in
 
         yield from examine_sign_in(settings.web)
+    if settings.archive:
+        from shared.archive_db import ArchiveDbSettings
+        from shared.archive_db.examining import examine_archive
+
+        own_delegees = settings.delegee_query is None
+        yield from examine_archive(
+            ArchiveDbSettings(), delivery_column=settings.delivery_column, own_delegees=own_delegees
+        )
 
 
 _OF_SERVICE: dict[str, Callable[[], Examination]] = {

@@ -116,18 +116,36 @@ def test_a_ledger_that_was_not_migrated_is_told_of(site: Site, tmp_path: Path) -
     assert found["ledger: tables"][0] == "ok"
 
 
-def test_a_desk_that_serves_people_has_its_sign_in_provider_examined(site: Site) -> None:
-    assert of("sign-in", site.examine("request-desk")[1]) == {}
+def test_a_desk_has_all_examined_that_it_is_given(site: Site, tmp_path: Path) -> None:
+    _, found = site.examine("request-desk")
+    of_desk = ("ledger", "trigger", "sign-in", "archive")
+    assert [of(subject, found) for subject in of_desk] == [
+        {"ledger: database": "warn"},
+        {"trigger files: directory": "ok"},
+        {},
+        {},
+    ]
+    tables = ArchiveTables(tmp_path)
     with OidcProviderServer() as provider:
         site.environment |= {
+            "ALMA_RESTORE_REQUEST_DESK_TRIGGERS": str(tmp_path / "nothing"),
             "ALMA_RESTORE_REQUEST_DESK_WEB_PORT": "0",
             "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KIND": "oidc",
             "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__ISSUER": provider.issuer,
             "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__CLIENT_ID": CLIENT,
             "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__AUDIENCE": AUDIENCE,
+            "ALMA_RESTORE_REQUEST_DESK_ARCHIVE": "true",
+            "ALMA_RESTORE_ARCHIVE_DB_URL": tables.settings().url.get_secret_value(),
         }
-        _, found = site.examine("request-desk")
+        code, found = site.examine("request-desk")
+    tables.close()
+    assert (code, of("ledger", found)) == (1, {"ledger: database": "fail"})
+    assert of("trigger", found) == {"trigger files: directory": "fail"}
     assert of("sign-in", found) == {"sign-in: provider": "ok", "sign-in: issuer": "ok", "sign-in: keys": "ok"}
+    assert of("archive", found) == {"archive database: reachable": "ok", "archive database: schema": "ok"}
+    site.environment["ALMA_RESTORE_ARCHIVE_DB_URL"] = f"sqlite:///{tmp_path / 'none.db'}"
+    _, found = site.examine("request-desk")
+    assert of("archive", found) == {"archive database: reachable": "fail"}
 
 
 class Ngas(BaseHTTPRequestHandler):
@@ -191,3 +209,6 @@ def test_people_see_a_line_for_each_finding_what_to_do_and_a_sum(site: Site) -> 
     assert lines[0].startswith("fail broker: reachable:")
     assert lines[1] == "     -> start it, and check ALMA_RESTORE_BUS__URL"
     assert lines[-1] == "5 ok, 0 warn, 1 fail"
+    site.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{dead_port()}"
+    _, found = site.examine("ppr-builder")
+    assert of("traces", found) == {"traces: collector": "warn"}
