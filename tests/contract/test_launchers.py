@@ -31,7 +31,7 @@ from shared.errors import BlockFailedError
 from tests.support.casa_jobs import EAT_MEMORY, HANG, USER, Jobs
 from tests.support.docker_engine import IMAGE, DockerEngine, python_mounts
 from tests.support.kubernetes_cluster import NAMESPACE, KubernetesCluster
-from tests.support.slurm import SlurmCluster
+from tests.support.slurm import PARTITION, SlurmCluster
 
 ENOUGH = 20.0
 MEMORY = 150_000_000
@@ -81,7 +81,7 @@ def settings(request: pytest.FixtureRequest) -> LauncherSettings:
     cluster: SlurmCluster = request.getfixturevalue("slurm_cluster")
     return SlurmSettings(
         configuration=cluster.configuration,
-        partition="casa",
+        partition=PARTITION,
         memory="200MB",
         time_limit=5,
         poll_interval=0.2,

@@ -17,10 +17,11 @@ from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import CasaLostError, Launcher, Needs
 from services.casa_runner.launchers.choice import make_launcher
 from services.casa_runner.launchers.container import LABEL
-from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings
+from services.casa_runner.launchers.settings import ContainerSettings
 from shared.errors import MisconfiguredError
 from tests.support.casa_jobs import HANG, USER, Jobs
 from tests.support.docker_engine import IMAGE, DockerEngine, python_mounts
+from tests.support.documented import documented
 
 ENOUGH = 20.0
 AS_USER = USER if os.getuid() == 0 else None
@@ -29,13 +30,16 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture
 def settings(docker_engine: DockerEngine) -> ContainerSettings:
-    return ContainerSettings(
-        engine=docker_engine.address,
-        user=AS_USER,
-        mounts=python_mounts(),
-        processes=20,
-        casa=CasaPlace(command=(sys.executable,), image=IMAGE),
-    )
+    """What the document shows, but with the Python, the image and the engine of this machine."""
+    shown = documented(ContainerSettings)
+    of_this_machine = {
+        "engine": docker_engine.address,
+        "user": AS_USER,
+        "mounts": python_mounts(),
+        "processes": 20,
+        "casa": shown.casa.model_copy(update={"command": (sys.executable,), "image": IMAGE}),
+    }
+    return shown.model_copy(update=of_this_machine)
 
 
 @pytest.fixture

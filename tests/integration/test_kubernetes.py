@@ -4,6 +4,7 @@ The cluster is a stand-in that speaks its REST interface and runs pods as proces
 """
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,11 +16,12 @@ from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import CasaLostError, Launcher, RunningCasa
 from services.casa_runner.launchers.choice import make_launcher
-from services.casa_runner.launchers.settings import CasaPlace, KubernetesSettings
+from services.casa_runner.launchers.settings import KubernetesSettings
 from services.casa_runner.workspace import Attempt
 from shared.errors import BlockFailedError
 from tests.support.casa_jobs import HANG, Jobs, prepared
 from tests.support.casa_standin import EB
+from tests.support.documented import documented
 from tests.support.kubernetes_cluster import NAMESPACE, KubernetesCluster
 from tests.support.kubernetes_pod import Pod
 
@@ -30,21 +32,25 @@ DRAINED = {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEv
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[KubernetesCluster]:
     with KubernetesCluster(tmp_path) as made:
-        made.images.add("casa:6.7")
         yield made
 
 
 @pytest.fixture
 def settings(cluster: KubernetesCluster) -> KubernetesSettings:
-    return KubernetesSettings(
-        api=cluster.address,
-        account=cluster.account,
-        namespace=NAMESPACE,
-        claim_path=Path("/"),
-        uid=os.getuid() or 1000,
-        poll_interval=0.05,
-        casa=CasaPlace(command=(sys.executable,), image="casa:6.7"),
-    )
+    """What the document shows, but with the Python of this machine and the stand-in's cluster."""
+    shown = documented(KubernetesSettings)
+    assert shown.casa.image is not None
+    cluster.images.add(shown.casa.image)
+    of_this_machine = {
+        "api": cluster.address,
+        "account": cluster.account,
+        "namespace": NAMESPACE,
+        "claim_path": Path("/"),
+        "uid": os.getuid() or 1000,
+        "poll_interval": 0.05,
+        "casa": shown.casa.model_copy(update={"command": (sys.executable,)}),
+    }
+    return shown.model_copy(update=of_this_machine)
 
 
 @pytest.fixture
@@ -131,9 +137,9 @@ def test_a_job_that_somebody_removes_is_tried_again(
 def test_an_image_that_cannot_be_pulled_is_named_and_tried_later(
     launcher: Launcher, cluster: KubernetesCluster, jobs: Jobs, files: CasaFiles
 ) -> None:
-    cluster.images.clear()
+    image = cluster.images.pop()
     running = launcher.start(jobs.script(""), files)
-    with pytest.raises(CasaAwayError, match=r"casa:6\.7"):
+    with pytest.raises(CasaAwayError, match=re.escape(image)):
         running.wait(ENOUGH)
     assert cluster.names() == []
 

@@ -7,16 +7,18 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import pytest
+from pydantic import ByteSize
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import CasaLostError, Launcher, RunningCasa
 from services.casa_runner.launchers.choice import make_launcher
-from services.casa_runner.launchers.settings import CasaPlace, SlurmSettings
+from services.casa_runner.launchers.settings import SlurmSettings
 from services.casa_runner.launchers.slurm import SlurmRecord
 from services.casa_runner.workspace import Attempt
 from tests.support.casa_jobs import HANG, Jobs
 from tests.support.casa_standin import EB
+from tests.support.documented import documented
 from tests.support.slurm import SlurmCluster
 
 ENOUGH = 90.0
@@ -28,12 +30,15 @@ WAIT_FOR_GO = (
 
 @pytest.fixture
 def settings(slurm_cluster: SlurmCluster) -> SlurmSettings:
-    return SlurmSettings(
-        configuration=slurm_cluster.configuration,
-        memory="100MB",
-        poll_interval=0.2,
-        casa=CasaPlace(command=(sys.executable,)),
-    )
+    """What the document shows, but with the Python and the cluster of this machine."""
+    shown = documented(SlurmSettings)
+    of_this_machine = {
+        "configuration": slurm_cluster.configuration,
+        "memory": ByteSize(100_000_000),
+        "poll_interval": 0.2,
+        "casa": shown.casa.model_copy(update={"command": (sys.executable,)}),
+    }
+    return shown.model_copy(update=of_this_machine)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.support.docker_engine import as_root
 from tests.support.ports import free_ports
 
 FEATURE = "el7"
+PARTITION = "batch"
 _PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
@@ -215,7 +216,7 @@ class SlurmCluster:
             MpiDefault="none",
         )
         node = f"NodeName={host} NodeAddr=127.0.0.1 CPUs={os.cpu_count()} RealMemory=2000 Feature={FEATURE}\n"
-        return f"{general}{node}PartitionName=casa Nodes={host} Default=YES MaxTime=INFINITE State=UP\n"
+        return f"{general}{node}PartitionName={PARTITION} Nodes={host} Default=YES MaxTime=INFINITE State=UP\n"
 
 
 def _cgroup_configuration() -> str:
