@@ -49,13 +49,23 @@ class TinyAlma:
         The MOUSs.
     corrupted
         MOUSs the binary data of whose first block is damaged in the archive.
+    uncalibrated
+        MOUSs of which the archive has nothing yet.
     """
 
-    def __init__(self, *, root: Path, mouss: Sequence[DemoMous], corrupted: Sequence[MousUid] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        root: Path,
+        mouss: Sequence[DemoMous],
+        corrupted: Sequence[MousUid] = (),
+        uncalibrated: Sequence[MousUid] = (),
+    ) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self._root = root
         self._mouss = mouss
         self._corrupted = corrupted
+        self._uncalibrated = uncalibrated
         self.ngas = NgasServer(root / "ngas")
 
     @property
@@ -80,6 +90,8 @@ class TinyAlma:
         self.ngas.stop()
 
     def _archive(self, mous: DemoMous) -> list[tuple[str, int]]:
+        if mous.uid in self._uncalibrated:
+            return []
         for number, block in enumerate(mous.blocks):
             asdm = self._root / "asdms" / block.uid.file_form
             _write_asdm(asdm, block.uid)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from itertools import chain
+from math import isnan
 from urllib.request import urlopen
 
 import pytest
@@ -25,12 +26,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedSite]:
 
 
 def unusable(site: WatchedSite, expressions: list[str]) -> list[str]:
-    """Return expressions that are wrong, or to which there is nothing."""
+    """Return expressions that are wrong, or to which there is nothing, or no number."""
     found = []
     for expr in expressions:
         try:
-            if not site.prometheus.query(expr):
+            values = [float(series["value"][1]) for series in site.prometheus.query(expr)]
+            if not values:
                 found.append(f"empty: {expr}")
+            elif all(map(isnan, values)):
+                found.append(f"no number: {expr}")
         except InvalidQueryError as error:
             found.append(f"invalid: {expr}: {error}")
     return found
@@ -47,7 +51,8 @@ def test_what_every_alert_watches_is_there(site: WatchedSite) -> None:
 
 
 def test_an_expression_that_is_wrong_or_of_nothing_is_noticed(site: WatchedSite) -> None:
-    assert len(unusable(site, ["alma_restore_nothing", "sum by (("])) == 2
+    assert len(unusable(site, ["alma_restore_nothing", "sum by ((", "vector(0) / vector(0)"])) == 3
+    assert unusable(site, ["vector(0) / vector(0) or up"]) == []
 
 
 def test_prometheus_evaluates_every_alert(site: WatchedSite) -> None:

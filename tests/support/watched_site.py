@@ -21,17 +21,14 @@ from shared.tickets import requests_of
 from tests.chaos.standin_casa import write_standin
 from tests.chaos.tiny_alma import TinyAlma, tiny_mous
 from tests.support.deployment import REPOSITORY, Deployment
+from tests.support.ports import free_ports
 from tests.support.prometheus import PrometheusServer
 from tests.support.rabbitmq import RabbitServer
 from tests.support.s3 import S3Server
 
-GOOD, CRASHING = tiny_mous(1, blocks=1), tiny_mous(2, blocks=1)
-ASKED: tuple[tuple[DemoMous, DemoAccount], ...] = (
-    (GOOD, metadata_demo.PI),
-    (CRASHING, metadata_demo.PI),
-    (GOOD, metadata_demo.STRANGER),
-)
-"""One is delivered, one fails, one is refused; and a ticket is sent for the first."""
+CRASHING, UNCALIBRATED = tiny_mous(1, blocks=1), tiny_mous(2, blocks=1)
+GOOD = (tiny_mous(3, blocks=1), tiny_mous(4, blocks=1))
+"""One for each round: what is stored already would not be fetched and restored again."""
 _SCRAPE = "1s"
 
 
@@ -45,11 +42,16 @@ class WatchedSite:
 
 @contextmanager
 def watched(root: Path) -> Iterator[WatchedSite]:
-    """Start all, serve the requests, and wait until Prometheus has seen them twice."""
+    """Start all, and serve the requests twice; each time wait until Prometheus has seen it.
+
+    What is counted once only has no rate: its series begins with that count.
+    """
     with ExitStack() as stack:
         broker = stack.enter_context(RabbitServer(prometheus=True))
         s3 = stack.enter_context(S3Server())
-        alma = stack.enter_context(TinyAlma(root=root / "alma", mouss=(GOOD, CRASHING)))
+        alma = stack.enter_context(
+            TinyAlma(root=root / "alma", mouss=(CRASHING, UNCALIBRATED, *GOOD), uncalibrated=[UNCALIBRATED.uid])
+        )
         deployment = stack.enter_context(
             Deployment(
                 root=root / "site",
@@ -61,19 +63,21 @@ def watched(root: Path) -> Iterator[WatchedSite]:
             )
         )
         prometheus = stack.enter_context(PrometheusServer(_config(deployment, broker)))
-        _serve(deployment)
-        # A rate is made of two values.
-        for _ in range(2):
+        for good in GOOD:
+            _serve(deployment, good)
             _wait_for_scrapes(prometheus)
         yield WatchedSite(deployment=deployment, prometheus=prometheus)
 
 
 def _settings(root: Path) -> dict[str, str]:
+    (port,) = free_ports(1)
     casa = write_standin(root / "casa", seconds=(0.1, 0.2), crashing=[CRASHING.blocks[0].uid.file_form])
     return {
         "ALMA_RESTORE_CASA_RUNNER_PYTHON": str(casa),
         "ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": f"sqlite:///{root}/ledger.db",
         "ALMA_RESTORE_REQUEST_DESK_LEDGER_LOOK_SECONDS": "0.5",
+        "ALMA_RESTORE_REQUEST_DESK_WEB_PORT": str(port),
+        "ALMA_RESTORE_REQUEST_DESK_DELIVERIES_ROUND_SECONDS": "1",
     }
 
 
@@ -93,14 +97,19 @@ def _config(deployment: Deployment, broker: RabbitServer) -> dict[str, Any]:
     }
 
 
-def _serve(deployment: Deployment) -> None:
-    """Ask, and wait for the mail of each request."""
+def _serve(deployment: Deployment, good: DemoMous) -> None:
+    """Ask for what is delivered, what fails and what is refused, and by a ticket; wait for the mail of each request."""
     told = Queue[MailSent]()
     end = deployment.listen(lambda event: _hear(event, told))
-    requests = [_request(mous, person) for mous, person in ASKED]
+    requests = [
+        _request(good, metadata_demo.PI),
+        _request(CRASHING, metadata_demo.PI),
+        _request(UNCALIBRATED, metadata_demo.PI),
+        _request(good, metadata_demo.STRANGER),
+    ]
     for request in requests:
         deployment.submit(request)
-    ticket = _ticket()
+    ticket = _ticket(good)
     deployment.bus.publish([Event.first(TicketSubmitted(request=ticket), source=source_of("tests"))])
     requests += requests_of(ticket)
     left = {request.request_id for request in requests}
@@ -126,10 +135,10 @@ def _request(mous: DemoMous, person: DemoAccount) -> RestoreRequest:
     )
 
 
-def _ticket() -> RestoreTicket:
-    request = _request(GOOD, metadata_demo.PI)
+def _ticket(mous: DemoMous) -> RestoreTicket:
+    request = _request(mous, metadata_demo.PI)
     shared = request.model_dump(include={"request_id", "project_code", "user_name", "user_email", "ticket", "force"})
-    return RestoreTicket(mous_uids=(GOOD.uid,), **shared)
+    return RestoreTicket(mous_uids=(mous.uid,), **shared)
 
 
 def _wait_for_scrapes(prometheus: PrometheusServer) -> None:
