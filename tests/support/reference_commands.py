@@ -37,7 +37,7 @@ def _sections(group: TyperGroup, above: typer.Context) -> Iterator[str]:
 
 
 def _usage(command: TyperCommand | TyperGroup, context: typer.Context) -> str:
-    return f"\n```\n{' '.join(command.get_usage(context).removeprefix('Usage: ').split())}\n```\n"
+    return f"\n```text\n{' '.join(command.get_usage(context).removeprefix('Usage: ').split())}\n```\n"
 
 
 def _table(command: TyperCommand | TyperGroup, context: typer.Context) -> str:
