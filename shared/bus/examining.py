@@ -10,7 +10,9 @@ from shared.bus.applying import Difference, compare
 from shared.bus.bindings import compare_bindings
 from shared.bus.declaring import connected, version_of
 from shared.bus.depths import count
+from shared.bus.management import policies_in
 from shared.bus.patience import consumer_arguments, numbers
+from shared.bus.policies import overrides, sentences
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names, Topology, hold_limit, topology
@@ -64,21 +66,22 @@ def _examine_topology(
     missing = [each.name for each in differences if each.is_missing]
     others = [str(each) for each in differences if not each.is_missing]
     if others:
-        findings.fail("queues and policies", "; ".join(others), _CHECK)
+        findings.fail("queues", "; ".join(others), _CHECK)
     if missing:
-        findings.warn("queues and policies", f"missing: {', '.join(missing)}", f"run `{_APPLY}`")
+        findings.warn("queues", f"missing: {', '.join(missing)}", f"run `{_APPLY}`")
     if not differences:
-        findings.ok("queues and policies", "every exchange and queue is as it should be")
-    with findings.attempt("bindings", "start the management plugin, and check ALMA_RESTORE_BUS__MANAGEMENT_URL"):
-        _examine_bindings(findings, wanted, settings, differences)
+        findings.ok("queues", "every exchange and queue is as it should be")
+    for what, examine in (("bindings", _examine_bindings), ("policies", _examine_policies)):
+        with findings.attempt(what, "start the management plugin, and check ALMA_RESTORE_BUS__MANAGEMENT_URL"):
+            if settings.management_url is None:
+                findings.warn(what, "not compared", "set ALMA_RESTORE_BUS__MANAGEMENT_URL")
+            else:
+                examine(findings, wanted, settings, differences)
 
 
 def _examine_bindings(
     findings: Findings, wanted: Topology, settings: RabbitSettings, known: Collection[Difference]
 ) -> None:
-    if settings.management_url is None:
-        findings.warn("bindings", "not compared", "set ALMA_RESTORE_BUS__MANAGEMENT_URL")
-        return
     differences = compare_bindings(wanted, settings, known=known)
     if stale := [each.name for each in differences if each.is_stale]:
         findings.warn("bindings", f"should not be there: {'; '.join(stale)}", _CHECK)
@@ -86,6 +89,23 @@ def _examine_bindings(
         findings.warn("bindings", f"missing: {'; '.join(missing)}", f"run `{_APPLY}`")
     if not differences:
         findings.ok("bindings", "every one is as it should be")
+
+
+def _examine_policies(
+    findings: Findings, wanted: Topology, settings: RabbitSettings, _known: Collection[Difference]
+) -> None:
+    policies = policies_in(settings)
+    found = list(overrides(wanted, policies))
+    unclear = [f"{each} ({each.pattern})" for each in policies if each.expression is None]
+    advice = f"let its pattern leave out ^{settings.prefix}\\., or remove it (`rabbitmqctl list_policies`)"
+    if changed := sentences(each for each in found if not each.is_of_journal):
+        findings.fail("policies", "; ".join(changed), f"{advice}: events would be lost or come too often or too late")
+    if shortened := sentences(each for each in found if each.is_of_journal):
+        findings.warn("policies", "; ".join(shortened), f"{advice}: what is kept for the ledger is less than was set")
+    if unclear:
+        findings.warn("policies", f"not compared: {', '.join(unclear)}", "see whether the pattern is for our queues")
+    if not found and not unclear:
+        findings.ok("policies", "none changes our queues")
 
 
 def _examine_journal(findings: Findings, connection: BlockingConnection, settings: RabbitSettings) -> None:

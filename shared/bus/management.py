@@ -1,13 +1,14 @@
-"""Asks RabbitMQ's management plugin for the bindings, which AMQP has no question for."""
+"""Asks RabbitMQ's management plugin for bindings and policies, which AMQP has no question for."""
 
 import ssl
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import pika
 import urllib3
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from shared.bus.policies import Policy
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Binding
 from shared.errors import DependencyAwayError, MisconfiguredError
@@ -40,7 +41,21 @@ class _Told(BaseModel):
         )
 
 
+class _ToldPolicy(BaseModel):
+    """A policy as the management plugin tells it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    pattern: str
+    applies_to: str = Field(alias="apply-to")
+    priority: int
+    definition: dict[str, Any]
+
+
 _ALL_TOLD = TypeAdapter(list[_Told])
+_ALL_POLICIES = TypeAdapter(list[_ToldPolicy])
+T = TypeVar("T")
 
 
 def bindings_in(settings: RabbitSettings) -> frozenset[Binding]:
@@ -53,25 +68,8 @@ def bindings_in(settings: RabbitSettings) -> frozenset[Binding]:
     MisconfiguredError
         If it does not let us in, or something else answers there.
     """
-    assert settings.management_url is not None
-    address = urlsplit(settings.management_url.get_secret_value())
-    user, password = _account(settings)
-    shown = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"
-    vhost = quote(pika.URLParameters(settings.url.get_secret_value()).virtual_host, safe="")
-    try:
-        with _pool(settings, address.scheme) as pool:
-            answer = pool.request(
-                "GET",
-                f"{shown}/api/bindings/{vhost}?columns={_COLUMNS}",
-                headers=urllib3.make_headers(basic_auth=f"{user}:{password}") | {"Accept": "application/json"},
-            )
-    except urllib3.exceptions.HTTPError as error:
-        raise DependencyAwayError(
-            f"RabbitMQ's management plugin does not answer at {shown}: {error}; "
-            f"enable it (rabbitmq-plugins enable rabbitmq_management), and check {_SETTING}"
-        ) from error
-    _check(answer, shown=shown, user=user)
-    return read(answer.data, shown=shown)
+    body, shown = _ask(settings, "bindings", f"?columns={_COLUMNS}")
+    return read(body, shown=shown)
 
 
 def read(body: bytes, *, shown: str = "") -> frozenset[Binding]:
@@ -82,14 +80,59 @@ def read(body: bytes, *, shown: str = "") -> frozenset[Binding]:
     MisconfiguredError
         If it is none.
     """
+    told = _read(_ALL_TOLD, body, shown)
+    return frozenset(each.binding() for each in told if each.source != _DEFAULT_EXCHANGE)
+
+
+def policies_in(settings: RabbitSettings) -> tuple[Policy, ...]:
+    """Read all policies and operator policies of the bus's virtual host.
+
+    Raises
+    ------
+    DependencyAwayError
+        If the management plugin does not answer.
+    MisconfiguredError
+        If it does not let us in, or something else answers there.
+    """
+    found: list[Policy] = []
+    for what, is_operators in (("policies", False), ("operator-policies", True)):
+        body, shown = _ask(settings, what)
+        told = _read(_ALL_POLICIES, body, shown)
+        found += [Policy(**each.model_dump(), is_operators=is_operators) for each in told]
+    return tuple(found)
+
+
+def _read(adapter: TypeAdapter[T], body: bytes, shown: str) -> T:
     try:
-        told = _ALL_TOLD.validate_json(body)
+        return adapter.validate_json(body)
     except ValidationError as error:
         raise MisconfiguredError(
             f"what answers at {shown} is not RabbitMQ's management plugin: check {_SETTING} "
             f"({error.errors()[0]['msg']})"
         ) from error
-    return frozenset(each.binding() for each in told if each.source != _DEFAULT_EXCHANGE)
+
+
+def _ask(settings: RabbitSettings, what: str, query: str = "") -> tuple[bytes, str]:
+    """Ask for all of something in the bus's virtual host; return the answer, and the address to show."""
+    assert settings.management_url is not None
+    address = urlsplit(settings.management_url.get_secret_value())
+    user, password = _account(settings)
+    shown = f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path.rstrip('/')}"
+    vhost = quote(pika.URLParameters(settings.url.get_secret_value()).virtual_host, safe="")
+    try:
+        with _pool(settings, address.scheme) as pool:
+            answer = pool.request(
+                "GET",
+                f"{shown}/api/{what}/{vhost}{query}",
+                headers=urllib3.make_headers(basic_auth=f"{user}:{password}") | {"Accept": "application/json"},
+            )
+    except urllib3.exceptions.HTTPError as error:
+        raise DependencyAwayError(
+            f"RabbitMQ's management plugin does not answer at {shown}: {error}; "
+            f"enable it (rabbitmq-plugins enable rabbitmq_management), and check {_SETTING}"
+        ) from error
+    _check(answer, shown=shown, user=user)
+    return answer.data, shown
 
 
 def _check(answer: urllib3.BaseHTTPResponse, *, shown: str, user: str) -> None:

@@ -22,8 +22,8 @@ class RabbitSettings(BaseModel):
     )
     management_url: SecretStr | None = Field(
         default=None,
-        description="https://host:15671 (or http://…:15672) of RabbitMQ's management plugin, by which bindings are "
-        "compared; with the user and password of the bus's URL unless it has its own",
+        description="https://host:15671 (or http://…:15672) of RabbitMQ's management plugin, by which bindings and "
+        "policies are compared; with the user and password of the bus's URL unless it has its own",
     )
     management_timeout: float = Field(default=10.0, gt=0, description="How long the management plugin may take")
     ca_file: Path | None = Field(

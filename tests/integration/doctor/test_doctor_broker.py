@@ -1,10 +1,12 @@
 """An operator examines the broker: queues, bindings and limits as they should be, and each of them broken."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pika
 import pytest
+import urllib3
 from pika.adapters.blocking_connection import BlockingChannel
 
 from shared.bus.settings import RabbitSettings
@@ -15,8 +17,8 @@ from tests.support.rabbitmq import RabbitServer
 
 def test_a_broker_without_queues_is_a_warning_that_applying_the_topology_ends(site: Site) -> None:
     code, before = site.examine("ppr-builder")
-    assert (code, before["broker: queues and policies"][0]) == (1, "warn")
-    assert "topology apply" in before["broker: queues and policies"][2]
+    assert (code, before["broker: queues"][0]) == (1, "warn")
+    assert "topology apply" in before["broker: queues"][2]
     assert before["broker: journal (stream)"][0] == "fail"
     site.run("topology", "apply")
     code, after = site.examine("ppr-builder")
@@ -24,8 +26,9 @@ def test_a_broker_without_queues_is_a_warning_that_applying_the_topology_ends(si
     assert of("broker", after) == {
         "broker: reachable": "ok",
         "broker: version": "ok",
-        "broker: queues and policies": "ok",
+        "broker: queues": "ok",
         "broker: bindings": "warn",
+        "broker: policies": "warn",
         "broker: journal (stream)": "ok",
         "broker: consumers": "warn",
         "broker: dead letters": "ok",
@@ -36,7 +39,7 @@ def test_a_queue_that_differs_fails(site: Site) -> None:
     site.run("topology", "apply")
     site.environment["ALMA_RESTORE_BUS__DELIVERY_LIMIT"] = "7"
     code, found = site.examine("ppr-builder")
-    verdict, what, advice = found["broker: queues and policies"]
+    verdict, what, advice = found["broker: queues"]
     assert (code, verdict) == (1, "fail")
     assert "x-delivery-limit" in what
     assert "topology check" in advice
@@ -103,6 +106,45 @@ def test_a_binding_of_an_earlier_release_is_told_and_removed_only_when_that_is_a
     assert site.run("topology", "check")[0] == 0
 
 
+@contextmanager
+def policies(server: RabbitServer, name: str, **definitions: dict[str, object]) -> Iterator[None]:
+    """Have the broker's operators make a policy of each kind, for the queues of a prefix."""
+    headers = urllib3.make_headers(basic_auth="guest:guest")
+    with urllib3.PoolManager(headers=headers) as http:
+        places = {
+            kind: f"http://127.0.0.1:{server.management_port}/api/{kind.replace('_', '-')}/%2F/{name}"
+            for kind in definitions
+        }
+        for kind, place in places.items():
+            body = {"pattern": f"^{name}[.]", "apply-to": "queues", "definition": definitions[kind]}
+            assert http.request("PUT", place, json=body).status == 201
+        try:
+            yield
+        finally:
+            for place in places.values():
+                http.request("DELETE", place)
+
+
+def test_policies_that_change_how_our_queues_work_fail_with_their_names(
+    site_with_management: Site, managed_rabbit: RabbitServer
+) -> None:
+    """The broker itself says nothing of them when queues are compared: their arguments stay what they are."""
+    site, prefix = site_with_management, site_with_management.environment["ALMA_RESTORE_BUS__PREFIX"]
+    harmless = {"queue-leader-locator": "balanced", "delivery-limit": 2_000_000}
+    with policies(managed_rabbit, prefix, policies=harmless):
+        assert site.examine("ppr-builder")[1]["broker: policies"][:2] == ("ok", "none changes our queues")
+    with policies(managed_rabbit, prefix, policies={"overflow": "drop-head"}, operator_policies={"max-length": 5}):
+        code, found = site.examine("ppr-builder")
+    verdict, what, advice = found["broker: policies"]
+    assert (code, verdict, found["broker: queues"][0]) == (1, "fail", "ok")
+    assert f"policy {prefix!r} sets overflow to drop-head for {prefix}." in what
+    assert f"operator policy {prefix!r} sets max-length to 5 for {prefix}." in what
+    assert f"{prefix}.casa-runner (made with reject-publish)" in what
+    assert f"^{prefix}" in advice
+    with policies(managed_rabbit, prefix, policies={"max-length-bytes": 1000, "max-age": "1D"}):
+        assert f"{prefix}.journal (made with 90D)" in site.examine("ppr-builder")[1]["broker: policies"][1]
+
+
 def test_a_management_plugin_that_lets_nobody_in_or_is_away_is_told_without_its_password(
     site_with_management: Site, managed_rabbit: RabbitServer
 ) -> None:
@@ -117,6 +159,7 @@ def test_a_management_plugin_that_lets_nobody_in_or_is_away_is_told_without_its_
         assert (code, complaint in told, "hush-hush" in told) == (2, True, False), told
         _, found = site.examine("ppr-builder")
         assert (found["broker: bindings"][0], found["broker: journal (stream)"][0]) == ("fail", "ok")
+        assert (found["broker: policies"][0], "hush-hush" in found["broker: policies"][1]) == ("fail", False)
     del site.environment["ALMA_RESTORE_BUS__MANAGEMENT_URL"]
     code, told = site.run("topology", "apply", "--remove-stale")
     assert (code, "ALMA_RESTORE_BUS__MANAGEMENT_URL" in told) == (2, True)
