@@ -18,10 +18,11 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO
 
 from contracts.messages.parts import ObjectRef
-from shared.errors import DependencyAwayError, MisconfiguredError
+from shared.errors import DependencyAwayError, MisconfiguredError, RestoreError
 from shared.objects.base import CannotSignError, IntegrityError, ObjectInfo, ObjectMissingError
 from shared.objects.files import appearing, seal, write_whole
 from shared.objects.keys import check_key, check_prefix
@@ -41,12 +42,13 @@ class DirectoryStore:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root.absolute()
-        self._temporary = self._root / "tmp"
+        self._root = str(root.absolute())
+        self._temporary = os.path.join(self._root, "tmp")
         self._naming = Naming(self._root)
-        with _reachable(self._root):
+        self._reachable = _Reachable(self._root)
+        with self._reachable:
             self._naming.prepare()
-            self._temporary.mkdir(exist_ok=True)
+            os.makedirs(self._temporary, exist_ok=True)
             remove_abandoned(self._temporary)
 
     def put(
@@ -82,17 +84,18 @@ class DirectoryStore:
 
     def read(self, ref: ObjectRef) -> bytes:
         """Read a small object whole."""
-        with self._stream(ref) as chunks:
-            return b"".join(chunks)
+        with self._data_of(ref.key) as (named, file):
+            check_same(named.info.ref, ref)
+            return self._whole(file, ref)
 
     def get(self, key: str) -> bytes:
         """Read a small object whole by its key."""
         with self._data_of(key) as (named, file):
-            return b"".join(self._verified(file, named.info.ref))
+            return self._whole(file, named.info.ref)
 
     def info(self, key: str) -> ObjectInfo | None:
         """Tell an object's size and digest, or None."""
-        with _reachable(self._root):
+        with self._reachable:
             named = self._naming.find(check_key(key))
             return named.info if named else None
 
@@ -100,7 +103,7 @@ class DirectoryStore:
         """List objects in order of their keys; what changes meanwhile may or may not be seen."""
         objects = self._naming.walk(check_prefix(prefix))
         while True:
-            with _reachable(self._root):
+            with self._reachable:
                 found = next(objects, None)
             if found is None:
                 return
@@ -108,12 +111,12 @@ class DirectoryStore:
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Name the folders directly below a prefix; see `ObjectStore.folders`."""
-        with _reachable(self._root):
+        with self._reachable:
             return self._naming.folders(check_prefix(prefix))
 
     def delete(self, key: str) -> None:
         """Remove an object; who reads it now reads it to its end."""
-        with _reachable(self._root):
+        with self._reachable:
             self._naming.remove(check_key(key))
 
     def fetch_to(self, ref: ObjectRef, path: Path) -> None:
@@ -139,7 +142,7 @@ class DirectoryStore:
 
     def sweep(self, older_than: timedelta) -> int:  # noqa: ARG002  (a dead writer's lock is free at once)
         """Remove temporary files whose writers are dead, whatever their age."""
-        with _reachable(self._root):
+        with self._reachable:
             return remove_abandoned(self._temporary)
 
     def is_ready(self) -> bool:
@@ -162,20 +165,20 @@ class DirectoryStore:
         with self._temporary_file() as (path, file):
             for chunk in chunks:  # what the source raises passes through as it is
                 digest.update(chunk)
-                with _reachable(self._root):
+                with self._reachable:
                     file.write(chunk)
             ref = digest.ref(key)
             if expected:
                 check_same(ref, expected)
-            with _reachable(self._root):
+            with self._reachable:
                 seal(file)
                 self._naming.name(path, ref, condition=condition)
         return ref
 
     @contextmanager
-    def _temporary_file(self) -> Iterator[tuple[Path, BinaryIO]]:
+    def _temporary_file(self) -> Iterator[tuple[str, BinaryIO]]:
         with ExitStack() as stack:
-            with _reachable(self._root):
+            with self._reachable:
                 self._naming.check_present()
                 opened = stack.enter_context(locked_temporary(self._temporary))
             yield opened
@@ -197,7 +200,7 @@ class DirectoryStore:
     @contextmanager
     def _data_of(self, key: str) -> Iterator[tuple[Named, BinaryIO]]:
         with ExitStack() as stack:
-            with _reachable(self._root):
+            with self._reachable:
                 named, file = self._opened(check_key(key))
                 stack.enter_context(file)
             yield named, file
@@ -209,10 +212,19 @@ class DirectoryStore:
             if named == before:
                 raise IntegrityError(f"{key}: its data {named.path} are gone; get it anew from its source")
             try:
-                return named, named.path.open("rb")
+                return named, open(named.path, "rb")
             except FileNotFoundError:
                 before = named
         raise ObjectMissingError(f"There is no object {key} in {self._root}; it was deleted or never stored")
+
+    def _whole(self, file: BinaryIO, ref: ObjectRef) -> bytes:
+        """Read a small object at once, and a byte more, which it must not have."""
+        with self._reachable:
+            data = file.read(ref.size + 1)
+        digest = Digest()
+        digest.update(data)
+        check_same(digest.ref(ref.key), ref)
+        return data
 
     def _verified(self, file: BinaryIO, ref: ObjectRef) -> Generator[bytes, None, None]:
         return verified(self._chunks(file), ref)
@@ -220,7 +232,7 @@ class DirectoryStore:
     def _chunks(self, file: BinaryIO, length: int | None = None) -> Iterator[bytes]:
         left = length
         while left is None or left > 0:
-            with _reachable(self._root):
+            with self._reachable:
                 chunk = file.read(CHUNK_BYTES if left is None else min(CHUNK_BYTES, left))
             if not chunk:
                 return
@@ -228,7 +240,7 @@ class DirectoryStore:
             yield chunk
 
 
-def _linked(source: Path, path: Path) -> bool:
+def _linked(source: str, path: Path) -> bool:
     """Try a hard link; False if the file systems differ or refuse links."""
     try:
         with appearing(path) as temporary:
@@ -238,16 +250,27 @@ def _linked(source: Path, path: Path) -> bool:
     return True
 
 
-@contextmanager
-def _reachable(root: Path) -> Iterator[None]:
-    """Say in our terms what the file system refuses."""
-    try:
-        yield
-    except PermissionError as error:
-        raise MisconfiguredError(
+class _Reachable:
+    """Says in our terms what the file system refuses, as often as it is entered."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def __enter__(self) -> None:
+        """Nothing is refused yet."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise _in_our_terms(error, self._root) from error
+
+
+def _in_our_terms(error: OSError, root: str) -> RestoreError:
+    if isinstance(error, PermissionError):
+        return MisconfiguredError(
             f"The object store {root} refuses {error.filename}; give this user write access to the directory"
-        ) from error
-    except OSError as error:
-        if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-            raise MisconfiguredError(f"The object store {root} cannot be used ({error}); set another root") from error
-        raise DependencyAwayError(f"The object store {root} does not work now: {error}; look at its disk") from error
+        )
+    if error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        return MisconfiguredError(f"The object store {root} cannot be used ({error}); set another root")
+    return DependencyAwayError(f"The object store {root} does not work now: {error}; look at its disk")

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -10,7 +10,7 @@ from uuid import uuid4
 READ_ONLY = 0o444
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: str | Path) -> None:
     """Make the names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -19,13 +19,14 @@ def sync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
-def make_directories(path: Path) -> None:
+def make_directories(path: str | Path) -> None:
     """Create a directory and its parents, each one durable."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return
-    make_directories(path.parent)
-    path.mkdir(exist_ok=True)
-    sync_directory(path.parent)
+    parent = os.path.dirname(path) or "."
+    make_directories(parent)
+    os.makedirs(path, exist_ok=True)
+    sync_directory(parent)
 
 
 def seal(file: BinaryIO) -> None:
@@ -36,21 +37,23 @@ def seal(file: BinaryIO) -> None:
 
 
 @contextmanager
-def appearing(path: Path) -> Iterator[Path]:
+def appearing(path: str | Path) -> Iterator[str]:
     """Give a temporary path beside ``path``; at the end it takes that name, after an error it is removed."""
-    temporary = path.with_name(f".{uuid4().hex}.part")
+    directory = os.path.dirname(path) or "."
+    temporary = f"{directory}/.{uuid4().hex}.part"
     try:
         yield temporary
-        temporary.replace(path)
-        sync_directory(path.parent)
+        os.replace(temporary, path)
+        sync_directory(directory)
     finally:
         # Also needed after success: renaming onto another link of the same file leaves both names.
-        temporary.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
 
 
-def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
+def write_whole(path: str | Path, chunks: Iterable[bytes]) -> None:
     """Write a read-only file that appears whole and durable, or not at all."""
-    with appearing(path) as temporary, temporary.open("xb") as file:
+    with appearing(path) as temporary, open(temporary, "xb") as file:
         for chunk in chunks:
             file.write(chunk)
         seal(file)

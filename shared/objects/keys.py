@@ -10,6 +10,9 @@ MAX_KEY_BYTES = 1024
 MAX_SEGMENT_BYTES = 255
 """The limit of one name on ext4, XFS and NFS."""
 
+_SURELY_FITS = MAX_SEGMENT_BYTES // 4
+"""Characters that take no more bytes than a name may have, whichever they are."""
+
 # Unicode's categories Cc and Cs, which never change; every look into the store comes by here.
 _UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
@@ -68,6 +71,6 @@ def _problem_of_segments(segments: list[str]) -> str | None:
         return "has an empty name (a slash at an end, or two together)"
     if "." in segments or ".." in segments:
         return "has a '.' or '..' between its slashes"
-    if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in segments):
+    if any(len(segment.encode()) > MAX_SEGMENT_BYTES for segment in segments if len(segment) > _SURELY_FITS):
         return f"has a name longer than {MAX_SEGMENT_BYTES} bytes"
     return None

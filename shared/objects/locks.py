@@ -3,14 +3,13 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 from uuid import uuid4
 
 
 @contextmanager
-def exclusive_lock(path: Path) -> Iterator[None]:
+def exclusive_lock(path: str) -> Iterator[None]:
     """Hold a lock among all threads and processes that use the same file; wait for it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -21,27 +20,28 @@ def exclusive_lock(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked_temporary(directory: Path) -> Iterator[tuple[Path, BinaryIO]]:
+def locked_temporary(directory: str) -> Iterator[tuple[str, BinaryIO]]:
     """Open a new locked file for writing; at the end it is removed unless it was moved away."""
     while True:
-        path = directory / uuid4().hex
-        with path.open("xb") as file:
+        path = f"{directory}/{uuid4().hex}"
+        with open(path, "xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not os.fstat(file.fileno()).st_nlink:
                 continue  # a sweep took it between its creation and its lock
             try:
                 yield path, file
             finally:
-                path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
             return
 
 
-def remove_abandoned(directory: Path) -> int:
+def remove_abandoned(directory: str) -> int:
     """Remove the temporary files whose writers are dead, and tell how many there were."""
-    return sum(remove_if_abandoned(path) for path in directory.iterdir())
+    return sum(remove_if_abandoned(f"{directory}/{name}") for name in os.listdir(directory))
 
 
-def remove_if_abandoned(path: Path) -> bool:
+def remove_if_abandoned(path: str) -> bool:
     """Remove a file unless its writer lives; tell whether it is gone by our doing."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -49,7 +49,8 @@ def remove_if_abandoned(path: Path) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
     except BlockingIOError:
         return False
     finally:

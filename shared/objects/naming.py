@@ -1,4 +1,7 @@
-"""Names of objects in a directory: symbolic links that hold place, size and digest in one atomic name."""
+"""Names of objects in a directory: symbolic links that hold place, size and digest in one atomic name.
+
+Paths are plain text here: every look into the store comes by, and text is joined in a tenth of a `Path`'s time.
+"""
 
 import errno
 import os
@@ -6,7 +9,6 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 from contracts.messages.parts import ObjectRef
@@ -16,7 +18,7 @@ from shared.objects.files import make_directories, sync_directory
 from shared.objects.keys import InvalidKeyError
 from shared.objects.locks import exclusive_lock, remove_if_abandoned
 
-_OURS = re.compile(r"[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{64}")
+_OURS = re.compile(r"[0-9a-f]{32}\.([0-9]+)\.([0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Named:
     """An object and the file that holds its data."""
 
     info: ObjectInfo
-    path: Path
+    path: str
 
 
 @dataclass(frozen=True)
@@ -55,24 +57,24 @@ Condition = Absent | Unchanged
 class Naming:
     """Gives, finds and removes names below a directory, one change at a time."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: str) -> None:
         self._root = root
-        self._objects = root / "objects"
-        self._data = root / "data"
-        self._links = root / "links"
+        self._objects = f"{root}/objects"
+        self._data = f"{root}/data"
+        self._links = f"{root}/links"
 
     def prepare(self) -> None:
         """Create the directories, and remove links that were never moved to their name."""
         for directory in (self._objects, self._data, self._links):
             make_directories(directory)
         with self._lock():
-            for link in self._links.iterdir():
-                link.unlink()
+            for link in os.listdir(self._links):
+                os.unlink(f"{self._links}/{link}")
 
     def find(self, key: str) -> Named | None:
         """Find an object, or None if there is none."""
         try:
-            target = (self._objects / key).readlink()
+            target = os.readlink(f"{self._objects}/{key}")
         except (FileNotFoundError, NotADirectoryError):
             self.check_present()
             return None
@@ -80,11 +82,15 @@ class Naming:
             if error.errno == errno.EINVAL:  # a directory, or a file that somebody else put there
                 return None
             raise
-        return self._named(key, target.name) if _OURS.fullmatch(target.name) else None
+        name = target.rpartition("/")[2]
+        if not (ours := _OURS.fullmatch(name)):
+            return None
+        size, sha256 = ours.groups()
+        return Named(ObjectInfo(key=key, size=int(size), sha256=sha256), f"{self._data}/{key}/{name}")
 
     def check_present(self) -> None:
         """Raise `DependencyAwayError` if the store's directories are gone, which is no proof that objects are."""
-        if not self._objects.is_dir():
+        if not os.path.isdir(self._objects):
             raise DependencyAwayError(
                 f"The object store's directory {self._root} is not there or was emptied; mount it or bring it back"
             )
@@ -102,7 +108,7 @@ class Naming:
         entries = self._entries(directory + slash, start)
         return [directory + slash + name for name, is_directory in entries if is_directory]
 
-    def name(self, written: Path, ref: ObjectRef, *, condition: Condition | None) -> None:
+    def name(self, written: str, ref: ObjectRef, *, condition: Condition | None) -> None:
         """Give a written and synced file its key if the condition, looked at under the lock, holds.
 
         Raises
@@ -114,97 +120,103 @@ class Naming:
         """
         if condition:
             condition.check(ref.key, self.find(ref.key))
-        data = self._data / ref.key / f"{uuid4().hex}.{ref.size}.{ref.sha256}"
+        data = f"{self._data}/{ref.key}/{uuid4().hex}.{ref.size}.{ref.sha256}"
         try:
             self._place(written, data)
             with self._lock():
                 replaced = self.find(ref.key)
                 if condition:
                     condition.check(ref.key, replaced)
-                self._make_room(ref.key)
+                if replaced is None:
+                    self._make_room(ref.key)
                 self._link(ref.key, data)
         except BaseException:  # whatever ended it, an interrupt too, nothing of it is left; raised again
             self._take_back(data)
             raise
         # Not under the lock: the disk syncs for several writers at once in little more time than for one.
         with suppress(FileNotFoundError):  # removed meanwhile, with its directory
-            sync_directory((self._objects / ref.key).parent)
+            sync_directory(os.path.dirname(f"{self._objects}/{ref.key}"))
         self._remove_older(ref.key, data, replaced)
 
-    def _place(self, written: Path, data: Path) -> None:
+    def _place(self, written: str, data: str) -> None:
         """Move a written file to its place, durably; nobody finds it there yet, and its writer's lock protects it.
 
         Directories are synced after all of it, not one after the other: then the first sync is the one that waits.
         """
+        parent = os.path.dirname(data)
         while True:
             with suppress(FileNotFoundError):  # the directory was removed as empty meanwhile
-                new = list(_missing(data.parent))
-                data.parent.mkdir(parents=True, exist_ok=True)
-                written.rename(data)
-                for directory in (data.parent, *(each.parent for each in new)):
+                new = list(_missing(parent))
+                for directory in reversed(new):
+                    with suppress(FileExistsError):
+                        os.mkdir(directory)
+                os.rename(written, data)
+                for directory in (parent, *(os.path.dirname(each) for each in new)):
                     sync_directory(directory)
                 return
             self.check_present()
-            written.stat()
+            os.stat(written)
 
-    def _take_back(self, data: Path) -> None:
+    def _take_back(self, data: str) -> None:
         """Remove data that got no name; that they cannot be removed is not what has to be told."""
         with suppress(OSError), self._lock():
-            data.unlink(missing_ok=True)
-            _remove_empty(data.parent, self._data)
+            with suppress(FileNotFoundError):
+                os.unlink(data)
+            _remove_empty(os.path.dirname(data), self._data)
 
-    def _remove_older(self, key: str, data: Path, replaced: Named | None) -> None:
+    def _remove_older(self, key: str, data: str, replaced: Named | None) -> None:
         """Remove what our data replaced, now that the disk knows our name, and what dead writers left."""
         with suppress(FileNotFoundError):
-            if replaced is None and len(list(data.parent.iterdir())) == 1:
+            if replaced is None and len(os.listdir(f"{self._data}/{key}")) == 1:
                 return
             with self._lock():
                 if replaced is not None:
-                    replaced.path.unlink(missing_ok=True)
+                    with suppress(FileNotFoundError):
+                        os.unlink(replaced.path)
                 named = self.find(key)
                 self._remove_abandoned(key, keep={data, named.path} if named else {data})
 
     def remove(self, key: str) -> None:
         """Remove a name, its data, and directories that are empty then."""
         self.check_present()
+        name = f"{self._objects}/{key}"
         with self._lock():
             if found := self.find(key):
-                (self._objects / key).unlink()
-                sync_directory((self._objects / key).parent)
-                found.path.unlink(missing_ok=True)
+                os.unlink(name)
+                sync_directory(os.path.dirname(name))
+                with suppress(FileNotFoundError):
+                    os.unlink(found.path)
             self._remove_abandoned(key)
-            _remove_empty((self._objects / key).parent, self._objects)
-            _remove_empty(self._data / key, self._data)
+            _remove_empty(os.path.dirname(name), self._objects)
+            _remove_empty(f"{self._data}/{key}", self._data)
 
     def _lock(self) -> AbstractContextManager[None]:
-        return exclusive_lock(self._root / "lock")
-
-    def _named(self, key: str, target: str) -> Named:
-        _, size, sha256 = target.split(".")
-        return Named(ObjectInfo(key=key, size=int(size), sha256=sha256), self._data / key / target)
+        return exclusive_lock(f"{self._root}/lock")
 
     def _make_room(self, key: str) -> None:
-        """Create the directories of a key, unless it collides with another."""
-        name = self._objects / key
-        _prune(name)
-        if name.is_dir() and not name.is_symlink():
-            raise InvalidKeyError(f"There are objects below {key}/, so that it cannot be an object; choose another")
+        """Create the directories of a key that has no object, unless it collides with another."""
+        name = f"{self._objects}/{key}"
+        if _is_directory(name):
+            _prune(name)
+            if _is_directory(name):
+                raise InvalidKeyError(f"There are objects below {key}/, so that it cannot be an object; choose another")
         try:
-            make_directories(name.parent)
+            make_directories(os.path.dirname(name))
         except (FileExistsError, NotADirectoryError) as error:
             raise InvalidKeyError(f"A part of the key {key} is an object itself; choose another") from error
 
-    def _link(self, key: str, data: Path) -> None:
-        name = self._objects / key
-        link = self._links / uuid4().hex
-        link.symlink_to(os.path.relpath(data, name.parent))
-        link.rename(name)
+    def _link(self, key: str, data: str) -> None:
+        link = f"{self._links}/{uuid4().hex}"
+        os.symlink("../" * (1 + key.count("/")) + data.removeprefix(f"{self._root}/"), link)
+        os.rename(link, f"{self._objects}/{key}")
 
-    def _remove_abandoned(self, key: str, keep: Collection[Path] = ()) -> None:
+    def _remove_abandoned(self, key: str, keep: Collection[str] = ()) -> None:
         """Remove a key's data but for those to keep, and those that a living writer is about to name."""
+        folder = f"{self._data}/{key}"
         with suppress(FileNotFoundError, NotADirectoryError):
-            for path in (self._data / key).iterdir():
-                if path not in keep and not path.is_dir():
+            for name in os.listdir(folder):
+                path = f"{folder}/{name}"
+                if path not in keep and not os.path.isdir(path):
                     remove_if_abandoned(path)
 
     def _walk(self, directory: str, start: str) -> Iterator[ObjectInfo]:
@@ -216,34 +228,37 @@ class Naming:
 
     def _entries(self, directory: str, start: str) -> list[tuple[str, bool]]:
         """Sort as keys sort: a directory's name counts with its slash."""
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._objects / directory) as entries:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{self._objects}/{directory}") as entries:
             kinds = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
             return sorted((name + "/" * is_dir, is_dir) for name, is_dir in kinds if name.startswith(start))
         return []
 
 
-def _missing(directory: Path) -> Iterator[Path]:
+def _is_directory(name: str) -> bool:
+    """Whether a name is a directory's own, not a link to one."""
+    return os.path.isdir(name) and not os.path.islink(name)
+
+
+def _missing(directory: str) -> Iterator[str]:
     """Name a directory and those above it that are not there."""
-    while not directory.is_dir():
+    while not os.path.isdir(directory):
         yield directory
-        directory = directory.parent
+        directory = os.path.dirname(directory)
 
 
-def _remove_empty(directory: Path, root: Path) -> None:
+def _remove_empty(directory: str, root: str) -> None:
     """Remove a directory and its parents up to the root, as far as they are empty."""
     while directory != root:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            try:
-                directory.rmdir()
-            except OSError:
-                return
-        directory = directory.parent
+        try:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                os.rmdir(directory)
+        except OSError:
+            return
+        directory = os.path.dirname(directory)
 
 
-def _prune(directory: Path) -> None:
+def _prune(directory: str) -> None:
     """Remove the empty directories that a killed process left where an object is to be."""
-    if directory.is_symlink():
-        return
     for path, _, _ in os.walk(directory, topdown=False):
         with suppress(OSError):
-            Path(path).rmdir()
+            os.rmdir(path)

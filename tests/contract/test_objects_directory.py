@@ -107,6 +107,12 @@ def test_an_empty_directory_is_left_neither_by_deletion_nor_by_refusal(directory
     assert [list((directory.root / name).iterdir()) for name in ("objects", "data", "tmp")] == [[], [], []]
 
 
+def test_empty_directories_of_a_killed_writer_go_with_a_deletion_below_them(directory: DirectoryHarness) -> None:
+    (directory.root / "data/left/empty").mkdir(parents=True)
+    directory.store.delete("left/empty/deep")
+    assert list((directory.root / "data").iterdir()) == []
+
+
 def test_a_fetched_file_is_a_hard_link(directory: DirectoryHarness, tmp_path: Path) -> None:
     ref = directory.store.put_bytes("linked/file", b"x")
     directory.store.fetch_to(ref, tmp_path / "file")
@@ -199,8 +205,8 @@ def test_data_go_with_their_object_though_their_writer_still_waits_for_the_disk(
 ) -> None:
     named, done, main = Event(), Event(), get_ident()
 
-    def sync(path: Path) -> None:
-        if get_ident() != main and path == directory.root / "objects/slow":
+    def sync(path: str) -> None:
+        if get_ident() != main and Path(path) == directory.root / "objects/slow":
             named.set()
             assert done.wait(60)
         sync_directory(path)
