@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import to_json
 
 from contracts.identifiers import ExecBlockUid
 from services.casa_runner.workspace import Attempt
@@ -169,7 +170,7 @@ class CasaFiles:
             **(more or {}),
         }
         self.progress.touch()
-        self.job.write_text(json.dumps(job, indent=1))
+        self.job.write_bytes(to_json(job, indent=1, ensure_ascii=True))
 
     def read_result(self) -> CasaResult:
         """Read the process's last word; if it came to none, only the step that it was at."""

@@ -118,7 +118,8 @@ class Inputs:
 
     def _write_asdm(self, folder: Path) -> None:
         for file in self._asdm.files:
-            if PurePosixPath(file.path).is_absolute() or ".." in PurePosixPath(file.path).parts:
+            place = PurePosixPath(file.path)
+            if place.is_absolute() or ".." in place.parts:
                 raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"{file.path!r} leads out of the ASDM")
             path = folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)

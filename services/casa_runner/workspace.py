@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
@@ -115,7 +114,7 @@ class Workspace:
         take_up
             Takes up what works in an attempt, if something does; if nothing does, the attempt is removed.
         """
-        for lock in sorted(self._attempts.glob(f"{escape(label)}-*.lock")):
+        for lock in self._locks_of(label):
             if (descriptor := _try_lock(lock)) is None:
                 continue
             try:
@@ -128,6 +127,12 @@ class Workspace:
                     yield attempt, work
                     return
         yield None
+
+    def _locks_of(self, label: str) -> list[Path]:
+        with os.scandir(self._attempts) as entries:
+            names = [entry.name for entry in entries]
+        ours = (name for name in names if name.startswith(f"{label}-") and name.endswith(".lock"))
+        return [self._attempts / name for name in sorted(ours)]
 
     def keep(self, attempt: Attempt) -> str:
         """Move an attempt to the failed ones, the oldest of which make room, and say where: ``host:path``."""

@@ -124,8 +124,7 @@ def _sched_block(element: etree._Element) -> SchedBlock:
 
 
 def _children(parent: etree._Element, tag: str) -> list[etree._Element]:
-    ending = f"}}{tag}"
-    return [child for child in parent.iterchildren(etree.Element) if child.tag == tag or child.tag.endswith(ending)]
+    return list(parent.iterchildren(f"{{*}}{tag}"))
 
 
 def _only(parent: etree._Element, tag: str) -> etree._Element:

@@ -89,7 +89,7 @@ def test_a_request_cancelled_while_an_asdm_comes_leaves_no_partial_object(
     assert not worker.is_alive()
     assert staged_of(delivery.published) == []
     assert not [info for info in store.list("asdm/") if info.key.endswith((bdf_names(0)[0], "manifest.json"))]
-    assert list((store._root / "tmp").iterdir()) == []
+    assert list(Path(store._root, "tmp").iterdir()) == []
 
 
 class Overtaken(DirectoryStore):
