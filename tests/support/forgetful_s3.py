@@ -1,5 +1,6 @@
-"""A store that forgets conditions: it passes requests on to a real one, those with conditions without them."""
+"""A store that forgets conditions, with a clock of its own: it passes requests on to a real one, but for those."""
 
+import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,13 +16,15 @@ from shared.objects.settings import S3Settings
 
 
 @contextmanager
-def forgetful(store: S3Settings, *, forgets: Set[str]) -> Iterator[str]:
+def forgetful(store: S3Settings, *, forgets: Set[str], ahead: float = 0.0) -> Iterator[str]:
     """Serve while this lasts; gives the endpoint.
 
     Parameters
     ----------
     forgets
         Headers that are not passed on, in small letters.
+    ahead
+        Seconds that its clock is ahead.
     """
 
     class Handler(BaseHTTPRequestHandler):
@@ -49,6 +52,9 @@ def forgetful(store: S3Settings, *, forgets: Set[str]) -> Iterator[str]:
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            return super().date_time_string((time.time() if timestamp is None else timestamp) + ahead)
 
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _pass_on  # noqa: N815  # as the library calls them
 

@@ -52,13 +52,16 @@ def test_an_s3_server_has_all_that_is_needed_and_its_clock_is_compared(site_on_s
 
 
 @pytest.mark.parametrize(
-    ("forgets", "check"),
-    [("if-none-match", "object store: conditional create"), ("if-match", "object store: conditional replace")],
+    ("forgets", "check", "ahead", "clock"),
+    [
+        ("if-none-match", "object store: conditional create", 30, "warn"),
+        ("if-match", "object store: conditional replace", -600, "fail"),
+    ],
 )
-def test_a_store_that_forgets_a_condition_fails_with_stores_that_have_them(
-    site_on_s3: Site, store: S3Settings, forgets: str, check: str
+def test_a_store_that_forgets_a_condition_fails_with_stores_that_have_them_and_its_clock_is_compared(
+    site_on_s3: Site, store: S3Settings, forgets: str, check: str, ahead: float, clock: str
 ) -> None:
-    with forgetful(store, forgets={forgets}) as endpoint:
+    with forgetful(store, forgets={forgets}, ahead=ahead) as endpoint:
         site_on_s3.environment["ALMA_RESTORE_STORE__ENDPOINT"] = endpoint
         code, found = site_on_s3.examine("ppr-builder")
     verdict, what, advice = found[check]
@@ -66,6 +69,7 @@ def test_a_store_that_forgets_a_condition_fails_with_stores_that_have_them(
     assert "was overwritten" in what
     assert "SeaweedFS" in advice
     assert found["object store: multipart and copy"][0] == "ok"
+    assert (found["object store: clock"][0], "time server" in found["object store: clock"][2]) == (clock, True)
 
 
 def test_a_mail_server_is_asked_whether_it_takes_our_mails_and_gets_none(site: Site) -> None:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pika
 import pytest
 import urllib3
-from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
@@ -186,6 +187,23 @@ def test_a_broker_that_takes_long_work_back_fails_with_what_to_set(site: Site, t
         "scratch: room",
         "scratch: file system",
     }
+
+
+@pytest.mark.parametrize("version", ["3.9.29", "0"])
+def test_a_broker_that_is_too_old_or_does_not_say_fails_with_the_version_that_is_needed(
+    site: Site, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    started = BlockingConnection.__init__
+
+    def as_of_old(self: BlockingConnection, *args: Any, **kwargs: Any) -> None:
+        started(self, *args, **kwargs)
+        vars(self)["_impl"].server_properties["version"] = version
+
+    monkeypatch.setattr(BlockingConnection, "__init__", as_of_old)
+    code, found = site.examine("ppr-builder")
+    verdict, what, advice = found["broker: version"]
+    assert (code, verdict, what) == (1, "fail", f"RabbitMQ {version}")
+    assert "3.10 or later" in advice
 
 
 def test_a_broker_that_is_away_or_lets_nobody_in_fails_and_the_rest_is_examined(site: Site) -> None:
