@@ -19,6 +19,13 @@ from shared.tracing_settings import TracingSettings
 
 Examination = Iterable[Finding]
 
+_HOLDING = (
+    ("ngas-fetcher", "longest", "longest"),
+    ("casa-runner", "time_limit", "time_limit"),
+    ("notifier", "longest", "deliveries"),  # which it copies for hours, if it lays them out
+)
+"""Who may hold an event for long: the service, its setting of how long, and what is set if it does."""
+
 
 def examine(services: Collection[str]) -> Iterator[Finding]:
     """Examine what these services depend on, each thing once.
@@ -59,12 +66,14 @@ def _common(services: Collection[str]) -> Iterator[Finding]:
 
 def _longest(services: Collection[str]) -> Iterator[tuple[str, float]]:
     """Say how long services may hold an event; of those whose settings are wrong another finding tells."""
-    for service, field in (("ngas-fetcher", "longest"), ("casa-runner", "time_limit")):
+    for service, field, needed in _HOLDING:
         if service in services:
             try:
-                yield service, float(getattr(_settings(service), field))
+                settings = dict(_settings(service))
             except (ValidationError, ModuleNotFoundError):
                 continue
+            if settings[needed] is not None:
+                yield service, float(settings[field])
 
 
 def _settings(service: str, **given: Any) -> BaseSettings:

@@ -72,14 +72,17 @@ def test_a_store_that_forgets_a_condition_fails_with_stores_that_have_them_and_i
     assert (found["object store: clock"][0], "time server" in found["object store: clock"][2]) == (clock, True)
 
 
-def test_a_mail_server_is_asked_whether_it_takes_our_mails_and_gets_none(site: Site) -> None:
+def test_a_mail_server_is_asked_whether_it_takes_our_mails_and_gets_none(site: Site, tmp_path: Path) -> None:
     mailbox = Mailbox()
     with serving(mailbox) as port:
         site.environment |= notifier(port)
         _, found = site.examine("notifier")
         assert (of("mail", found), mailbox.taken) == ({"mail: server": "ok"}, [])
+    assert of("broker: acknowledgement", found) == {}
+    site.environment["ALMA_RESTORE_NOTIFIER_DELIVERIES"] = str(tmp_path)
     code, found = site.examine("notifier")
     assert (code, of("mail", found)) == (1, {"mail: server": "fail"})
+    assert of("broker: acknowledgement", found) == {"broker: acknowledgement timeout of notifier": "fail"}
 
 
 def notifier(port: int) -> dict[str, str]:
