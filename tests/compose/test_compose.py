@@ -6,6 +6,7 @@ from time import monotonic, sleep
 from uuid import UUID
 
 import pytest
+from docker.models.containers import Container
 
 from alma_restore import Desk
 from alma_restore.demo.mails import SentMail, mail_differences
@@ -145,6 +146,22 @@ def test_every_image_of_ours_says_what_it_is_and_of_which_version(project: Compo
     said = project.containers("notifier")[0].exec_run(["alma-restore", "--version"]).output
     assert isinstance(said, bytes)
     assert said.decode().strip() == f"alma-restore {project.VERSION}"
+
+
+def test_an_image_finds_its_service_well_by_itself_and_a_container_that_serves_nothing_unwell(
+    project: ComposeProject,
+) -> None:
+    """The project asks whether services are ready; who runs an image without it is left with the image's own check."""
+    found = {service: asked_by_its_image(project.containers(service)[0]) for service in (*BUILDERS, "refresh")}
+    assert {service for service, code in found.items() if code == 0} == set(BUILDERS)
+
+
+def asked_by_its_image(container: Container) -> int | None:
+    """Ask a container for its health as its image says; returns the exit code."""
+    assert container.image is not None
+    how, *command = container.image.attrs["Config"]["Healthcheck"]["Test"]
+    assert how == "CMD"
+    return container.exec_run(command).exit_code
 
 
 def test_nothing_of_it_is_left_when_it_is_taken_down(project: ComposeProject) -> None:

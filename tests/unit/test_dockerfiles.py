@@ -1,5 +1,6 @@
 """The images are made as a careful site would make them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
 from alma_restore.registry import BUILDERS
+from shared.health import HealthServer
 
 ROOT = Path(__file__).parents[2]
 HADOLINT = Path(sys.executable).with_name("hadolint")
@@ -36,6 +39,23 @@ def test_there_is_a_target_for_each_service_that_ends_without_rights_and_is_aske
         assert re.findall(r"^USER (.*)$", stages[name], re.MULTILINE)[-1] == "10001:10001", name
     for name in ("service", "casa-runner", "observatory"):
         assert "HEALTHCHECK --interval" in stages[name]
+
+
+@pytest.mark.parametrize("stage", ["service", "casa-runner"])
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_container_is_well_as_long_as_its_service_lives(stage: str, is_live: bool) -> None:
+    text = stages_of(ROOT / "Dockerfile")[stage]
+    (check,) = re.findall(r"^HEALTHCHECK .*\\\n +CMD (.*)$", text, re.MULTILINE)
+    program, port, path = json.loads(check)
+    assert f"ALMA_RESTORE_HTTP_PORT={port}" in text.split()
+    assert f"EXPOSE {port}\n" in text
+    with HealthServer(
+        host="127.0.0.1", port=0, is_live=lambda: is_live, is_ready=lambda: not is_live, registry=CollectorRegistry()
+    ) as server:
+        command = [str(ROOT / "compose" / program), str(server.port), path]
+        assert (subprocess.run(command, check=False).returncode == 0) == is_live
+    gone = subprocess.run(command, capture_output=True, check=False)
+    assert (gone.returncode != 0, b"refused" in gone.stderr) == (True, True)
 
 
 @pytest.mark.parametrize("name", [*BUILDERS, "observatory", "casa"])

@@ -1,7 +1,12 @@
 """A process tells over HTTP whether it lives, can take work, and what it has done."""
 
+import socket
+import struct
 from collections.abc import Iterator
 from http.client import HTTPConnection
+from queue import Queue
+from threading import Event as Flag
+from threading import Thread, current_thread
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
@@ -57,3 +62,28 @@ def test_another_path_says_which_there_are(server: HealthServer) -> None:
     status, text = get(server, "/")
     assert status == 404
     assert "/live" in text
+
+
+@pytest.mark.parametrize(("error", "told"), [(None, ""), (ZeroDivisionError(), "ZeroDivisionError")])
+def test_who_goes_away_without_the_answer_leaves_no_traceback_in_the_log_and_an_error_does(
+    error: Exception | None, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handlers, gone = Queue[Thread](), Flag()
+
+    def is_ready() -> bool:
+        handlers.put(current_thread())
+        gone.wait(10)
+        if error:
+            raise error
+        return True
+
+    registry = CollectorRegistry()
+    with HealthServer(host="127.0.0.1", port=0, is_live=lambda: True, is_ready=is_ready, registry=registry) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # it resets as it closes
+            client.sendall(b"GET /ready HTTP/1.0\r\n\r\n")
+            handler = handlers.get(timeout=10)
+        gone.set()
+        handler.join(10)
+    said = capsys.readouterr().err
+    assert (told in said, "Traceback" in said) == (True, bool(told))
