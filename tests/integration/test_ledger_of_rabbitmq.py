@@ -29,6 +29,7 @@ from shared.runtime import Runtime
 from tests.contract.bus_harness import QUICK
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.contract.ledger_harness import postgresql_url, sqlite_url
+from tests.support.kustomized import container_of, examples_of_secrets
 from tests.support.postgresql import PostgresServer
 from tests.support.rabbitmq import RabbitServer
 from tests.support.stories import BLOCKS, Story, stories
@@ -148,13 +149,18 @@ def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     rabbit: RabbitHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = sqlite_url(tmp_path)
-    monkeypatch.setenv("ALMA_RESTORE_REQUEST_DESK_LEDGER_URL", url)
-    monkeypatch.setenv("ALMA_RESTORE_BUS__URL", rabbit.settings.url.get_secret_value())
-    monkeypatch.setenv("ALMA_RESTORE_BUS__PREFIX", rabbit.settings.prefix)
     monkeypatch.setenv("COLUMNS", "200")
     run = CliRunner().invoke
-    assert "Migrated from nothing to 0002" in run(app, ["ledger", "migrate"]).output
-    assert "those of this release: 0002" in run(app, ["ledger", "migrate"]).output
+    # As the Job of Kubernetes does, with what it is given and no more.
+    job = container_of("migrate-ledger.yaml")
+    given = {k: v for each in job["envFrom"] for k, v in examples_of_secrets()[each["secretRef"]["name"]].items()}
+    for name, value in (given | {"ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": url}).items():
+        assert name in given
+        monkeypatch.setenv(name, value)
+    assert "Migrated from nothing to 0002" in run(app, job["args"]).output
+    assert "those of this release: 0002" in run(app, job["args"]).output
+    monkeypatch.setenv("ALMA_RESTORE_BUS__URL", rabbit.settings.url.get_secret_value())
+    monkeypatch.setenv("ALMA_RESTORE_BUS__PREFIX", rabbit.settings.prefix)
     bus = rabbit.bus()
     bus.declare(QUEUES)
     assert "0 events read; 0 requests" in run(app, ["ledger", "rebuild"]).output

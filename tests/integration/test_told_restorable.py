@@ -38,6 +38,7 @@ from shared.runtime import Runtime
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.archive_tables import ArchiveTables, caltables_of
 from tests.support.conversation import Conversation
+from tests.support.kustomized import container_of
 from tests.support.rabbitmq import RabbitServer
 from tests.unit.services.notifier.samples import settings as notifier_settings
 
@@ -99,7 +100,9 @@ class Site:
         self.tables.change(lambda connection: add_products(connection, demo.MOUS.uid, caltables_of(demo.MOUS)))
 
     def refresh(self, *arguments: str) -> Result:
-        done = CliRunner(env=self.environment).invoke(app, ["refresh", *arguments])
+        """Refresh as the CronJob of Kubernetes does."""
+        scheduled = container_of("refresh.yaml")["args"]
+        done = CliRunner(env=self.environment).invoke(app, [*scheduled, *arguments])
         assert done.exit_code == 0, done.output
         return done
 

@@ -45,3 +45,19 @@ def templates(documents: list[Document]) -> Iterator[tuple[Document, Document]]:
         owner = spec.get("jobTargetRef") or spec.get("jobTemplate", {}).get("spec") or spec
         if "containers" in owner.get("template", {}).get("spec", {}):
             yield document, owner["template"]
+
+
+def container_of(manifest: str) -> Document:
+    """Return the only container of a file of the base; the image's entry point starts it."""
+    (template,) = (
+        template for _, template in templates(list(yaml.safe_load_all((K8S / "base" / manifest).read_text())))
+    )
+    (container,) = template["spec"]["containers"]
+    assert "command" not in container, manifest
+    return dict(container)
+
+
+def examples_of_secrets() -> dict[str, dict[str, str]]:
+    """Return what the examples hold, by the secrets' names."""
+    documents = yaml.safe_load_all((K8S / "examples" / "secrets.yaml").read_text())
+    return {document["metadata"]["name"]: document["stringData"] for document in documents}

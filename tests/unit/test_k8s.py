@@ -19,7 +19,7 @@ from alma_restore.registry import BUILDERS
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
 from shared.settings import RuntimeSettings
-from tests.support.kustomized import K8S, Document, built, built_with_jobs, templates
+from tests.support.kustomized import K8S, Document, built, built_with_jobs, examples_of_secrets, templates
 from tests.support.operators import KedaOnRabbit, RabbitmqCluster, Seaweed
 
 VERSIONS = ("1.34", "1.35", "1.36", "1.37")
@@ -149,8 +149,7 @@ def test_the_example_of_a_store_knows_the_keys_that_services_have() -> None:
     reference = store["spec"]["filer"]["s3"]["configSecret"]
     assert reference["name"] == secret["metadata"]["name"]
     (identity,) = json.loads(secret["stringData"][reference["key"]])["identities"]
-    examples = yaml.safe_load_all((K8S / "examples/secrets.yaml").read_text())
-    ours = next(d["stringData"] for d in examples if d["metadata"]["name"] == "alma-restore-store")
+    ours = examples_of_secrets()["alma-restore-store"]
     assert identity["credentials"] == [
         {"accessKey": ours["ALMA_RESTORE_STORE__ACCESS_KEY"], "secretKey": ours["ALMA_RESTORE_STORE__SECRET_KEY"]}
     ]
@@ -222,9 +221,7 @@ def test_every_service_starts_with_the_settings_of_production_and_the_examples_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     documents = built(K8S / "overlays/production")
-    secrets = {
-        d["metadata"]["name"]: d["stringData"] for d in yaml.safe_load_all((K8S / "examples/secrets.yaml").read_text())
-    }
+    secrets = examples_of_secrets()
     maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap"}
     wanted = dict(pods(documents))
     for name in BUILDERS:
@@ -244,7 +241,6 @@ def test_every_service_starts_with_the_settings_of_production_and_the_examples_o
 
 
 def test_what_is_in_the_examples_are_secrets_that_pods_ask_for(documents: list[Document]) -> None:
-    examples = {d["metadata"]["name"] for d in yaml.safe_load_all((K8S / "examples/secrets.yaml").read_text())}
     asked = {
         source["secretRef"]["name"]
         for _, pod in pods(documents)
@@ -252,4 +248,4 @@ def test_what_is_in_the_examples_are_secrets_that_pods_ask_for(documents: list[D
         for source in container["envFrom"]
         if "secretRef" in source
     }
-    assert asked <= examples
+    assert asked <= examples_of_secrets().keys()
