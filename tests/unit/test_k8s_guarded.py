@@ -92,7 +92,7 @@ def test_every_service_has_one_budget_and_no_runner_that_works_may_be_evicted(
         if owner["kind"] in ("Deployment", "ScaledJob"):
             assert len(found) == 1, labels
         if labels["app.kubernetes.io/name"] == "casa-runner":
-            # A Job's pods have no number that they should be: only whole numbers of those that stay are counted.
+            # A Job has no scale: Kubernetes takes for its pods only a whole number of those that stay.
             wanted = {"maxUnavailable": 0} if owner["kind"] == "Deployment" else {"minAvailable": 1_000_000}
             assert {name: value for name, value in found[0].items() if name != "selector"} == wanted
 
