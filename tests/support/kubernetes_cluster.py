@@ -11,9 +11,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
-import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
-
 from tests.support.kubernetes_pod import Pod
+from tests.support.kubernetes_schemas import NotTakenError, check
 from tests.support.ports import free_ports
 
 NAMESPACE = "casa"
@@ -134,8 +133,8 @@ class KubernetesCluster:
         if not self.allowed:
             return _refusal(HTTPStatus.FORBIDDEN, "jobs.batch is forbidden")
         try:
-            kubernetes_validate.validate(manifest, "1.31", strict=True)
-        except kubernetes_validate.ValidationError as error:
+            check(manifest)
+        except NotTakenError as error:
             return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
         if name in self._jobs:
             return _refusal(HTTPStatus.CONFLICT, f'jobs.batch "{name}" already exists')
