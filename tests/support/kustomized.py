@@ -61,3 +61,17 @@ def examples_of_secrets() -> dict[str, dict[str, str]]:
     """Return what the examples hold, by the secrets' names."""
     documents = yaml.safe_load_all((K8S / "examples" / "secrets.yaml").read_text())
     return {document["metadata"]["name"]: document["stringData"] for document in documents}
+
+
+def variables_of(container: Document, documents: list[Document]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what a container is given by configurations, which pods share, and what by secrets or for itself."""
+    maps = {each["metadata"]["name"]: each["data"] for each in documents if each["kind"] == "ConfigMap"}
+    secrets = examples_of_secrets()
+    shared: dict[str, str] = {}
+    own: dict[str, str] = {}
+    for source in container["envFrom"]:
+        if "secretRef" in source:
+            own |= secrets[source["secretRef"]["name"]]
+        else:
+            shared |= maps[source["configMapRef"]["name"]]
+    return shared, own | {each["name"]: each["value"] for each in container.get("env", [])}

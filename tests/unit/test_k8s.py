@@ -19,7 +19,7 @@ from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
 from shared.settings import RuntimeSettings
 from tests.support.kubernetes_schemas import VERSIONS, check
-from tests.support.kustomized import K8S, Document, built, built_with_jobs, examples_of_secrets, templates
+from tests.support.kustomized import K8S, Document, built, built_with_jobs, examples_of_secrets, templates, variables_of
 from tests.support.operators import KedaOnRabbit, RabbitmqCluster, Seaweed
 
 CUSTOM: dict[str, type[BaseModel]] = {
@@ -221,17 +221,12 @@ def test_every_service_starts_with_the_settings_of_production_and_the_examples_o
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     documents = built(K8S / "overlays/production")
-    secrets = examples_of_secrets()
-    maps = {d["metadata"]["name"]: d["data"] for d in documents if d["kind"] == "ConfigMap"}
     wanted = dict(pods(documents))
     for name in BUILDERS:
         (container,) = wanted[name]["containers"]
-        variables = {v["name"]: v["value"] for v in container.get("env", [])}
-        for source in container["envFrom"]:
-            kind, found = ("secretRef", secrets) if "secretRef" in source else ("configMapRef", maps)
-            variables |= found[source[kind]["name"]]
+        shared, given = variables_of(container, documents)
         with monkeypatch.context() as patch:
-            for variable, value in variables.items():
+            for variable, value in (shared | given).items():
                 patch.setenv(variable, value)
             assert RuntimeSettings().store.kind == "s3"
             own = import_module(f"services.{name.replace('-', '_')}.settings")

@@ -8,31 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.support.kustomized import K8S, Document, built, built_with_jobs, templates
+from tests.support.kustomized import K8S, Document, built, built_with_jobs, templates, variables_of
+from tests.support.reaching import (
+    ANYWHERE,
+    PAGE,
+    Reached,
+    granted,
+    missing,
+    named,
+    read_by,
+    suggested,
+    told,
+    without_tls,
+)
 
-Reached = set[tuple[str, str]]
-ANYWHERE = "anywhere"
-INSIDE: Reached = {
-    ("53", "kube-system"),
-    *((port, "broker") for port in ("5671", "5672", "15671", "15672")),
-    *((port, "objects") for port in ("443", "8333", "9000")),
-    ("4318", "traces"),
-}
-DATABASE: Reached = {(port, ANYWHERE) for port in ("1521", "2484", "5432")}
-REACHED = {
-    "request-desk": INSIDE | DATABASE | {("443", ANYWHERE)},
-    "migrate-ledger": INSIDE | DATABASE,
-    "entitlement-checker": INSIDE | DATABASE,
-    "metadata-resolver": INSIDE | DATABASE,
-    "refresh": INSIDE | DATABASE,
-    "ngas-fetcher": INSIDE | DATABASE | {(port, ANYWHERE) for port in ("7777-7790", "80", "443")},
-    "ppr-builder": INSIDE,
-    "casa-runner": INSIDE,
-    "notifier": INSIDE | {(port, ANYWHERE) for port in ("25", "465", "587")},
-}
-"""To which ports of whom a pod may speak: those of what its settings name, with TLS and without."""
-API: Reached = {("443", ANYWHERE), ("6443", ANYWHERE)}
-"""The cluster's own, for who starts Jobs."""
 OVERLAYS = {"production": "overlays/production", "small": "overlays/small"}
 
 
@@ -112,13 +101,29 @@ def test_every_pod_reaches_what_its_service_needs_and_no_more(site: str, documen
     for _, template in templates(documents):
         labels = template["metadata"]["labels"]
         name = labels["app.kubernetes.io/name"]
-        more = API if (site, name) == ("jobs", "casa-runner") else set()
-        assert reached(policies, labels) == REACHED[name] | more, name
+        assert reached(policies, labels) == granted(name, jobs=site == "jobs"), name
+
+
+def test_every_pod_reaches_whom_its_settings_name_with_tls_and_without() -> None:
+    documents = built(K8S / OVERLAYS["production"])
+    policies = of_kind(documents, "NetworkPolicy")
+    everybody = named(without_tls()) | named(suggested())
+    assert {role for _, role in everybody} == {"broker", "objects", "traces"}
+    oracle = told(PAGE.parent / "how-to/use-oracle.md", r"the network policy lets (\d+) and (\d+) out")
+    for _, template in templates(documents):
+        labels = template["metadata"]["labels"]
+        name = labels["app.kubernetes.io/name"]
+        (container,) = template["spec"]["containers"]
+        shared, own = variables_of(container, documents)
+        needed = everybody | named(read_by(name, shared) | own)
+        if "ALMA_RESTORE_ARCHIVE_DB_URL" in own:
+            needed |= oracle
+        assert missing(needed, reached(policies, labels)) == set(), name
 
 
 def test_the_document_names_every_label_by_which_policies_choose_others() -> None:
     policies = (K8S / "base/network-policies.yaml").read_text()
-    table = (K8S.parent / "docs/deploying.md").read_text()
+    table = PAGE.read_text()
     chosen, told = (set(re.findall(r"alma-restore/role: ([a-z]+)", each)) for each in (policies, table))
     assert chosen == told
 
@@ -162,8 +167,3 @@ def test_no_other_file_names_a_version_of_ours() -> None:
     for path in sorted(K8S.rglob("*.yaml")):
         if path.parent.name != "version":
             assert not re.search(r"alma-restore/[a-z-]+:\d|newTag", path.read_text()), path
-
-
-def test_the_collector_of_traces_is_named_on_the_port_where_the_policy_lets_it_be_reached() -> None:
-    settings = (K8S / "overlays/production/settings.env").read_text()
-    assert re.search(r"^#OTEL_EXPORTER_OTLP_ENDPOINT=http://[a-z.-]+:4318$", settings, re.MULTILINE)
