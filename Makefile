@@ -8,7 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # uv takes a quarter of pip's time. It reads no pip.conf: an index that stands there is handed on.
 INDEX := UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX-$$($(BIN)/pip config list | sed -n "s/^[^ ]*\.index-url='\(.*\)'$$/\1/p" | tail -n 1)}"
-UV := $(INDEX) $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt
+UV := $(INDEX) $(BIN)/uv pip install --quiet --constraint constraints.txt --python
+# What images hold, by itself: tools of developers do not stand in a bill of materials, nor do those that write it.
+SHIPPED := $(VENV)/release/shipped
+SBOM := dist/sbom.json
 
 .PHONY: help demo test programs check sbom audit up down unit contracts dashboards reference docs chaos clean install
 
@@ -20,6 +23,7 @@ demo: $(VENV)/.demo  ## Run the main job on a miniature ALMA: requests in, calib
 
 test:  ## Run every check and test, with real RabbitMQ, S3 and CASA
 	$(MAKE) --no-print-directory --jobs=2 programs $(VENV)/.dev
+	$(MAKE) --no-print-directory $(SHIPPED)/.made
 	./tests/support/run-all
 
 programs: $(VENV)/.python
@@ -39,7 +43,7 @@ up:  ## Run everything in containers on this machine (PROFILE=demo adds a miniat
 down:  ## End what `make up` started; what it keeps stays (docker compose down --volumes removes it)
 	docker compose --profile '*' down
 
-unit: programs $(VENV)/.dev  ## Only the fast tests
+unit: programs $(VENV)/.dev $(SHIPPED)/.made  ## Only the fast tests
 	$(BIN)/pytest tests/unit
 
 contracts: $(VENV)/.dev  ## Write the JSON Schemas and the AsyncAPI document anew
@@ -68,13 +72,13 @@ bench-scaling: ## Measure how casa-runner scales over RabbitMQ
 bench-%: programs $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.bench_$*
 
-sbom: $(VENV)/.demo $(VENV)/release/.made  ## Write what is installed as CycloneDX to dist/sbom.json
-	mkdir -p dist
+sbom: $(SHIPPED)/.made  ## Write what images hold as CycloneDX to dist/sbom.json
+	mkdir -p $(dir $(SBOM))
 	eval $$(./compose/version | cut -d' ' -f1); sed "s/^dynamic = .*/version = \"$$VERSION\"/" pyproject.toml >$(VENV)/release/pyproject.toml
-	$(VENV)/release/bin/cyclonedx-py environment $(VENV) --pyproject $(VENV)/release/pyproject.toml --of JSON --output-file dist/sbom.json
+	$(VENV)/release/bin/cyclonedx-py environment $(SHIPPED) --pyproject $(VENV)/release/pyproject.toml --of JSON --output-file $(SBOM) $(SBOM_OPTIONS)
 
-audit: $(VENV)/.demo $(VENV)/release/.made  ## Ask PyPI's vulnerability service about what is installed; what it does not know fails
-	$(VENV)/release/bin/pip-audit --strict --skip-editable --path $(VENV)/lib/python3.11/site-packages
+audit: $(SHIPPED)/.made  ## Ask PyPI's vulnerability service about what images hold; what it does not know fails
+	$(VENV)/release/bin/pip-audit --strict --path $(SHIPPED)/lib/python3.11/site-packages
 
 install: $(VENV)/.dev  ## Make the virtual environment for developing
 
@@ -88,18 +92,22 @@ $(VENV)/.python: constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt uv
 	touch $@
 
-# Tools of their own environment, so that they do not stand in the bill of materials themselves.
-$(VENV)/release/.made: $(VENV)/.python pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)/release
-	$(VENV)/release/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt cyclonedx-bom pip-audit
+$(VENV)/release/.made: $(VENV)/.python constraints.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/release
+	@$(UV) $(VENV)/release/bin/python cyclonedx-bom pip-audit
+	touch $@
+
+$(SHIPPED)/.made: $(VENV)/release/.made pyproject.toml
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(SHIPPED)
+	@$(UV) $(SHIPPED)/bin/python --requirements pyproject.toml --extra services --extra tracing
 	touch $@
 
 $(VENV)/.demo: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing what the services need, CASA among it (about a minute the first time) …"
-	@$(UV) --editable '.[demo]'
+	@$(UV) $(BIN)/python --editable '.[demo]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml constraints.txt
 	@echo "Installing what the services and the tests need, CASA among it (about a minute the first time) …"
-	@$(UV) --editable '.[dev]'
+	@$(UV) $(BIN)/python --editable '.[dev]'
 	touch $@ $(VENV)/.demo

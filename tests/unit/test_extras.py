@@ -1,15 +1,14 @@
 """A service has in its image what its extra asks for and nothing else: that must be all that it needs."""
 
 import json
-import re
 import subprocess
 import sys
-from importlib.metadata import distribution, packages_distributions
+from importlib.metadata import packages_distributions
 
 import pytest
-from packaging.requirements import Requirement
 
 from alma_restore.registry import BUILDERS
+from tests.support.extras import canonical, installed_with
 
 # Our own code; what runs inside CASA, and what alembic runs, is loaded by them.
 IMPORT = """
@@ -30,26 +29,6 @@ if "shared.archive_db" in sys.modules:
     url = "oracle+oracledb://reader:secret@127.0.0.1:9/?service_name=ALMA"
     ArchiveDatabase(settings=ArchiveDbSettings.model_validate({"url": url})).close()
 """
-
-
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def installed_with(*extras: str) -> set[str]:
-    """Name all distributions that come with extras of ours."""
-    found, todo = set[str](), [("alma-restore", extra) for extra in ("", *extras)]
-    seen = set(todo)
-    while todo:
-        name, extra = todo.pop()
-        found.add(name)
-        for text in distribution(name).requires or []:
-            needed = Requirement(text)
-            if needed.marker is None or needed.marker.evaluate({"extra": extra}):
-                wanted = {(canonical(needed.name), more) for more in ("", *needed.extras)} - seen
-                seen |= wanted
-                todo.extend(wanted)
-    return found
 
 
 @pytest.mark.parametrize("service", BUILDERS)
