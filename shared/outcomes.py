@@ -58,7 +58,7 @@ class Outcomes:
             self._objects.create(key, _OUTCOME.dump_json(outcome))
         except ObjectExistsError:
             outcome = _OUTCOME.validate_json(self._objects.get(key))
-        return [self._told(cause, request, outcome), *self._conclusion(cause, request, blocks)]
+        return [self._told(cause, request, outcome), *self._conclusion(cause, request, blocks, outcome)]
 
     def _told(self, cause: Event, request: RestoreRequest, outcome: Outcome) -> Event:
         message = (
@@ -68,8 +68,10 @@ class Outcomes:
         )
         return cause.derive(message, source=self._source, key=outcome.eb_uid)
 
-    def _conclusion(self, cause: Event, request: RestoreRequest, blocks: Sequence[ExecBlockUid]) -> list[Event]:
-        found = [self.find(request, block) for block in blocks]
+    def _conclusion(
+        self, cause: Event, request: RestoreRequest, blocks: Sequence[ExecBlockUid], last: Outcome
+    ) -> list[Event]:
+        found = [last if block == last.eb_uid else self.find(request, block) for block in blocks]
         ended = [outcome for outcome in found if outcome is not None]
         if len(ended) < len(found):
             return []

@@ -170,7 +170,8 @@ class CasaRunner:
                 if cancelled.is_set():
                     return None
                 raise
-            lease.check()
+            if isinstance(ended.outcome, BlockFailure):
+                lease.check()  # a restored block has been named under the lease, and stands whoever has that now
             self._metrics.ended(ended)
             return ended.outcome
 

@@ -161,6 +161,9 @@ class DirectoryStore:
         condition: Condition | None = None,
     ) -> ObjectRef:
         check_key(key)
+        if condition:
+            with self._reachable:
+                condition.check(key, self._naming.find(key))  # nothing is written in vain
         digest = Digest()
         with self._temporary_file() as (path, file):
             for chunk in chunks:  # what the source raises passes through as it is

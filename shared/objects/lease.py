@@ -89,8 +89,8 @@ class Leases:
         """
         key = key.rstrip("/")
         place = f"{FOLDER}{key}.json"
-        while True:  # each further round means that another has just claimed or released
-            found = read_record(self._objects, place)
+        found: tuple[LeaseRecord, ObjectRef] | None = None  # as a rule nobody has claimed it yet: so begin with that
+        while True:  # each round after the second means that another has just claimed or released
             if found and not self._may_take(found[0]):
                 raise LeaseHeldError(found[0])
             record = LeaseRecord.claimed(
@@ -99,6 +99,7 @@ class Leases:
             try:
                 ref = self._written(place, record, found[1] if found else None)
             except (ObjectExistsError, ObjectChangedError):
+                found = read_record(self._objects, place)
                 continue
             self._watch.forget(key)
             if found and not found[0].released:

@@ -118,8 +118,6 @@ class Naming:
         InvalidKeyError
             If another key would have to be file and directory at once.
         """
-        if condition:
-            condition.check(ref.key, self.find(ref.key))
         data = f"{self._data}/{ref.key}/{uuid4().hex}.{ref.size}.{ref.sha256}"
         try:
             self._place(written, data)
