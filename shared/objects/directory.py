@@ -15,7 +15,7 @@ next write or removal of their key.
 import errno
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -24,7 +24,7 @@ from typing import BinaryIO
 from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError, MisconfiguredError, RestoreError
 from shared.objects.base import CannotSignError, IntegrityError, ObjectInfo, ObjectMissingError
-from shared.objects.files import appearing, seal, write_whole
+from shared.objects.files import appearing, seal, sync_directory, write_whole
 from shared.objects.keys import check_key, check_prefix
 from shared.objects.locks import locked_temporary, remove_abandoned
 from shared.objects.naming import Absent, Condition, Named, Naming, Unchanged
@@ -246,6 +246,10 @@ class DirectoryStore:
 def _linked(source: str, path: Path) -> bool:
     """Try a hard link; False if the file systems differ or refuse links."""
     try:
+        with suppress(FileExistsError):
+            os.link(source, path)
+            sync_directory(path.parent)
+            return True
         with appearing(path) as temporary:
             os.link(source, temporary)
     except OSError:
