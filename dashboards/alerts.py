@@ -158,8 +158,11 @@ ALERTS: tuple[Alert, ...] = (
         signals=(
             'sum(increase(alma_restore_casa_restores_total{outcome!~"restored|reused|cancelled"}[6h]))',
             'sum(increase(alma_restore_casa_restores_total{outcome!="cancelled"}[6h]))',
+            # A runner that ends after one block takes its count with it; the ledger knows of each.
+            'max(delta(alma_restore_ledger_blocks{state="failed"}[6h]))',
+            'max(delta(alma_restore_ledger_blocks{state="restored"}[6h]))',
         ),
-        condition="{0} / {1} > 0.25 and {0} > 3",
+        condition="({0} / {1} > 0.25 and {0} > 3) or ({2} / ({2} + {3}) > 0.25 and {2} > 3)",
         lasting="10m",
         severity="critical",
         summary="{{ $value | humanizePercentage }} of the restores of six hours failed",

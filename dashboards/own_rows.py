@@ -3,6 +3,7 @@
 from dashboards.expressions import increase, quantile, rate, total
 from dashboards.panels import Panel, Query, Row
 
+_BLOCKS_BY_END = 'max by (state) (delta(alma_restore_ledger_blocks{state=~"restored|failed"}[6h]))'
 _DECISIONS = "request.accepted|request.refused|release.granted|release.withheld"
 
 
@@ -63,6 +64,11 @@ def _restoring() -> Row:
                 title="Restores by outcome in six hours",
                 meaning="restored, reused, cancelled, or the reason of a failure.",
                 queries=(Query(increase("alma_restore_casa_restores_total", "outcome", window="6h"), "{{outcome}}"),),
+            ),
+            Panel(
+                title="Blocks by end in six hours",
+                meaning="By the ledger, which knows of each; Prometheus sees little of runners that end after one.",
+                queries=(Query(_BLOCKS_BY_END, "{{state}}"),),
             ),
             Panel(
                 title="Restores by way and CASA version in six hours",

@@ -46,6 +46,15 @@ def _scratch(free: str) -> Series:
     }
 
 
+def ledger_of_single_runners(*, failed: int, restored: int) -> Series:
+    """Tell what is seen of runners that take one block each: their counts begin and end at 1, the ledger's go on."""
+    name = 'alma_restore_casa_restores_total{{outcome="casa_crashed",method="single_pass",casa="6.6.1",instance="{}"}}'
+    return {name.format(f"pod-{number}"): f"_x{9 * number} 1 1 stale" for number in range(1, failed + 1)} | {
+        f'alma_restore_ledger_blocks{{state="{state}",instance="desk"}}': f"7+0x20 {7 + blocks}x100"
+        for state, blocks in (("failed", failed), ("restored", restored))
+    }
+
+
 _UP = 'up{{job="{}",service="notifier",instance="a"}}'
 _STORE = 'alma_restore_store_errors_total{service="casa-runner",direction="written"}'
 _MAILS = 'alma_restore_mails_total{{kind="delivered",outcome="{}"}}'

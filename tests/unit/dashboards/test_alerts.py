@@ -9,7 +9,7 @@ import yaml
 
 from dashboards.alerts import ALERTS
 from dashboards.generate import RULES
-from tests.unit.dashboards.alert_cases import CASES, Series
+from tests.unit.dashboards.alert_cases import CASES, Series, ledger_of_single_runners
 
 PROMTOOL = shutil.which("promtool") or "promtool"
 
@@ -51,3 +51,10 @@ def test_every_alert_fires_when_it_should(tmp_path: Path) -> None:
 
 def test_no_alert_fires_when_it_should_not(tmp_path: Path) -> None:
     assert firing(tmp_path, {name: case.quiet for name, case in CASES.items()}) == set()
+
+
+def test_failed_restores_are_seen_where_a_runner_ends_after_each(tmp_path: Path) -> None:
+    name = "AlmaRestoreRestoresFail"
+    assert firing(tmp_path, {name: ledger_of_single_runners(failed=5, restored=9)}) == {name}
+    assert firing(tmp_path, {name: ledger_of_single_runners(failed=5, restored=20)}) == set()
+    assert firing(tmp_path, {name: ledger_of_single_runners(failed=2, restored=2)}) == set()
