@@ -104,17 +104,18 @@ class CasaFiles:
     """The files by which the runner and a CASA process speak, in an attempt's directory."""
 
     def __init__(self, attempt: Attempt, eb_uid: ExecBlockUid) -> None:
+        logs = attempt.logs
         self.attempt = attempt
         self.vis = f"{eb_uid.file_form}.ms"
         self.output = attempt.working / f"{self.vis}.split.cal"
-        self.job = attempt.logs / "job.json"
-        self.log = attempt.logs / "casa.log"
-        self.printed = attempt.logs / "output.txt"
-        self.shell_log = attempt.logs / "shell.log"
-        self.shell_job = attempt.logs / "shell.json"
-        self.progress = attempt.logs / "progress.jsonl"
-        self.result = attempt.logs / "result.json"
-        self.last_try = attempt.logs / "last-try"
+        self.job = logs / "job.json"
+        self.log = logs / "casa.log"
+        self.printed = logs / "output.txt"
+        self.shell_log = logs / "shell.log"
+        self.shell_job = logs / "shell.json"
+        self.progress = logs / "progress.jsonl"
+        self.result = logs / "result.json"
+        self.last_try = logs / "last-try"
 
     @property
     def environment(self) -> dict[str, str]:

@@ -85,7 +85,7 @@ class DirectoryStore:
     def read(self, ref: ObjectRef) -> bytes:
         """Read a small object whole."""
         with self._data_of(ref.key) as (named, file):
-            check_same(named.info.ref, ref)
+            check_same(named.info, ref)
             return self._whole(file, ref)
 
     def get(self, key: str) -> bytes:
@@ -126,7 +126,7 @@ class DirectoryStore:
         whoever changes its mode can still spoil the object: copy before editing.
         """
         with self._data_of(ref.key) as (named, file):
-            check_same(named.info.ref, ref)
+            check_same(named.info, ref)
             for _ in self._verified(file, ref):
                 pass
             if not _linked(named.path, path):
@@ -189,23 +189,22 @@ class DirectoryStore:
     @contextmanager
     def _stream(self, ref: ObjectRef) -> Iterator[Iterator[bytes]]:
         with self._data_of(ref.key) as (named, file):
-            check_same(named.info.ref, ref)
+            check_same(named.info, ref)
             with closing(self._verified(file, ref)) as chunks:
                 yield chunks
 
     @contextmanager
     def _part(self, ref: ObjectRef, offset: int, length: int) -> Iterator[Iterator[bytes]]:
         with self._data_of(ref.key) as (named, file):
-            check_same(named.info.ref, ref)
+            check_same(named.info, ref)
             file.seek(offset)
             yield self._chunks(file, length)
 
     @contextmanager
     def _data_of(self, key: str) -> Iterator[tuple[Named, BinaryIO]]:
-        with ExitStack() as stack:
-            with self._reachable:
-                named, file = self._opened(check_key(key))
-                stack.enter_context(file)
+        with self._reachable:
+            named, file = self._opened(check_key(key))
+        with file:
             yield named, file
 
     def _opened(self, key: str) -> tuple[Named, BinaryIO]:
@@ -226,7 +225,7 @@ class DirectoryStore:
             data = file.read(ref.size + 1)
         digest = Digest()
         digest.update(data)
-        check_same(digest.ref(ref.key), ref)
+        check_same(digest.info(ref.key), ref)
         return data
 
     def _verified(self, file: BinaryIO, ref: ObjectRef) -> Generator[bytes, None, None]:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import BinaryIO
-from uuid import uuid4
 
 READ_ONLY = 0o444
 
@@ -25,7 +25,11 @@ def make_directories(path: str | Path) -> None:
         return
     parent = os.path.dirname(path) or "."
     make_directories(parent)
-    os.makedirs(path, exist_ok=True)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
     sync_directory(parent)
 
 
@@ -40,7 +44,7 @@ def seal(file: BinaryIO) -> None:
 def appearing(path: str | Path) -> Iterator[str]:
     """Give a temporary path beside ``path``; at the end it takes that name, after an error it is removed."""
     directory = os.path.dirname(path) or "."
-    temporary = f"{directory}/.{uuid4().hex}.part"
+    temporary = f"{directory}/.{token_hex(16)}.part"
     try:
         yield temporary
         os.replace(temporary, path)

@@ -4,8 +4,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from secrets import token_hex
 from typing import BinaryIO
-from uuid import uuid4
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def exclusive_lock(path: str) -> Iterator[None]:
 def locked_temporary(directory: str) -> Iterator[tuple[str, BinaryIO]]:
     """Open a new locked file for writing; at the end it is removed unless it was moved away."""
     while True:
-        path = f"{directory}/{uuid4().hex}"
+        path = f"{directory}/{token_hex(16)}"
         with open(path, "xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if not os.fstat(file.fileno()).st_nlink:

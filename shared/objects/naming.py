@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from uuid import uuid4
+from secrets import token_hex
 
 from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError
@@ -118,9 +118,10 @@ class Naming:
         InvalidKeyError
             If another key would have to be file and directory at once.
         """
-        data = f"{self._data}/{ref.key}/{uuid4().hex}.{ref.size}.{ref.sha256}"
+        name, folder = f"{self._objects}/{ref.key}", f"{self._data}/{ref.key}"
+        data = f"{folder}/{token_hex(16)}.{ref.size}.{ref.sha256}"
         try:
-            self._place(written, data)
+            self._place(written, folder, data)
             with self._lock():
                 replaced = self.find(ref.key)
                 if condition:
@@ -133,23 +134,22 @@ class Naming:
             raise
         # Not under the lock: the disk syncs for several writers at once in little more time than for one.
         with suppress(FileNotFoundError):  # removed meanwhile, with its directory
-            sync_directory(os.path.dirname(f"{self._objects}/{ref.key}"))
+            sync_directory(_above(name))
         self._remove_older(ref.key, data, replaced)
 
-    def _place(self, written: str, data: str) -> None:
+    def _place(self, written: str, folder: str, data: str) -> None:
         """Move a written file to its place, durably; nobody finds it there yet, and its writer's lock protects it.
 
         Directories are synced after all of it, not one after the other: then the first sync is the one that waits.
         """
-        parent = os.path.dirname(data)
         while True:
             with suppress(FileNotFoundError):  # the directory was removed as empty meanwhile
-                new = list(_missing(parent))
+                new = list(_missing(folder))
                 for directory in reversed(new):
                     with suppress(FileExistsError):
                         os.mkdir(directory)
                 os.rename(written, data)
-                for directory in (parent, *(os.path.dirname(each) for each in new)):
+                for directory in (folder, *map(_above, new)):
                     sync_directory(directory)
                 return
             self.check_present()
@@ -160,7 +160,7 @@ class Naming:
         with suppress(OSError), self._lock():
             with suppress(FileNotFoundError):
                 os.unlink(data)
-            _remove_empty(os.path.dirname(data), self._data)
+            _remove_empty(_above(data), self._data)
 
     def _remove_older(self, key: str, data: str, replaced: Named | None) -> None:
         """Remove what our data replaced, now that the disk knows our name, and what dead writers left."""
@@ -181,11 +181,11 @@ class Naming:
         with self._lock():
             if found := self.find(key):
                 os.unlink(name)
-                sync_directory(os.path.dirname(name))
+                sync_directory(_above(name))
                 with suppress(FileNotFoundError):
                     os.unlink(found.path)
             self._remove_abandoned(key)
-            _remove_empty(os.path.dirname(name), self._objects)
+            _remove_empty(_above(name), self._objects)
             _remove_empty(f"{self._data}/{key}", self._data)
 
     def _lock(self) -> AbstractContextManager[None]:
@@ -199,12 +199,12 @@ class Naming:
             if _is_directory(name):
                 raise InvalidKeyError(f"There are objects below {key}/, so that it cannot be an object; choose another")
         try:
-            make_directories(os.path.dirname(name))
+            make_directories(_above(name))
         except (FileExistsError, NotADirectoryError) as error:
             raise InvalidKeyError(f"A part of the key {key} is an object itself; choose another") from error
 
     def _link(self, key: str, data: str) -> None:
-        link = f"{self._links}/{uuid4().hex}"
+        link = f"{self._links}/{token_hex(16)}"
         os.symlink("../" * (1 + key.count("/")) + data.removeprefix(f"{self._root}/"), link)
         os.rename(link, f"{self._objects}/{key}")
 
@@ -237,11 +237,16 @@ def _is_directory(name: str) -> bool:
     return os.path.isdir(name) and not os.path.islink(name)
 
 
+def _above(path: str) -> str:
+    """Name the directory of a path that is absolute and plain, as all are here."""
+    return path.rpartition("/")[0]
+
+
 def _missing(directory: str) -> Iterator[str]:
     """Name a directory and those above it that are not there."""
     while not os.path.isdir(directory):
         yield directory
-        directory = os.path.dirname(directory)
+        directory = _above(directory)
 
 
 def _remove_empty(directory: str, root: str) -> None:
@@ -252,7 +257,7 @@ def _remove_empty(directory: str, root: str) -> None:
                 os.rmdir(directory)
         except OSError:
             return
-        directory = os.path.dirname(directory)
+        directory = _above(directory)
 
 
 def _prune(directory: str) -> None:

@@ -119,7 +119,7 @@ class S3Store:
 
     def open_part(self, ref: ObjectRef, *, offset: int, length: int) -> AbstractContextManager[Iterator[bytes]]:
         """Stream a part of an object; see `ObjectStore.open_part`."""
-        check_same(self._existing(ref).ref, ref)
+        check_same(self._existing(ref), ref)
         return download_part(self._client, ref.key, offset=offset, length=min(length, ref.size - offset))
 
     def read(self, ref: ObjectRef) -> bytes:
@@ -185,7 +185,7 @@ class S3Store:
 
     def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:
         """Make a link that ends by itself; see `ObjectStore.sign`."""
-        check_same(self._existing(ref).ref, ref)
+        check_same(self._existing(ref), ref)
         return self._links.link(ref.key, expires=expires, file_name=file_name)
 
     def sweep(self, older_than: timedelta) -> int:
@@ -260,7 +260,7 @@ class S3Store:
         self._ready_bucket()
         with download_whole(self._client, check_key(ref.key), size=ref.size) as download:
             if SHA256_HEADER in download.headers and (info := self._digests.told_by(ref.key, download.headers)):
-                check_same(info.ref, ref)
+                check_same(info, ref)
             with closing(verified(download.chunks(), ref)) as chunks:
                 yield chunks
 

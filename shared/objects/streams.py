@@ -10,7 +10,7 @@ from contextlib import closing
 import google_crc32c
 
 from contracts.messages.parts import ObjectRef
-from shared.objects.base import IntegrityError
+from shared.objects.base import IntegrityError, ObjectInfo
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -33,9 +33,13 @@ class Digest:
         self.size += len(chunk)
         self._sha256.update(chunk)
 
+    def info(self, key: str) -> ObjectInfo:
+        """Describe the bytes seen so far, under this key."""
+        return ObjectInfo(key=key, size=self.size, sha256=self._sha256.hexdigest())
+
     def ref(self, key: str) -> ObjectRef:
         """Refer to the bytes seen so far by this key."""
-        return ObjectRef(key=key, size=self.size, sha256=self._sha256.hexdigest())
+        return self.info(key).ref
 
 
 def measured(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, None]:
@@ -69,10 +73,10 @@ def verified(chunks: Iterable[bytes], expected: ObjectRef) -> Generator[bytes, N
             if size > expected.size:
                 raise IntegrityError(f"{expected.key}: more bytes than the {expected.size} promised; get it anew")
             yield chunk
-    check_same(digest.ref(expected.key), expected)
+    check_same(digest.info(expected.key), expected)
 
 
-def check_same(got: ObjectRef, expected: ObjectRef) -> None:
+def check_same(got: ObjectRef | ObjectInfo, expected: ObjectRef) -> None:
     """Raise `IntegrityError` unless size and digest are those expected; keys may differ."""
     if (got.size, got.sha256) != (expected.size, expected.sha256):
         raise IntegrityError(
