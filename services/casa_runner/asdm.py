@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from lxml import etree
 
@@ -14,6 +15,10 @@ from shared.pipeline_files import UnsafeXmlError, read_xml
 MAX_TABLE_BYTES = 512 * 2**20
 # ASDM times count nanoseconds from 1858-11-17 (modified Julian day 0); Unix time begins 40587 days later.
 _UNIX_EPOCH_NS = 40_587 * 86_400 * 10**9
+
+
+Rows = Callable[[str], Sequence[etree._Element]]
+"""The rows of a table by its name; raises ValueError or UnsafeXmlError if it is no such table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +53,24 @@ class AsdmPromise:
         return round(size * sum(self.rows_by_field.get(name, 0) for name in selected) / self.rows)
 
 
-def read_promise(table: Callable[[str], bytes]) -> AsdmPromise:
-    """Work out what an ASDM promises.
+def rows_in(table: Callable[[str], bytes]) -> Rows:
+    """Give the rows of tables, each of which is read once.
 
     Parameters
     ----------
     table
         Gives the bytes of a table's XML by its name, e.g. ``Main``.
+    """
+    return cache(lambda name: tuple(_rows(table(name), name)))
+
+
+def read_promise(rows_of: Rows) -> AsdmPromise:
+    """Work out what an ASDM promises.
+
+    Parameters
+    ----------
+    rows_of
+        Gives the rows of a table, see `rows_in`.
 
     Raises
     ------
@@ -62,14 +78,13 @@ def read_promise(table: Callable[[str], bytes]) -> AsdmPromise:
         If a table cannot be read or refers to rows that are not there (``asdm_incomplete``).
     """
     try:
-        names = {text_of(row, "fieldId"): text_of(row, "fieldName") for row in table_rows(table("Field"), "Field")}
+        names = {text_of(row, "fieldId"): text_of(row, "fieldName") for row in rows_of("Field")}
         configurations = {
-            text_of(row, "configDescriptionId"): _Configuration.read(row)
-            for row in table_rows(table("ConfigDescription"), "ConfigDescription")
+            text_of(row, "configDescriptionId"): _Configuration.read(row) for row in rows_of("ConfigDescription")
         }
         counts: Counter[str] = Counter(dict.fromkeys(names.values(), 0))
         times = []
-        for row in table_rows(table("Main"), "Main"):
+        for row in rows_of("Main"):
             counts[names[text_of(row, "fieldId")]] += configurations[text_of(row, "configDescriptionId")].rows(row)
             times.append(int(text_of(row, "time")))
         return AsdmPromise(rows_by_field=dict(counts), start=(min(times) - _UNIX_EPOCH_NS) // 10**9)
@@ -118,7 +133,7 @@ class _Configuration:
         return integrations * pairs * self.data_descriptions
 
 
-def table_rows(data: bytes, name: str) -> Iterator[etree._Element]:
+def _rows(data: bytes, name: str) -> Iterator[etree._Element]:
     """Yield the rows of a table's XML; raise ValueError or UnsafeXmlError if it is no such table."""
     root = read_xml(data, max_bytes=MAX_TABLE_BYTES)
     if etree.QName(root).localname != f"{name}Table":

@@ -1,10 +1,9 @@
 """What an execution block holds by its ASDM's tables: which fields, intents, spectral windows and antennas."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from contracts.reasons import ReasonCode
-from services.casa_runner.asdm import table_rows, text_of
+from services.casa_runner.asdm import Rows, text_of
 from shared.errors import BlockFailedError
 from shared.pipeline_files import UnsafeXmlError
 
@@ -61,13 +60,13 @@ class Observed:
         return frozenset(cell.spw for cell in self.cells if not fields or self.fields[cell.field] in fields)
 
 
-def read_observed(table: Callable[[str], bytes]) -> Observed:
+def read_observed(rows_of: Rows) -> Observed:
     """Read what was observed.
 
     Parameters
     ----------
-    table
-        Gives the bytes of a table's XML by its name, e.g. ``Main``.
+    rows_of
+        Gives the rows of a table, see `asdm.rows_in`.
 
     Raises
     ------
@@ -77,25 +76,24 @@ def read_observed(table: Callable[[str], bytes]) -> Observed:
     try:
         spw_of = {
             text_of(row, "dataDescriptionId"): _number(text_of(row, "spectralWindowId"))
-            for row in table_rows(table("DataDescription"), "DataDescription")
+            for row in rows_of("DataDescription")
         }
         spws, autocorrelations, crosscorrelations = {}, False, False
-        for row in table_rows(table("ConfigDescription"), "ConfigDescription"):
+        for row in rows_of("ConfigDescription"):
             # An array is told by its number of dimensions, its sizes and then its values.
             descriptions = text_of(row, "dataDescriptionId").split()[2:]
             spws[text_of(row, "configDescriptionId")] = [spw_of[name] for name in descriptions]
             autocorrelations |= text_of(row, "correlationMode") != "CROSS_ONLY"
             crosscorrelations |= text_of(row, "correlationMode") != "AUTO_ONLY"
         modes = {
-            text_of(row, "scanNumber"): frozenset(text_of(row, "scanIntent").split()[2:])
-            for row in table_rows(table("Scan"), "Scan")
+            text_of(row, "scanNumber"): frozenset(text_of(row, "scanIntent").split()[2:]) for row in rows_of("Scan")
         }
         return Observed(
-            fields=tuple(text_of(row, "fieldName") for row in table_rows(table("Field"), "Field")),
-            antennas=tuple(text_of(row, "name") for row in table_rows(table("Antenna"), "Antenna")),
+            fields=tuple(text_of(row, "fieldName") for row in rows_of("Field")),
+            antennas=tuple(text_of(row, "name") for row in rows_of("Antenna")),
             cells=frozenset(
                 Cell(_number(text_of(row, "fieldId")), modes[text_of(row, "scanNumber")], spw)
-                for row in table_rows(table("Main"), "Main")
+                for row in rows_of("Main")
                 for spw in spws[text_of(row, "configDescriptionId")]
             ),
             autocorrelations=autocorrelations,

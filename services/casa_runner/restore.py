@@ -166,8 +166,7 @@ class Restorer:
         """Find out all that can be known before anything is copied or started, and choose the way."""
         asked = read_asked(self._objects.read(order.ppr.ref), eb_uid=order.eb_uid, session=order.session)
         inputs = Inputs(order, self._objects)
-        promise = inputs.promise()
-        observed = inputs.observed()
+        promise, observed = inputs.described()
         chosen = choose(order.request.selection, observed)
         way = self._planner.plan(asked, order, inputs, observed, chosen)
         return Task(

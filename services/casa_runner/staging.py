@@ -8,7 +8,7 @@ from contracts.manifests import AsdmManifest
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import NamedRef
 from contracts.reasons import ReasonCode
-from services.casa_runner.asdm import AsdmPromise, read_promise
+from services.casa_runner.asdm import AsdmPromise, read_promise, rows_in
 from services.casa_runner.observed import Observed, read_observed
 from services.casa_runner.products import Calibration, find_calibration, lay_out, read_calls
 from services.casa_runner.workspace import Attempt
@@ -37,7 +37,6 @@ class Inputs:
     def __init__(self, order: RestoreOrdered, objects: ObjectStore) -> None:
         self._order = order
         self._objects = objects
-        self._tables: dict[str, bytes] = {}
         self._asdm = AsdmManifest.model_validate_json(objects.read(order.asdm))
         if self._asdm.eb_uid != order.eb_uid:
             raise BlockFailedError(
@@ -49,22 +48,16 @@ class Inputs:
         """Bytes of the ASDM."""
         return self._asdm.size
 
-    def promise(self) -> AsdmPromise:
-        """Work out what the ASDM promises; only its small tables are read."""
-        return read_promise(self._table)
-
-    def observed(self) -> Observed:
-        """Read what the ASDM holds."""
-        return read_observed(self._table)
+    def described(self) -> tuple[AsdmPromise, Observed]:
+        """Work out what the ASDM promises, and read what it holds; only its small tables are read, each once."""
+        rows_of = rows_in(self._table)
+        return read_promise(rows_of), read_observed(rows_of)
 
     def _table(self, name: str) -> bytes:
-        """Read a table once: what the ASDM promises and what it holds are read from the same ones."""
-        if name not in self._tables:
-            ref = next((file.ref for file in self._asdm.files if file.path == f"{name}.xml"), None)
-            if ref is None:
-                raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
-            self._tables[name] = self._objects.read(ref)
-        return self._tables[name]
+        ref = next((file.ref for file in self._asdm.files if file.path == f"{name}.xml"), None)
+        if ref is None:
+            raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
+        return self._objects.read(ref)
 
     @cached_property
     def calls(self) -> tuple[ApplyCall, ...]:

@@ -15,6 +15,7 @@ import pytest
 from observatory.blocks import MadeBlock
 from observatory.casa_process import casa_environment
 from services.casa_runner import casa
+from services.casa_runner.asdm import rows_in
 from services.casa_runner.job import keywords
 from services.casa_runner.observed import Observed, read_observed
 from services.casa_runner.single_pass import make_library
@@ -176,7 +177,7 @@ def asdm(block: MadeBlock, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def observed(asdm: Path) -> Observed:
-    return read_observed(lambda name: (asdm / f"{name}.xml").read_bytes())
+    return read_observed(rows_in(lambda name: (asdm / f"{name}.xml").read_bytes()))
 
 
 def job_of(case: Case, observed: Observed) -> dict[str, object]:

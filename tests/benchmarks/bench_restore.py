@@ -28,7 +28,7 @@ from statistics import median
 
 from contracts.identifiers import ExecBlockUid, MousUid, SessionName
 from observatory.blocks import BlockSize, BlockSpec, MadeBlock, ensure_blocks
-from services.casa_runner.asdm import read_promise
+from services.casa_runner.asdm import read_promise, rows_in
 from services.casa_runner.casas import ChosenCasa
 from services.casa_runner.job import REFERENCE_SCRIPT, SINGLE_PASS_SCRIPT, CasaFiles
 from services.casa_runner.observed import read_observed
@@ -114,12 +114,10 @@ class Ways:
         for table in block.caltables:
             shutil.copytree(table, working / table.name)
 
-        def xml(name: str) -> bytes:
-            return (block.asdm / f"{name}.xml").read_bytes()
-
+        rows_of = rows_in(lambda name: (block.asdm / f"{name}.xml").read_bytes())
         calls = read_calapply(block.calapply.read_bytes(), eb_uid=EB)
-        way = TasksWay(casa=ChosenCasa(), calls=calls, library=make_library(calls, read_observed(xml)))
-        files.write(rows_by_field=read_promise(xml).rows_by_field, halves=halves, more=way.job(files.attempt))
+        way = TasksWay(casa=ChosenCasa(), calls=calls, library=make_library(calls, read_observed(rows_of)))
+        files.write(rows_by_field=read_promise(rows_of).rows_by_field, halves=halves, more=way.job(files.attempt))
 
 
 def measured(command: Sequence[str | Path], files: CasaFiles) -> Cost:

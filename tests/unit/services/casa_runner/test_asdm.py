@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.reasons import ReasonCode
-from services.casa_runner.asdm import check_selection, read_promise
+from services.casa_runner.asdm import check_selection, read_promise, rows_in
 from shared.errors import BlockFailedError
 
 FIELDS = ("J0510+1800", "HLX_Target", "HLX_Target")
@@ -55,18 +55,18 @@ def main_row(
 def test_rows_follow_from_integrations_antennas_and_how_the_processor_was_set_up(
     mode: str, data_descriptions: int, rows: int
 ) -> None:
-    assert read_promise(asdm([main_row()], mode, data_descriptions).__getitem__).rows == rows
+    assert read_promise(rows_in(asdm([main_row()], mode, data_descriptions).__getitem__)).rows == rows
 
 
 def test_rows_of_fields_with_one_name_add_up_and_an_unobserved_field_has_none() -> None:
-    promise = read_promise(asdm([main_row(field=1), main_row(field=2, antennas=7)]).__getitem__)
+    promise = read_promise(rows_in(asdm([main_row(field=1), main_row(field=2, antennas=7)]).__getitem__))
     assert promise.rows_by_field == {"J0510+1800": 0, "HLX_Target": 5 * 28 + 5 * 21}
 
 
 def test_the_observation_begins_with_its_first_row() -> None:
     later, first = main_row(time=5045097645 * 10**9), main_row(time=5045097615 * 10**9)
     # 2018-10-01T08:00:15 UTC
-    assert read_promise(asdm([later, first]).__getitem__).start == 5045097615 - 40587 * 86400
+    assert read_promise(rows_in(asdm([later, first]).__getitem__)).start == 5045097615 - 40587 * 86400
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_the_observation_begins_with_its_first_row() -> None:
 )
 def test_tables_that_cannot_be_read_or_do_not_fit_together_fail_the_block(damage: dict[str, bytes]) -> None:
     with pytest.raises(BlockFailedError) as raised:
-        read_promise((asdm([main_row()]) | damage).__getitem__)
+        read_promise(rows_in((asdm([main_row()]) | damage).__getitem__))
     assert raised.value.reason is ReasonCode.ASDM_INCOMPLETE
 
 

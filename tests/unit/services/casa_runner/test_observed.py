@@ -3,6 +3,7 @@
 import pytest
 
 from contracts.reasons import ReasonCode
+from services.casa_runner.asdm import rows_in
 from services.casa_runner.observed import Cell, read_observed
 from shared.errors import BlockFailedError
 
@@ -32,7 +33,7 @@ def table(name: str, **changes: str) -> bytes:
 
 
 def test_cells_are_fields_intents_and_spectral_windows_that_have_rows() -> None:
-    observed = read_observed(table)
+    observed = read_observed(rows_in(table))
     phase, target = frozenset({"CALIBRATE_PHASE", "CALIBRATE_WVR"}), frozenset({"OBSERVE_TARGET"})
     assert observed.fields == ("J0321+1234", "HLX_Target")
     assert observed.antennas == ("DA41", "DA42")
@@ -49,7 +50,7 @@ def test_cells_are_fields_intents_and_spectral_windows_that_have_rows() -> None:
 def test_single_dish_has_autocorrelations_alone(mode: str, auto: bool, cross: bool) -> None:
     rows = TABLES["ConfigDescription"].replace("CROSS_AND_AUTO", mode)
 
-    observed = read_observed(lambda name: table(name, ConfigDescription=rows))
+    observed = read_observed(rows_in(lambda name: table(name, ConfigDescription=rows)))
 
     assert (observed.autocorrelations, observed.crosscorrelations) == (auto, cross)
 
@@ -57,5 +58,5 @@ def test_single_dish_has_autocorrelations_alone(mode: str, auto: bool, cross: bo
 @pytest.mark.parametrize("changes", [{"Scan": ""}, {"DataDescription": ""}, {"Main": "<row/>"}])
 def test_tables_that_do_not_fit_together_fail_the_block(changes: dict[str, str]) -> None:
     with pytest.raises(BlockFailedError) as raised:
-        read_observed(lambda name: table(name, **changes))
+        read_observed(rows_in(lambda name: table(name, **changes)))
     assert raised.value.reason is ReasonCode.ASDM_INCOMPLETE
