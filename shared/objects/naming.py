@@ -165,12 +165,12 @@ class Naming:
     def _remove_older(self, key: str, data: str, replaced: Named | None) -> None:
         """Remove what our data replaced, now that the disk knows our name, and what dead writers left."""
         with suppress(FileNotFoundError):
-            if replaced is None and len(os.listdir(f"{self._data}/{key}")) == 1:
+            if replaced is not None:
+                with suppress(FileNotFoundError):
+                    os.unlink(replaced.path)
+            if len(os.listdir(f"{self._data}/{key}")) == 1:
                 return
             with self._lock():
-                if replaced is not None:
-                    with suppress(FileNotFoundError):
-                        os.unlink(replaced.path)
                 named = self.find(key)
                 self._remove_abandoned(key, keep={data, named.path} if named else {data})
 
