@@ -17,7 +17,9 @@ from shared.bus.topology import Names
 from shared.errors import DependencyAwayError, RestoreError
 
 log = structlog.get_logger(__name__)
-_BATCH = 200
+BATCH = 2000
+"""Events at most that are taken in one go by who is behind: what a follower does once for each request, whatever
+number of its events came, must not decide how many it takes in a second. Who keeps up has what waits, however few."""
 _LOOK = 0.2
 _PAUSE = 1.0
 _QUIET = 0.5
@@ -118,7 +120,7 @@ def end_of_journal(settings: RabbitSettings) -> int | None:
         # The count of a stream lags seconds behind: one that says 0 may hold events nevertheless.
         counted = channel.queue_declare(journal, passive=True).method.message_count
         until = monotonic() + (settings.connect_timeout if counted else _EMPTY)
-        channel.basic_qos(prefetch_count=2 * _BATCH)
+        channel.basic_qos(prefetch_count=2 * BATCH)
         for method, properties, _ in channel.consume(
             journal, arguments={"x-stream-offset": "last"}, inactivity_timeout=_QUIET
         ):
@@ -149,7 +151,7 @@ def _batches(
     empty batch says that it did not come.
     """
     channel = connection.channel()
-    channel.basic_qos(prefetch_count=2 * _BATCH)
+    channel.basic_qos(prefetch_count=2 * BATCH)
     batch: list[Said] = []
     proof_until = None if after is None else monotonic() + _PROOF
     arguments = {"x-stream-offset": "first" if after is None else after}
@@ -162,7 +164,7 @@ def _batches(
             continue
         proof_until = None
         batch.append(Said(body=body, offset=_offset(properties)))
-        if len(batch) >= _BATCH or channel.get_waiting_message_count() == 0:
+        if len(batch) >= BATCH or channel.get_waiting_message_count() == 0:
             yield batch
             channel.basic_ack(method.delivery_tag or 0, multiple=True)
             batch = []
