@@ -56,7 +56,7 @@ reference: $(VENV)/.dev  ## Write docs/reference and the tables of settings in t
 	$(BIN)/python -m tests.support.reference
 
 docs: $(VENV)/.dev  ## Build the documents as a site, into build/site
-	$(BIN)/mkdocs --quiet build --strict
+	$(BIN)/properdocs --quiet build --strict
 
 chaos: programs $(VENV)/.dev  ## Ten minutes of killed services, broker and store; every request must end right (SEED=…)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

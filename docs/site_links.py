@@ -1,4 +1,4 @@
-"""Make one set of links serve twice: in the repository's own view, and in the site that mkdocs builds of docs/.
+"""Make one set of links serve twice: in the repository's own view, and in the site that ProperDocs builds of docs/.
 
 A page may link to any file of the repository, as it stands there. What lies outside docs/ becomes part of the site,
 below ``repository/``; a link to a folder becomes its words, since the site lists none.
@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.structure.files import File, Files, InclusionLevel
-from mkdocs.structure.pages import Page
+from properdocs.config.defaults import ProperDocsConfig
+from properdocs.structure.files import File, Files, InclusionLevel
+from properdocs.structure.pages import Page
 
 ROOT = Path(__file__).parent.parent
 OUTSIDE = "repository"
@@ -20,13 +20,13 @@ _FENCE = re.compile(r"(^ *```.*?^ *```)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[(?P<words>[^\]]*)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<part>#[^)\s]*)?\)")
 
 
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
+def on_config(config: ProperDocsConfig) -> ProperDocsConfig:
     """Put the pages of a folder where the navigation names the folder."""
     config.nav = [_expanded(entry, Path(config.docs_dir)) for entry in config.nav or []]
     return config
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
+def on_files(files: Files, config: ProperDocsConfig) -> Files:
     """Take in what pages, and the navigation, name outside docs/, and what that names in turn."""
     docs = Path(config.docs_dir)
     waiting = [Path(str(file.abs_src_path)) for file in files if file.src_uri.endswith(".md")]
@@ -45,7 +45,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001  # mkdocs passes it by name
+def on_page_markdown(markdown: str, page: Page, config: ProperDocsConfig, files: Files) -> str:  # noqa: ARG001  # ProperDocs passes it by name
     """Turn the links of a page to where the site has their targets."""
     source, docs = Path(str(page.file.abs_src_path)), Path(config.docs_dir)
 
@@ -63,7 +63,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _expanded(entry: object, docs: Path) -> object:
     if isinstance(entry, str) and entry.endswith("/"):
-        raise TypeError(f"mkdocs.yml: give the folder {entry} in nav a title")
+        raise TypeError(f"properdocs.yml: give the folder {entry} in nav a title")
     if not isinstance(entry, dict):
         return entry
     ((title, value),) = entry.items()

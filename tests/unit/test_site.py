@@ -19,7 +19,7 @@ def build(config: Path, site: Path) -> subprocess.CompletedProcess[str]:
     command = [
         sys.executable,
         "-m",
-        "mkdocs",
+        "properdocs",
         "build",
         "--strict",
         "--config-file",
@@ -33,7 +33,7 @@ def build(config: Path, site: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    built = build(ROOT / "mkdocs.yml", folder)
+    built = build(ROOT / "properdocs.yml", folder)
     assert built.returncode == 0, built.stderr
     return folder
 
@@ -98,8 +98,7 @@ def small(folder: Path, text: str, nav: str) -> Path:
     (folder / "docs").mkdir()
     (folder / "docs" / "index.md").write_text(f"# Title\n\n{text}\n")
     shutil.copy(ROOT / "docs" / "site_links.py", folder / "docs")
-    settings = (ROOT / "mkdocs.yml").read_text().partition("# A folder stands for all pages in it.")[0]
-    theme = settings[settings.index("theme:") : settings.index("extra:")]
-    config = folder / "mkdocs.yml"
-    config.write_text(settings.replace(theme, "theme: mkdocs\n") + nav)
+    settings = (ROOT / "properdocs.yml").read_text().partition("# A folder stands for all pages in it.")[0]
+    config = folder / "properdocs.yml"
+    config.write_text(settings + nav)
     return config
