@@ -42,6 +42,7 @@ class _Identifier(str):
         return {"type": "string", "pattern": cls.json_pattern, "description": cls.json_description}
 
 
+_CANONICAL = re.compile(r"uid://A[0-9a-f]{3}/X[0-9a-f]+/X[0-9a-f]+")
 _URI = re.compile(r"uid://A([0-9a-f]{3})/X([0-9a-f]+)/X([0-9a-f]+)", re.IGNORECASE)
 _FILE = re.compile(r"uid___A([0-9a-f]{3})_X([0-9a-f]+)_X([0-9a-f]+)", re.IGNORECASE)
 
@@ -59,6 +60,8 @@ class EntityUid(_Identifier):
 
     @classmethod
     def _canonical(cls, text: str) -> str:
+        if _CANONICAL.fullmatch(text) is not None:  # what our own events say: it is read more often than written
+            return text
         found = _URI.fullmatch(text.strip()) or _FILE.fullmatch(text.strip())
         if found is None:
             raise InvalidIdentifierError(

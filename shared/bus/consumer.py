@@ -37,17 +37,16 @@ class RabbitDelivery:
     def __init__(
         self,
         *,
-        channel: Channel,
         tag: int,
         properties: BasicProperties,
         body: bytes,
+        lost: Flag,
         publish: Callable[[Sequence[Event], Flag], None],
     ) -> None:
-        self.channel = channel
         self.tag = tag
         self.properties = properties
         self.body = body
-        self.lost = Flag()
+        self.lost = lost
         self.attempt = wire.attempt_of(properties)
         self._publish = publish
 
@@ -98,7 +97,11 @@ class Consumer:
         self._queue = self._names.queue(subscription.queue)
         self._lock = Lock()
         self._held: dict[int, RabbitDelivery] = {}
+        self._lost = Flag()
+        """Set when the channel's deliveries are lost, all at once; each channel has a new one."""
         self._settled: list[int] = []
+        self._arrived: list[RabbitDelivery] = []
+        """What workers have not been given yet; touched by the link's thread alone."""
         self._channel: Channel | None = None
         self._tag = ""
         self._stopping = Flag()
@@ -140,7 +143,7 @@ class Consumer:
 
     def on_channel(self, channel: Channel) -> None:
         """Begin to consume."""
-        self._channel = channel
+        self._channel, self._lost = channel, Flag()
         if self._stopping.is_set():
             return
         channel.add_on_cancel_callback(lambda _frame: self._link.restart("the broker cancelled the consumer"))
@@ -158,13 +161,12 @@ class Consumer:
 
     def _give_up_held(self) -> None:
         with self._lock:
-            lost = list(self._held.values())
+            lost = len(self._held)
             self._held.clear()
             self._settled.clear()
-        for delivery in lost:
-            delivery.lost.set()
+        self._lost.set()
         if lost:
-            log.warning("deliveries_lost_others_get_them", queue=self._subscription.queue, number=len(lost))
+            log.warning("deliveries_lost_others_get_them", queue=self._subscription.queue, number=lost)
 
     def _stop_consuming(self) -> None:
         if self._channel is not None and self._channel.is_open:
@@ -172,13 +174,21 @@ class Consumer:
         else:
             self._cancelled.set()
 
-    def _on_message(self, channel: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+    def _on_message(self, _channel: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
         delivery = RabbitDelivery(
-            channel=channel, tag=method.delivery_tag or 0, properties=properties, body=body, publish=self._publish
+            tag=method.delivery_tag or 0, properties=properties, body=body, lost=self._lost, publish=self._publish
         )
         with self._lock:
             self._held[delivery.tag] = delivery
-        self._jobs.put(partial(self._work, delivery))
+        self._arrived.append(delivery)
+        if len(self._arrived) == 1:
+            self._link.call(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Give workers what has arrived, all at once: reading and handling would only fight for the interpreter."""
+        arrived, self._arrived = self._arrived, []
+        for delivery in arrived:
+            self._jobs.put(partial(self._work, delivery))
 
     def _work(self, delivery: RabbitDelivery) -> None:
         try:
