@@ -170,8 +170,7 @@ class CasaRunner:
                 if cancelled.is_set():
                     return None
                 raise
-            if isinstance(ended.outcome, BlockFailure):
-                lease.check()  # a restored block has been named under the lease, and stands whoever has that now
+            lease.check()
             self._metrics.ended(ended)
             return ended.outcome
 
