@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from shared.bus import Delivery, RetryPolicy, Subscription
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from tests.contract.bus_harness import Collector
+from tests.support.code_blocks import blocks_of
 from tests.support.rabbitmq import RabbitServer
 
 HOW_TO = (Path(__file__).parents[2] / "docs" / "submitting.md").read_text()
@@ -33,9 +33,7 @@ PERSON = {"project_code": "2017.1.00886.L", "user_name": "Vera Rubin", "user_ema
 
 
 def code_block(language: str) -> str:
-    found = re.search(rf"^```{language}\n(.*?)^```$", HOW_TO, re.MULTILINE | re.DOTALL)
-    assert found is not None
-    return found[1]
+    return next(block.text for block in blocks_of(HOW_TO) if block.language == language)
 
 
 @pytest.fixture(scope="module")

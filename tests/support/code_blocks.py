@@ -22,6 +22,9 @@ from tests.support.settings_tables import ROOT
 _FENCE = re.compile(
     r"^(?P<indent> *)(?P<fence>```+|~~~+)(?P<language>.*)\n(?P<text>(?:.*\n)*?)(?P=indent)(?P=fence) *$", re.M
 )
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *(path for part in ("docs", "services") for path in (ROOT / part).rglob("*.md"))]
+)
 _OWN = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
 _HADOLINT = Path(sys.executable).with_name("hadolint")
 
@@ -38,11 +41,15 @@ class Block:
     line: int
 
 
-def blocks_of(document: Path) -> Iterator[Block]:
-    """Go through the fenced blocks of a document."""
-    text = document.read_text()
+def blocks_of(text: str) -> Iterator[Block]:
+    """Go through the fenced blocks of a document's text."""
     for found in _FENCE.finditer(text):
         yield Block(found["language"].strip(), dedent(found["text"]), text.count("\n", 0, found.start()) + 1)
+
+
+def without_blocks(text: str) -> str:
+    """Leave out the fenced blocks of a document's text."""
+    return _FENCE.sub("", text)
 
 
 def wrong_with(block: Block) -> str | None:

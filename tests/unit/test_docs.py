@@ -12,6 +12,7 @@ from alma_restore.cli import app
 from alma_restore.registry import BUILDERS
 from alma_restore.trigger_settings import StagecalmsSettings, TriggerSettings
 from contracts.flow import QUEUES
+from tests.support.code_blocks import DOCUMENTS, blocks_of, without_blocks
 from tests.support.settings_tables import (
     OLD_NAMES,
     ROOT,
@@ -24,12 +25,10 @@ from tests.support.settings_tables import (
 
 SERVICES = sorted(path.parent for path in (ROOT / "services").glob("*/settings.py"))
 READMES = [service / "README.md" for service in SERVICES]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), *READMES]
 VARIABLES = {setting.variable for cls in settings_classes() for setting in settings_of(cls)}
 TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 REWRITE = "write the tables anew with `make reference`"
 
-_FENCE = re.compile(r"^ *```.*?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)(?:#[^)\s]*)?\)")
 _COMMAND = re.compile(r"(?:^|[\s/])alma-restore (?P<rest>[A-Za-z][^\n|#]*)")
@@ -41,14 +40,14 @@ services = pytest.mark.parametrize("service", SERVICES, ids=lambda path: path.na
 def code_of(document: Path) -> Iterator[str]:
     """Go through the lines of code blocks, and the code within the text."""
     text = document.read_text()
-    for block in _FENCE.findall(text):
-        yield from block.splitlines()
-    yield from _INLINE.findall(_FENCE.sub("", text))
+    for block in blocks_of(text):
+        yield from block.text.splitlines()
+    yield from _INLINE.findall(without_blocks(text))
 
 
 @documents
 def test_every_link_leads_to_a_file(document: Path) -> None:
-    links = _LINK.findall(_FENCE.sub("", document.read_text()))
+    links = _LINK.findall(without_blocks(document.read_text()))
     assert [link for link in links if not (document.parent / link).exists()] == []
 
 

@@ -6,13 +6,10 @@ from pathlib import Path
 import pytest
 
 from shared.casa_catalogue.catalogue import read_releases
-from tests.support.code_blocks import Block, blocks_of, wrong_with
+from tests.support.code_blocks import DOCUMENTS, Block, blocks_of, wrong_with
 from tests.support.settings_examples import alternatives, of_shell, of_yaml, wrong
 from tests.support.settings_tables import ROOT, settings_classes, settings_of
 
-DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(path for part in ("docs", "services") for path in (ROOT / part).rglob("*.md"))]
-)
 MANIFESTS = sorted([ROOT / "docker-compose.yml", *(ROOT / "compose").glob("*.yml"), *(ROOT / "k8s").rglob("*.yaml")])
 LISTS = sorted((ROOT / "k8s").rglob("*.env"))
 
@@ -26,7 +23,9 @@ documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(
 
 @documents
 def test_every_code_block_is_right_in_its_language(document: Path) -> None:
-    assert {block.line: wrong for block in blocks_of(document) if (wrong := wrong_with(block)) is not None} == {}
+    assert {
+        block.line: wrong for block in blocks_of(document.read_text()) if (wrong := wrong_with(block)) is not None
+    } == {}
 
 
 @documents
@@ -69,12 +68,16 @@ def test_deployments_give_settings() -> None:
 
 
 def test_the_row_of_the_version_table_is_one() -> None:
-    blocks = [block for block in blocks_of(ROOT / "docs" / "archive-database.md") if block.language == "toml"]
+    blocks = [
+        block for block in blocks_of((ROOT / "docs" / "archive-database.md").read_text()) if block.language == "toml"
+    ]
     assert [len(read_releases(block.text, where="the page")) for block in blocks] == [1]
 
 
 def test_the_image_for_casa_takes_the_versions_that_are_tested() -> None:
-    (block,) = (block for block in blocks_of(ROOT / "docs" / "launchers.md") if block.language == "dockerfile")
+    (block,) = (
+        block for block in blocks_of((ROOT / "docs" / "launchers.md").read_text()) if block.language == "dockerfile"
+    )
     named = set(re.findall(r"\S+==\S+", block.text))
     assert named
     assert named <= set((ROOT / "constraints.txt").read_text().splitlines())
@@ -90,8 +93,9 @@ def settings_wrong_in(document: Path) -> list[str]:
 
 def settings_texts(document: Path) -> list[Block]:
     """Find what may give settings: blocks for a shell, of YAML, and code within the text."""
-    blocks = [block for block in blocks_of(document) if block.language in ("sh", "yaml")]
-    return [*blocks, *(Block("sh", code, 0) for code in _INLINE.findall(document.read_text()))]
+    text = document.read_text()
+    blocks = [block for block in blocks_of(text) if block.language in ("sh", "yaml")]
+    return [*blocks, *(Block("sh", code, 0) for code in _INLINE.findall(text))]
 
 
 @pytest.mark.parametrize(
@@ -114,12 +118,9 @@ def settings_texts(document: Path) -> list[Block]:
         ("python", "from alma_restore import Desk\nd = Desk('https://desk')\nd.watch()", "missing a required argument"),
     ],
 )
-def test_a_wrong_block_is_noticed(language: str, text: str, says: str, tmp_path: Path) -> None:
-    document = tmp_path / "document.md"
-    document.write_text(
-        f"1. one\n\n    ```{language}\n" + "".join(f"    {line}\n" for line in text.splitlines()) + "    ```\n"
-    )
-    (block,) = blocks_of(document)
+def test_a_wrong_block_is_noticed(language: str, text: str, says: str) -> None:
+    shown = "".join(f"    {line}\n" for line in text.splitlines())
+    (block,) = blocks_of(f"1. one\n\n    ```{language}\n{shown}    ```\n")
     assert says in str(wrong_with(block))
 
 

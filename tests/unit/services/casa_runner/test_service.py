@@ -160,7 +160,7 @@ def test_a_runner_that_lost_its_claim_names_nothing_and_says_nothing(bench: Benc
             bench.objects.delete(lease.key)
             key = lease.key.removeprefix("leases/").removesuffix(".json")
             Leases(objects=bench.objects).claim(key, owner="another", ttl=timedelta(seconds=60))
-            self.publish = super().publish  # type: ignore[method-assign,assignment]  # only once
+            self.publish = super().publish  # type: ignore[method-assign,assignment]  # a stand-in that does so once
 
     with pytest.raises((LeaseLostError, RestoreInterruptedError)):
         bench.runner().handle(bench.order(), TakenOver())
