@@ -23,6 +23,7 @@ from tests.contract.bus_harness import (
     Collector,
     Harness,
     collect,
+    collecting,
     progressed,
     started,
     unwritable,
@@ -85,6 +86,16 @@ def test_the_events_of_a_batch_arrive_in_their_order(bus: Bus) -> None:
     batch = [started() for _ in range(200)]
     bus.publish(batch)
     assert events.wait_for(200) == batch
+
+
+def test_events_that_are_held_ahead_of_their_handling_keep_their_order(bus: Bus) -> None:
+    bus.declare({"casa-runner": (STARTED,)})
+    events, waiting = Collector[Event](), [started() for _ in range(200)]
+    bus.publish(waiting)
+    bus.subscribe(
+        Subscription(queue="casa-runner", topics=(STARTED,), handler=collecting(events), concurrency=1, prefetch=50)
+    )
+    assert events.wait_for(200) == waiting
 
 
 def test_batches_of_many_threads_all_arrive_each_in_its_order(bus: Bus) -> None:
