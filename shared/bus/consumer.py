@@ -19,7 +19,7 @@ from shared.bus import wire
 from shared.bus.answers import answer_malformed
 from shared.bus.base import Subscription
 from shared.bus.errors import DeliveryLostError, UnroutableError
-from shared.bus.handling import SENDERS_FAULT, Ending, Handled, Past, Workers, handle
+from shared.bus.handling import SENDERS_FAULT, Ending, Workers, handle
 from shared.bus.link import Link
 from shared.bus.publisher import Outgoing, Publisher
 from shared.bus.retry import DeadLetter, RetryLater, RetryPolicy
@@ -200,42 +200,42 @@ class Consumer:
     def _deal_with(self, delivery: RabbitDelivery) -> None:
         if self._stopping.is_set() or delivery.lost.is_set():
             return
-        past = Past(
-            failures=wire.failures_of(delivery.properties), first_failure=wire.first_failure_of(delivery.properties)
-        )
         handled = handle(
             lambda: Event.decode(delivery.body),
             delivery,
             subscription=self._subscription,
             policy=self._retry,
-            past=past,
+            past=wire.past_of(delivery.properties),
         )
-        if handled.outcome is Ending.LOST or not self._put_aside(self._outgoing(delivery, handled), delivery):
+        if handled.outcome is Ending.LOST:
             return
-        self._answer_if_malformed(delivery, handled)
+        if handled.outcome is not Ending.DONE:
+            if not self._put_aside(self._outgoing(delivery, handled.outcome, handled.first_failure), delivery):
+                return
+            self._answer_if_malformed(delivery, handled.outcome)
         if self._settle(delivery):
             self._link.call(self._acknowledge)
 
-    def _outgoing(self, delivery: RabbitDelivery, handled: Handled) -> list[Outgoing]:
+    def _outgoing(
+        self, delivery: RabbitDelivery, decision: RetryLater | DeadLetter, first_failure: datetime | None
+    ) -> Outgoing:
         """Tell where a message goes that is not done."""
         about: dict[str, Any] = {
             "queue": self._subscription.queue,
-            "first_failure": handled.first_failure or datetime.now(UTC),
+            "first_failure": first_failure or datetime.now(UTC),
             "names": self._names,
         }
-        match handled.outcome:
+        match decision:
             case RetryLater(delay=delay):
-                return [wire.put_off(delivery.body, delivery.properties, delay=delay, **about)]
-            case DeadLetter() as decision:
-                return [wire.given_up(delivery.body, delivery.properties, decision=decision, **about)]
-            case Ending():
-                return []
+                return wire.put_off(delivery.body, delivery.properties, delay=delay, **about)
+            case DeadLetter():
+                return wire.given_up(delivery.body, delivery.properties, decision=decision, **about)
 
-    def _put_aside(self, outgoing: Sequence[Outgoing], delivery: RabbitDelivery) -> bool:
+    def _put_aside(self, outgoing: Outgoing, delivery: RabbitDelivery) -> bool:
         """Publish until it is confirmed; the delivery is held meanwhile."""
         while not delivery.lost.is_set():
             try:
-                self._publisher.publish(outgoing, lost=delivery.lost)
+                self._publisher.publish([outgoing], lost=delivery.lost)
             except DeliveryLostError:
                 break
             except (DependencyAwayError, UnroutableError) as error:
@@ -246,15 +246,15 @@ class Consumer:
                 return True
         return False
 
-    def _answer_if_malformed(self, delivery: RabbitDelivery, handled: Handled) -> None:
+    def _answer_if_malformed(self, delivery: RabbitDelivery, decision: RetryLater | DeadLetter) -> None:
         """Tell the sender, once; that he cannot be reached is no trouble of ours."""
-        if not isinstance(handled.outcome, DeadLetter) or handled.outcome.code not in SENDERS_FAULT:
+        if not isinstance(decision, DeadLetter) or decision.code not in SENDERS_FAULT:
             return
         answer = answer_malformed(
             delivery.body,
             delivery.properties,
             queue=self._subscription.queue,
-            reason=handled.outcome.reason,
+            reason=decision.reason,
             names=self._names,
         )
         if answer is None:

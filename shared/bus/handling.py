@@ -44,6 +44,10 @@ class Past:
     first_failure: datetime | None = None
 
 
+NEVER_FAILED = Past()
+"""The past of nearly every event."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Handled:
     """What became of a delivery, when its event failed first, and its id if it could be read."""
@@ -176,6 +180,8 @@ def _report(event: Event, decision: RetryLater | DeadLetter, delivery: Delivery,
 def _say(events: Sequence[Event], delivery: Delivery) -> Ending:
     """Publish until it is confirmed: hours of work are not thrown away because the bus is away for a minute."""
     said = tuple(events)
+    if not said:
+        return Ending.LOST if delivery.lost.is_set() else Ending.DONE
     while not delivery.lost.is_set():
         try:
             delivery.publish(said)

@@ -11,10 +11,7 @@ from time import monotonic
 
 from contracts.envelope import Event
 from shared.bus.base import DeadEvent
-from shared.bus.handling import Past
-
-NOTHING = Past()
-"""The past of an event that never failed."""
+from shared.bus.handling import NEVER_FAILED, Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +21,7 @@ class Entry:
     body: bytes
     event: Event | None = None
     attempt: int = 1
-    past: Past = NOTHING
+    past: Past = NEVER_FAILED
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ from pika import BasicProperties, DeliveryMode
 
 from contracts.envelope import CONTENT_TYPE, Event
 from shared.bus.base import DeadEvent, key_of
+from shared.bus.handling import NEVER_FAILED, Past
 from shared.bus.publisher import Outgoing
 from shared.bus.retry import DeadLetter
 from shared.bus.topology import Names
@@ -58,6 +59,13 @@ def failures_of(properties: BasicProperties) -> int:
 def first_failure_of(properties: BasicProperties) -> datetime | None:
     """Tell when the event failed first, if it did."""
     return _time((properties.headers or {}).get(FIRST_FAILURE))
+
+
+def past_of(properties: BasicProperties) -> Past:
+    """Tell of the attempts that failed; what has no headers was never put off."""
+    if not properties.headers:
+        return NEVER_FAILED
+    return Past(failures=failures_of(properties), first_failure=first_failure_of(properties))
 
 
 def put_off(
