@@ -88,6 +88,36 @@ def test_a_request_is_live_with_its_logs_and_what_its_reader_has_opened_and_writ
     expect(page.get_by_text("SEVERE: out of memory")).to_be_visible()
 
 
+def test_a_click_is_none_the_less_one_if_news_come_between_press_and_release(
+    site: DeskSite, window: Callable[..., Window]
+) -> None:
+    asked = site.request()
+    block = STRUCTURE.execution_blocks[0]
+    site.objects.put_bytes(keys.log(asked.request_id, block, "first.log"), b"SEVERE: out of memory")
+    page = window().sign_in(OPERATOR, f"/operations/requests/{asked.request_id}")
+    page.get_by_role("link", name="first.log").hover()
+    page.mouse.down()
+    with page.expect_response(lambda answer: answer.url.startswith(page.url)):
+        resolved(site, asked)
+    page.wait_for_timeout(500)
+    expect(page.get_by_text("structure.resolved")).to_be_hidden()
+    page.mouse.up()
+    expect(page.get_by_text("SEVERE: out of memory")).to_be_visible()
+
+
+def test_news_that_came_while_something_was_pressed_are_shown_once_it_is_released(
+    site: DeskSite, window: Callable[..., Window]
+) -> None:
+    asked = site.request()
+    page = window().sign_in(OPERATOR, f"/operations/requests/{asked.request_id}")
+    page.get_by_role("heading", name="Events").hover()
+    page.mouse.down()
+    with page.expect_response(lambda answer: answer.url.startswith(page.url)):
+        resolved(site, asked)
+    page.mouse.up()
+    expect(page.get_by_text("structure.resolved")).to_be_visible()
+
+
 def test_an_operator_keeps_a_delivery_until_further_notice(site: DeskSite, window: Callable[..., Window]) -> None:
     asked = site.request()
     made = deliver(site, asked, days=3)

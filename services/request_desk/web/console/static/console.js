@@ -1,6 +1,17 @@
 "use strict";
 /* Everything works without this file; with it pages are live. No library, no build step. */
 
+/** When something was pressed that is not released yet; what is replaced in between would get no click. */
+let pressed = -Infinity;
+for (const press of ["pointerdown", "keydown"]) addEventListener(press, () => { pressed = performance.now(); }, true);
+for (const end of ["pointerup", "pointercancel", "keyup"])
+  addEventListener(end, () => setTimeout(() => { pressed = -Infinity; }), true);  // the click comes first
+
+/** Waits until nothing is pressed; not for ever, since not every release is heard of. */
+async function released() {
+  while (performance.now() - pressed < 5000) await new Promise((done) => setTimeout(done, 50));
+}
+
 /** Replaces what an element shows by what an address answers; one call at a time, the newest wish last. */
 function refresher(element, address) {
   let busy = false, again = false;
@@ -10,7 +21,9 @@ function refresher(element, address) {
     try {
       const answer = await fetch(address, {headers: {Accept: "text/html"}, redirect: "error"});
       if (!answer.ok) throw new Error(answer.status);
-      const text = await answer.text(), restore = kept(element);
+      const text = await answer.text();
+      await released();
+      const restore = kept(element);
       element.innerHTML = text;
       restore();
       stale(element, false);
