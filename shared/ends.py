@@ -1,4 +1,7 @@
-"""Ends of requests: the mark that a request has ended and that its mail is out.
+"""Ends of requests: which event ends one, and the mark that a request has ended and that its mail is out.
+
+A request has one end. Services decide by what others' tables say at the moment, so an event
+that comes twice may be answered twice and otherwise; the answer that is told first stands.
 
 The mark outlives every message, so whoever missed the word finds it: the desk, before
 it removes a trigger file, and the entitlement checker, before it calls a request active.
@@ -22,6 +25,24 @@ class RequestEnd(BaseModel):
     kind: MailKind
     mail_id: UUID
     ended: datetime
+
+
+class _Ending(BaseModel):
+    """The event by which a request ends."""
+
+    model_config = ConfigDict(frozen=True)
+
+    event_id: UUID
+
+
+def ends_by(objects: ObjectStore, request_id: UUID, event_id: UUID) -> UUID:
+    """Let a request end by this event, unless it ends by another one; return by which."""
+    key = keys.ending(request_id)
+    try:
+        objects.create(key, _Ending(event_id=event_id).model_dump_json().encode())
+    except ObjectExistsError:
+        return _Ending.model_validate_json(objects.get(key)).event_id
+    return event_id
 
 
 def mark_end(objects: ObjectStore, request_id: UUID, end: RequestEnd) -> None:

@@ -55,6 +55,11 @@ def cancelled(request_id: UUID) -> str:
     return f"requests/{request_id}/cancelled.json"
 
 
+def ending(request_id: UUID) -> str:
+    """Key of the record of which event ends a request."""
+    return f"requests/{request_id}/ending.json"
+
+
 def ended(request_id: UUID) -> str:
     """Key of the mark that a request has ended and its mail is out."""
     return f"requests/{request_id}/ended.json"

@@ -1,4 +1,4 @@
-"""Who is being served: at most one active request for the same MOUS and selection, unless forced.
+"""Who is being served, and why: at most one active request for the same MOUS and selection, unless forced.
 
 One record for each MOUS and selection names the requests that were active when it was
 written. Whoever comes first creates it. Whoever comes later and finds that those are over
@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel, ConfigDict
 
-from contracts.messages.parts import ObjectRef, RestoreRequest
+from contracts.messages.parts import Entitlement, ObjectRef, RestoreRequest
 from shared import keys
 from shared.ends import is_over
 from shared.objects import ObjectChangedError, ObjectExistsError, ObjectStore
@@ -28,13 +28,23 @@ log = structlog.get_logger()
 
 
 class Holder(BaseModel):
-    """A request that is being served."""
+    """A request that is being served.
+
+    Attributes
+    ----------
+    entitlement
+        Why it was accepted; None in records of older releases.
+    asked
+        Digest of the whole request as it was accepted: an id alone says nothing of who asks.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     request_id: UUID
     ticket: str
     since: datetime
+    entitlement: Entitlement | None = None
+    asked: str = ""
 
 
 class _Record(BaseModel):
@@ -67,7 +77,16 @@ class ActiveRequests:
         """Whether nothing more happens for this request: its end was told, or it was cancelled."""
         return is_over(self._objects, request_id)
 
-    def begin(self, request: RestoreRequest) -> Holder | None:
+    def entitlement_of(self, request: RestoreRequest) -> Entitlement | None:
+        """Return why just this request was accepted when it began; None if it has not."""
+        key = keys.active(request.mous_uid, _digest(request))
+        if self._objects.info(key) is None:
+            return None
+        holders, _ = self._read(key)
+        asked = _digest_of_all(request)
+        return next((holder.entitlement for holder in holders if holder.asked == asked), None)
+
+    def begin(self, request: RestoreRequest, entitlement: Entitlement) -> Holder | None:
         """Let a request begin, or return the one that is in its way.
 
         A request that has begun before begins again. One that is forced begins beside others.
@@ -79,20 +98,27 @@ class ActiveRequests:
         """
         key = keys.active(request.mous_uid, _digest(request))
         # Mostly nobody was before: then this is the only thing that the store is asked.
-        while not self._is_first(key, request):
+        own = Holder(
+            request_id=request.request_id,
+            ticket=request.ticket,
+            since=self._clock(),
+            entitlement=entitlement,
+            asked=_digest_of_all(request),
+        )
+        while not self._is_first(key, own):
             holders, found = self._read(key)
             if any(holder.request_id == request.request_id for holder in holders):
                 return None
             active = [holder for holder in holders if self._is_active(holder)]
             if active and not request.force:
                 return active[0]
-            if self._is_next(found, (*active, self._holder(request))):
+            if self._is_next(found, (*active, own)):
                 return None
         return None
 
-    def _is_first(self, key: str, request: RestoreRequest) -> bool:
+    def _is_first(self, key: str, holder: Holder) -> bool:
         try:
-            self._objects.create(key, _encoded(self._holder(request)))
+            self._objects.create(key, _encoded(holder))
         except ObjectExistsError:
             return False
         return True
@@ -110,9 +136,6 @@ class ActiveRequests:
         ref = ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
         return _Record.model_validate_json(data).holders, ref
 
-    def _holder(self, request: RestoreRequest) -> Holder:
-        return Holder(request_id=request.request_id, ticket=request.ticket, since=self._clock())
-
     def _is_active(self, holder: Holder) -> bool:
         if self._clock() - holder.since > self._longest:
             log.warning("active_request_is_stuck_and_counts_no_more", stuck_request=str(holder.request_id))
@@ -122,6 +145,10 @@ class ActiveRequests:
 
 def _encoded(*holders: Holder) -> bytes:
     return _Record(holders=holders).model_dump_json().encode()
+
+
+def _digest_of_all(request: RestoreRequest) -> str:
+    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()
 
 
 def _digest(request: RestoreRequest) -> str:

@@ -98,12 +98,19 @@ class EntitlementChecker:
         if self._active.is_over(request.request_id):
             log.info("request_is_over_already")
             return []
-        verdict = self._unless_active(request, self.judge(request))
+        verdict = self._unless_begun(request, self.judge(request))
         return [event.conclude(_answer(request, verdict), source=source_of(self.name))]
 
-    def _unless_active(self, request: RestoreRequest, verdict: Verdict) -> Verdict:
-        """Refuse what may be had but is being made already; this comes after all other rules."""
-        if isinstance(verdict, Refuse) or (other := self._active.begin(request)) is None:
+    def _unless_begun(self, request: RestoreRequest, verdict: Verdict) -> Verdict:
+        """Refuse what may be had but is being made already; this comes after all other rules.
+
+        Whoever has begun was accepted, and is again if it comes again and the tables have changed: the
+        release asks anew.
+        """
+        if isinstance(verdict, Refuse):
+            before = self._active.entitlement_of(request)
+            return verdict if before is None else Accept(before)
+        if (other := self._active.begin(request, verdict.entitlement)) is None:
             return verdict
         return Refuse(
             ReasonCode.ALREADY_ACTIVE,

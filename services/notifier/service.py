@@ -24,27 +24,29 @@ from contracts.messages import (
 from contracts.messages.parts import DeliveredFile, MailKind, RestoreRequest, RestoreTicket
 from services.notifier.addresses import Addresses, DeliveryRecord
 from services.notifier.area import DeliveryArea, DirectoryArea
-from services.notifier.attachments import LogLimits, attach_logs
+from services.notifier.attachments import attach_logs
 from services.notifier.mail import Mail
 from services.notifier.metrics import MailMetrics
-from services.notifier.opening import open_transport
+from services.notifier.opening import correspondents, log_limits, open_transport
 from services.notifier.outbox import MailRecord, Outbox
 from services.notifier.prov import write_provenance
 from services.notifier.provenance import files_of, trace_blocks, write_readme, write_sums
 from services.notifier.settings import NotifierSettings
 from services.notifier.shelf import Shelf
 from services.notifier.transport import MailRefusedError, MailTransport
-from services.notifier.writer import Correspondents, MailWriter, undelivered_id
+from services.notifier.writer import MailWriter, undelivered_id
 from shared import keys
 from shared.bus import Delivery, Subscription
 from shared.deliveries import PROVENANCE, README, SUMS
-from shared.ends import RequestEnd, mark_end
+from shared.ends import RequestEnd, ends_by, mark_end
 from shared.objects import ObjectStore
 from shared.service import source_of
 
 log = structlog.get_logger()
 
 Clock = Callable[[], datetime]
+
+_End = ReleaseGranted | ReleaseWithheld | RequestFailed | RequestRefused | TicketRefused
 
 
 class Notifier:
@@ -86,7 +88,7 @@ class Notifier:
         self._concurrency = settings.concurrency
         # Without a directory nothing is copied, and no event is held for more than a moment.
         self._longest = settings.longest if area is not None else None
-        self._limits = _log_limits(settings)
+        self._limits = log_limits(settings)
         self._objects = objects
         self._shelf = Shelf(objects=objects)
         self._area = area
@@ -101,7 +103,7 @@ class Notifier:
             metrics=MailMetrics(self.registry),
             patience=timedelta(seconds=settings.lease_seconds),
         )
-        self._writer = MailWriter(people=_people(settings), clock=clock)
+        self._writer = MailWriter(people=correspondents(settings), clock=clock)
 
     def subscriptions(self) -> Sequence[Subscription]:
         """Listen to the ends of requests and of deliveries."""
@@ -116,11 +118,17 @@ class Notifier:
         ]
 
     def handle(self, event: Event, _delivery: Delivery) -> list[Event]:
-        """Deliver or refuse, by one mail per event however often it comes; of a cancelled request nothing is said."""
+        """Deliver or refuse, by one mail per event however often it comes.
+
+        Of a cancelled request nothing is said, nor of one that ends otherwise already: what was decided
+        twice, and otherwise the second time, has the end that came here first.
+        """
         if isinstance(event.data, DeliveryExpired):
             return self._take_down(event.data)
         if self._objects.info(keys.cancelled(event.correlationid)) is not None:
             log.info("request_is_cancelled")
+            return []
+        if isinstance(event.data, _End) and self._ends_otherwise(event, event.data.request.request_id):
             return []
         match event.data:
             case ReleaseGranted() as granted:
@@ -144,6 +152,12 @@ class Notifier:
                 return self._mail(event, now.request, MailKind.RESTORABLE, lambda: self._writer.restorable(event, now))
             case other:
                 raise TypeError(f"the notifier does not handle {other.type_name()}")
+
+    def _ends_otherwise(self, event: Event, request_id: UUID) -> bool:
+        if (first := ends_by(self._objects, request_id, event.id)) == event.id:
+            return False
+        log.warning("request_ends_otherwise_already", end_event_id=str(first))
+        return True
 
     def _deliver(self, event: Event, granted: ReleaseGranted) -> list[Event]:
         request, blocks = granted.request, granted.blocks
@@ -244,23 +258,6 @@ class Notifier:
 
     def close(self) -> None:
         """Do nothing: no connection is held."""
-
-
-def _log_limits(settings: NotifierSettings) -> LogLimits:
-    return LogLimits(
-        plain=settings.plain_log_bytes, compressed=settings.attached_log_bytes, total=settings.attached_total_bytes
-    )
-
-
-def _people(settings: NotifierSettings) -> Correspondents:
-    return Correspondents(
-        sender=settings.sender,
-        no_reply=settings.no_reply,
-        support=settings.support,
-        operations=settings.operations,
-        message_id_domain=settings.message_id_domain,
-        signature=settings.signature,
-    )
 
 
 def _now() -> datetime:

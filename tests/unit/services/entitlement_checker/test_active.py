@@ -1,5 +1,6 @@
 """At most one active request for the same MOUS and selection, whoever asks and whenever a process dies."""
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.messages import RequestCancelled
-from contracts.messages.parts import MailKind, ObjectRef, RestoreRequest, Selection
+from contracts.messages.parts import Entitlement, MailKind, ObjectRef, RestoreRequest, Selection
 from services.entitlement_checker.active import ActiveRequests
+from shared import keys
 from shared.cancellation import cancel
 from shared.ends import RequestEnd, mark_end
 from shared.objects import ObjectStore
@@ -59,13 +61,13 @@ def end(objects: ObjectStore, request: RestoreRequest) -> None:
 
 
 def begins(active: ActiveRequests, request: RestoreRequest) -> bool:
-    return active.begin(request) is None
+    return active.begin(request, Entitlement.PI) is None
 
 
 def test_a_second_request_for_the_same_data_finds_the_first_in_its_way(active: ActiveRequests, clock: Clock) -> None:
     first, second = a_request(), a_request()
     assert begins(active, first)
-    holder = active.begin(second)
+    holder = active.begin(second, Entitlement.PI)
     assert holder is not None
     assert (holder.request_id, holder.ticket, holder.since) == (first.request_id, first.ticket, clock.now)
 
@@ -73,6 +75,24 @@ def test_a_second_request_for_the_same_data_finds_the_first_in_its_way(active: A
 def test_a_request_that_comes_twice_begins_twice(active: ActiveRequests) -> None:
     first = a_request()
     assert begins(active, first)
+    assert begins(active, first)
+
+
+def test_why_a_request_began_is_remembered_of_just_this_request(active: ActiveRequests) -> None:
+    first = a_request()
+    assert active.entitlement_of(first) is None
+    active.begin(first, Entitlement.DELEGEE)
+    assert active.entitlement_of(first) is Entitlement.DELEGEE
+    assert active.entitlement_of(a_request()) is None
+    assert active.entitlement_of(first.model_copy(update={"user_email": "somebody.else@example.org"})) is None
+
+
+def test_a_record_of_an_older_release_says_who_began_and_not_why(active: ActiveRequests, objects: ObjectStore) -> None:
+    first = a_request()
+    since = datetime(2026, 1, 2, tzinfo=UTC).isoformat()
+    holder = {"request_id": str(first.request_id), "ticket": first.ticket, "since": since}
+    objects.create(keys.active(MOUS, "all"), json.dumps({"holders": [holder]}).encode())
+    assert active.entitlement_of(first) is None
     assert begins(active, first)
 
 
@@ -94,9 +114,9 @@ PARTS = (
 
 def test_every_part_of_a_selection_makes_it_another_thing(active: ActiveRequests) -> None:
     for selection in (Selection(), *PARTS):
-        assert active.begin(a_request().model_copy(update={"selection": selection})) is None
+        assert begins(active, a_request().model_copy(update={"selection": selection}))
     for selection in PARTS:
-        assert active.begin(a_request().model_copy(update={"selection": selection})) is not None
+        assert not begins(active, a_request().model_copy(update={"selection": selection}))
 
 
 def test_the_selection_has_no_part_that_is_not_tried_here() -> None:
@@ -143,7 +163,7 @@ def test_a_forced_request_begins_beside_the_other_and_both_are_in_the_way_of_a_t
 def test_of_many_at_one_moment_one_begins(earlier: bool, objects: ObjectStore, clock: Clock) -> None:
     if earlier:
         before = a_request()
-        ActiveRequests(objects=objects, longest=timedelta(days=7), clock=clock).begin(before)
+        assert begins(ActiveRequests(objects=objects, longest=timedelta(days=7), clock=clock), before)
         end(objects, before)
     start = Barrier(8)
 
@@ -186,7 +206,8 @@ def test_who_looked_long_ago_does_not_begin_behind_the_back_of_who_came_since(
     last = since[-1]
     slow = SlowWriter(objects, since, clock)
     store: ObjectStore = slow  # type: ignore[assignment]  # passes everything else on
-    holder = ActiveRequests(objects=store, longest=timedelta(days=7), clock=clock).begin(a_request())
+    mine = ActiveRequests(objects=store, longest=timedelta(days=7), clock=clock)
+    holder = mine.begin(a_request(), Entitlement.PI)
     assert holder is not None
     assert holder.request_id == last.request_id
 

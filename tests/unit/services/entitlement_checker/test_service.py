@@ -215,6 +215,25 @@ def test_a_repeated_request_is_answered_with_the_same_event(service: Entitlement
     assert [answer.id for answer in first] == [answer.id for answer in second]
 
 
+def test_a_request_that_comes_again_is_accepted_again_though_qa3_began_meanwhile(
+    service: EntitlementChecker, tables: ArchiveTables
+) -> None:
+    submitted = RequestSubmitted(request=request_of(PI))
+    first = said(service, submitted)
+    tables.change(lambda connection: set_state(connection, MOUS.uid, "QA3InProgress"))
+    assert said(service, submitted) == first
+    assert isinstance(said(service, RequestSubmitted(request=request_of(PI))), RequestRefused)
+
+
+def test_a_stranger_gets_nothing_by_the_id_of_another_ones_request(service: EntitlementChecker) -> None:
+    request = request_of(PI)
+    assert isinstance(said(service, RequestSubmitted(request=request)), RequestAccepted)
+    borrowed = request_of(STRANGER).model_copy(update={"request_id": request.request_id})
+    refusal = said(service, RequestSubmitted(request=borrowed))
+    assert isinstance(refusal, RequestRefused)
+    assert refusal.reason is ReasonCode.NOT_ENTITLED
+
+
 def test_it_listens_to_requests_and_to_results(service: EntitlementChecker) -> None:
     (subscription,) = service.subscriptions()
     assert subscription.queue == service.name == "entitlement-checker"

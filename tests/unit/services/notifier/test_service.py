@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import permutations
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -178,6 +179,27 @@ def test_of_a_cancelled_request_nothing_is_laid_out_mailed_or_said(
     assert handle(notifier, granted(objects)) == []
     assert mails(tmp_path) == []
     assert not list(tmp_path.glob("deliveries/*"))
+
+
+_ENDS: dict[str, Callable[[ObjectStore], Message]] = {
+    "delivered": lambda objects: ReleaseGranted(request=REQUEST, blocks=restored(objects)),
+    "refused": lambda _: RequestRefused(request=REQUEST, reason=ReasonCode.QA3_IN_PROGRESS),
+    "withheld": lambda _: ReleaseWithheld(request=REQUEST, reason=ReasonCode.QA3_IN_PROGRESS),
+    "failed": lambda objects: RequestFailed(request=REQUEST, failures=(failure(objects),)),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), list(permutations(_ENDS, 2)))
+def test_a_request_that_was_decided_twice_has_the_end_that_was_heard_first(
+    first: str, second: str, notifier: Notifier, objects: ObjectStore, tmp_path: Path
+) -> None:
+    one, other = (event_of(_ENDS[which](objects)).model_copy(update={"id": uuid4()}) for which in (first, second))
+    said = handle(notifier, one)
+    told, shown = mails(tmp_path), list(tmp_path.glob("deliveries/*"))
+    assert len(told) == 1
+    assert handle(notifier, other) == []
+    assert (mails(tmp_path), list(tmp_path.glob("deliveries/*"))) == (told, shown)
+    assert [event.id for event in handle(notifier, one)] == [event.id for event in said]
 
 
 def test_an_event_that_is_not_its_own_is_an_error(notifier: Notifier, objects: ObjectStore) -> None:
