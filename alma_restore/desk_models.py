@@ -32,6 +32,7 @@ class Block(Told):
     activity: str | None = None
     percent: float | None = None
     expected_end: datetime | None = None
+    attempts: int = 0
     size: int | None = None
     text: str = ""
 

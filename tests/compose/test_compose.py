@@ -1,6 +1,8 @@
 """The compose project runs the demo's requests, whatever is killed on the way: every delivery, one mail each."""
 
+import re
 from collections import defaultdict
+from collections.abc import Set
 from pathlib import Path
 from time import monotonic, sleep
 from uuid import UUID
@@ -14,9 +16,12 @@ from alma_restore.demo.scenario import Asked, scenario
 from alma_restore.desk_http import DeskAwayError, DeskRefusedError
 from alma_restore.registry import BUILDERS
 from contracts.envelope import Event
+from contracts.identifiers import ExecBlockUid
 from contracts.messages import RequestSubmitted
 from contracts.messages.parts import RestoreRequest
+from dashboards.alerts import ALERTS
 from observatory.blocks import MadeBlock
+from services.request_desk.ledger.states import RequestState
 from shared.errors import DependencyAwayError
 from shared.service import source_of
 from tests.support.compose import ComposeProject
@@ -30,14 +35,15 @@ ENDS = {str(entry.expected.state) for entry in ASKED}
 TIMEOUT = 300.0
 
 
-def submit(project: ComposeProject, request: RestoreRequest) -> None:
+def submit(project: ComposeProject, *requests: RestoreRequest) -> None:
     """Say that somebody asks for data, as soon as the broker takes it."""
-    event = Event.first(RequestSubmitted(request=request), source=source_of("archive-request-system"))
+    source = source_of("archive-request-system")
+    events = [Event.first(RequestSubmitted(request=request), source=source) for request in requests]
     until = monotonic() + 60
     while True:
         bus = project.bus()
         try:
-            bus.publish([event])
+            bus.publish(events)
         except DependencyAwayError:
             assert monotonic() < until, "the broker did not come back"
             sleep(0.5)
@@ -47,7 +53,7 @@ def submit(project: ComposeProject, request: RestoreRequest) -> None:
             bus.close()
 
 
-def wait_for_step(desk: Desk, asked: Asked, states: set[str]) -> None:
+def wait_for_step(desk: Desk, asked: Asked, states: Set[str]) -> None:
     """Wait until a request is in one of these states, as the desk shows it."""
     until = monotonic() + TIMEOUT
     while state_of(desk, asked) not in states:
@@ -68,14 +74,39 @@ def kill_and_restart(project: ComposeProject, service: str) -> None:
     container.start()
 
 
-def disturb(project: ComposeProject, desk: Desk) -> None:
-    """Kill services in the middle of the first request, a runner at work among them, and restart the broker."""
-    wait_for_step(desk, DELIVERED[0], {"accepted", "restoring", *ENDS})
+def said_by(container: Container, *command: str) -> str:
+    """Run a command in a container; returns what it says."""
+    said = container.exec_run(list(command)).output
+    assert isinstance(said, bytes)
+    return said.decode()
+
+
+def kill_at_work(project: ComposeProject) -> str:
+    """Kill a casa-runner in the middle of a block, and start it again; returns the block that it worked on."""
+    until = monotonic() + TIMEOUT
+    while True:
+        for container in project.containers("casa-runner"):
+            working = said_by(container, "ls", "/var/lib/alma-restore/scratch/attempts")
+            if found := re.search(r"^(uid___A\d+_X[0-9a-f]+_X[0-9a-f]+)-", working):
+                container.kill("SIGKILL")
+                container.start()
+                return found[1]
+        assert monotonic() < until, "no casa-runner works"
+        sleep(0.2)
+
+
+def disturb(project: ComposeProject, desk: Desk) -> str:
+    """Kill services in the middle of the first request, a runner at work among them, and restart the broker.
+
+    Returns the block that the runner worked on.
+    """
+    wait_for_step(desk, DELIVERED[0], {RequestState.RESOLVED})
     kill_and_restart(project, "ngas-fetcher")
-    wait_for_step(desk, DELIVERED[0], {"restoring", *ENDS})
-    kill_and_restart(project, "casa-runner")
+    interrupted = kill_at_work(project)
     kill_and_restart(project, "notifier")
     project.containers("rabbitmq")[0].restart(timeout=10)
+    assert state_of(desk, DELIVERED[0]) not in ENDS, "all was done before"
+    return interrupted
 
 
 def wait_until_all_are_scraped(project: ComposeProject) -> dict[str, str]:
@@ -104,10 +135,10 @@ def test_all_of_it_runs_with_three_runners_and_survives_what_is_killed(
     project: ComposeProject, truths: dict[str, MadeBlock], tmp_path: Path
 ) -> None:
     assert len(project.containers("casa-runner")) == 3
+    project.raise_alert("Rehearsal")
     with project.desk() as desk:
-        for asked in (entry for entry in ASKED if entry.after is None):
-            submit(project, asked.request)
-        disturb(project, desk)
+        submit(project, *(asked.request for asked in ASKED if asked.after is None))
+        interrupted = disturb(project, desk)
         for asked in (entry for entry in ASKED if entry.after is not None):
             wait_for_step(desk, next(one for one in ASKED if one.title == asked.after), ENDS)
             submit(project, asked.request)
@@ -117,6 +148,8 @@ def test_all_of_it_runs_with_three_runners_and_survives_what_is_killed(
         assert {title: (one.state, one.reason) for title, one in shown.items()} == {
             asked.title: (asked.expected.state, asked.expected.reason) for asked in ASKED
         }
+        blocks = [block for asked in DELIVERED for block in shown[asked.title].blocks]
+        assert max(each.attempts for each in blocks if ExecBlockUid(each.eb_uid).file_form == interrupted) > 1
         for asked in DELIVERED:
             assert wrong_tars(desk, asked, truths, tmp_path / str(asked.request.request_id)) == [], asked.title
     mails = defaultdict[UUID, list[SentMail]](list)
@@ -128,6 +161,10 @@ def test_all_of_it_runs_with_three_runners_and_survives_what_is_killed(
     health = wait_until_all_are_scraped(project)
     assert sum(name.startswith("casa-runner") for name in health) == 3
     assert set(health.values()) == {"up"}, health
+    assert [subject for subject in project.alarms() if "Rehearsal" in subject], "no alert came by mail"
+    rules = project.rules()
+    assert rules.keys() == {alert.name for alert in ALERTS}
+    assert set(rules.values()) <= {"ok", "unknown"}, rules
 
 
 def test_every_image_of_ours_says_what_it_is_and_of_which_version(project: ComposeProject) -> None:
@@ -143,9 +180,8 @@ def test_every_image_of_ours_says_what_it_is_and_of_which_version(project: Compo
             "revision": project.REVISION,
             "source": project.SOURCE,
         }, service
-    said = project.containers("notifier")[0].exec_run(["alma-restore", "--version"]).output
-    assert isinstance(said, bytes)
-    assert said.decode().strip() == f"alma-restore {project.VERSION}"
+    said = said_by(project.containers("notifier")[0], "alma-restore", "--version")
+    assert said.strip() == f"alma-restore {project.VERSION}"
 
 
 def test_an_image_finds_its_service_well_by_itself_and_a_container_that_serves_nothing_unwell(

@@ -128,13 +128,32 @@ class ComposeProject:
 
     def mails(self) -> Iterator[SentMail]:
         """Read all mails about requests that were caught."""
+        for name, message in self._caught():
+            if "X-ALMA-Restore-Request" in message:
+                yield SentMail(Path(name), message)
+
+    def alarms(self) -> list[str]:
+        """Return the subjects of all other mails: Alertmanager's."""
+        return [str(mail["Subject"]) for _, mail in self._caught() if "X-ALMA-Restore-Request" not in mail]
+
+    def raise_alert(self, name: str) -> None:
+        """Have Alertmanager take in an alert, as Prometheus would send it."""
+        address = f"http://127.0.0.1:{self._ports['ALERTMANAGER_PORT']}/api/v2/alerts"
+        answer = urllib3.request("POST", address, json=[{"labels": {"alertname": name}}])
+        assert answer.status == 200, answer.data
+
+    def rules(self) -> dict[str, str]:
+        """Say of each alert that Prometheus has loaded how its rule is: ``ok``, ``err``, or ``unknown`` at first."""
+        address = f"http://127.0.0.1:{self._ports['PROMETHEUS_PORT']}/api/v1/rules?type=alert"
+        groups = urllib3.request("GET", address).json()["data"]["groups"]
+        return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
+
+    def _caught(self) -> Iterator[tuple[str, EmailMessage]]:
         address = f"http://127.0.0.1:{self._ports['MAIL_WEB_PORT']}/api/v1"
         listed = urllib3.request("GET", f"{address}/messages?limit=1000").json()["messages"]
         for entry in listed:
             raw = urllib3.request("GET", f"{address}/message/{entry['ID']}/raw").data
-            message = BytesParser(EmailMessage, policy=policy.default).parsebytes(raw)
-            if "X-ALMA-Restore-Request" in message:
-                yield SentMail(Path(entry["ID"]), message)
+            yield entry["ID"], BytesParser(EmailMessage, policy=policy.default).parsebytes(raw)
 
     def targets(self) -> dict[str, str]:
         """Say of each address that Prometheus scrapes how it is, by service and address."""
