@@ -16,13 +16,10 @@ from alma_restore.demo.results import Results
 from alma_restore.demo.scenario import Asked, scenario
 from alma_restore.registry import BUILDERS
 from observatory import metadata_demo
-from observatory.miniature import RESTORABLE, MiniatureAlma
-from tests.support.collector import collecting
-from tests.support.deployment import Deployment
+from observatory.miniature import MiniatureAlma
+from tests.acceptance.conftest import Deployed
 from tests.support.measurement_sets import differences, unpack
 from tests.support.ports import free_ports
-from tests.support.rabbitmq import RabbitServer
-from tests.support.s3 import S3Server
 from tests.support.samples import WAY
 from tests.support.spans import Spans, faults, kept_spans, message_of, service_of
 
@@ -49,36 +46,18 @@ class Ran:
         return Results(deliveries=self.house.deliveries, mails=self.house.mails)
 
 
-@pytest.fixture(scope="module")
-def alma(tmp_path_factory: pytest.TempPathFactory, observatory_cache: Path) -> Iterator[MiniatureAlma]:
-    root = tmp_path_factory.mktemp("observatory")
-    with MiniatureAlma(root=root, cache=observatory_cache, mouss=RESTORABLE) as alma:
-        yield alma
-
-
 @pytest.fixture(scope="module", params=["embedded", "deployed"])
-def ran(request: pytest.FixtureRequest, alma: MiniatureAlma, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    root = tmp_path_factory.mktemp(request.param)
+def ran(
+    request: pytest.FixtureRequest, main_alma: MiniatureAlma, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ran]:
+    if request.param == "deployed":
+        deployed: Deployed = request.getfixturevalue("deployed")
+        yield run(deployed.deployment.house, deployed.deployment, main_alma, deployed.desk, deployed.spans)
+        return
+    house = House(tmp_path_factory.mktemp("embedded"))
     door = DeskDoor(free_ports(1)[0], SecretStr("the key of this machine"))
-    if request.param == "embedded":
-        house = House(root)
-        with kept_spans() as spans, house.running(alma, runners=2, desk=door) as embedded:
-            yield run(house, embedded, alma, door, spans)
-    else:
-        settings = {
-            "ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": f"sqlite:///{root / 'ledger.db'}",
-            "ALMA_RESTORE_REQUEST_DESK_WEB_PORT": str(door.port),
-            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KIND": "local",
-            "ALMA_RESTORE_REQUEST_DESK_WEB_SIGN_IN__KEY": door.key.get_secret_value(),
-        }
-        with (
-            kept_spans() as spans,
-            collecting(spans.add) as exporting,
-            RabbitServer() as broker,
-            S3Server() as s3,
-            Deployment(root=root, alma=alma, broker=broker, s3=s3, settings=settings | exporting) as deployment,
-        ):
-            yield run(deployment.house, deployment, alma, door, spans)
+    with kept_spans() as spans, house.running(main_alma, runners=2, desk=door) as embedded:
+        yield run(house, embedded, main_alma, door, spans)
 
 
 def run(house: House, system: System, alma: MiniatureAlma, door: DeskDoor, spans: Spans) -> Ran:
