@@ -19,6 +19,7 @@ from contracts.reasons import ReasonCode
 from observatory.metadata_demo import DELEGEE, NOT_DELIVERED, PI, STRANGER
 from shared.ends import find_end
 from shared.objects.directory import DirectoryStore
+from tests.support import killed_notifier
 from tests.support.killed_notifier import MOMENTS
 from tests.support.mail_house import FAILS, LOSES_ITS_STATE, House, asked, eleven, message_id_of
 from tests.support.mail_server import Mailbox, serving
@@ -57,15 +58,23 @@ def test_every_message_of_a_request_delivered_three_times_makes_one_mail_to_each
 REFUSED = Event.first(RequestRefused(request=asked(PI).request, reason=ReasonCode.NOT_ENTITLED), source="/test")
 
 
-def run_notifier(folder: Path, mail: dict[str, object], moment: str = "") -> int:
-    """Let a process of its own handle the event; return its exit code."""
+def kill_notifier(folder: Path, mail: dict[str, object], moment: str) -> None:
+    """Let a process of its own handle the event and be killed at a moment."""
+    command = [sys.executable, "-m", "tests.support.killed_notifier", *arguments(folder, mail), moment]
+    done = subprocess.run(command, timeout=60, check=False, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def handle_again(folder: Path, mail: dict[str, object]) -> None:
+    """Let this process handle the event with a new notifier, and then with another one."""
+    for _ in range(2):
+        assert killed_notifier.main(*arguments(folder, mail)) == 0
+
+
+def arguments(folder: Path, mail: dict[str, object]) -> tuple[str, str, str]:
     path = folder / "event.json"
     path.write_bytes(REFUSED.encode())
-    arguments = [str(folder / "objects"), json.dumps(mail), str(path), moment]
-    command = [sys.executable, "-m", "tests.support.killed_notifier", *arguments]
-    done = subprocess.run(command, timeout=60, check=False, capture_output=True, text=True)
-    assert done.returncode in {0, -signal.SIGKILL}, done.stderr
-    return done.returncode
+    return str(folder / "objects"), json.dumps(mail), str(path)
 
 
 @pytest.mark.parametrize(
@@ -77,9 +86,8 @@ def test_a_notifier_that_is_killed_sends_once_but_for_one_window(moment: str, ma
     mailbox = Mailbox()
     with serving(mailbox) as port:
         mail: dict[str, object] = {"kind": "smtp", "host": "127.0.0.1", "port": port, "security": "none"}
-        assert run_notifier(tmp_path, mail, moment) == -signal.SIGKILL
-        for _ in range(2):
-            assert run_notifier(tmp_path, mail) == 0
+        kill_notifier(tmp_path, mail, moment)
+        handle_again(tmp_path, mail)
     ids = [message_id_of(one) for one in mailbox.taken]
     assert ids == [f"<{REFUSED.id}@restore.example.org>"] * mails
     assert find_end(DirectoryStore(tmp_path / "objects"), REFUSED.correlationid) is not None
@@ -88,7 +96,6 @@ def test_a_notifier_that_is_killed_sends_once_but_for_one_window(moment: str, ma
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_mails_in_a_directory_have_no_such_window(moment: str, tmp_path: Path) -> None:
     mail: dict[str, object] = {"kind": "directory", "folder": str(tmp_path / "mails")}
-    assert run_notifier(tmp_path, mail, moment) == -signal.SIGKILL
-    for _ in range(2):
-        assert run_notifier(tmp_path, mail) == 0
+    kill_notifier(tmp_path, mail, moment)
+    handle_again(tmp_path, mail)
     assert [path.name for path in (tmp_path / "mails").iterdir()] == [f"{REFUSED.id}@restore.example.org.eml"]

@@ -13,7 +13,7 @@ from shared.pipeline_files.ppr.reading import Ending
 from tests.support.pipeline_view import UnseenError, look
 from tests.unit.shared.pipeline_files.ppr.sample_ppr import FIRST, THIRD, WHOLE
 
-SEEDS = range(3000)
+SEEDS = range(1200)
 TEXTS = (
     *("", " ", "None", "none", "true", "FALSE", "1", "1e5", "1_0", "nan", "[1, 2]", "[", "('a',)", "{}", "0x10", "+7"),
     *("session_1", "SESSION_1", "SESSION_4", "SESSION_01", f"{FIRST} | {THIRD}", f"{FIRST},{THIRD}", f"{THIRD} |"),
