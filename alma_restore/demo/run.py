@@ -23,6 +23,7 @@ from alma_restore.embedded import Embedded
 from alma_restore.view import requests_table, state_text
 from observatory.blocks import BlockProgress
 from observatory.miniature import MiniatureAlma
+from shared.casa_paths import fit_for_casa
 from shared.errors import MisconfiguredError
 from shared.logs import configure_logs
 
@@ -54,9 +55,14 @@ def run_demo(*, console: Console, directory: Path, cache: Path, runners: int, de
     Raises
     ------
     MisconfiguredError
-        If the directory holds files that no demonstration made.
+        If the directory holds files that no demonstration made, or CASA cannot work there.
     """
     started = time.monotonic()
+    try:
+        fit_for_casa(directory)
+        fit_for_casa(cache)
+    except ValueError as error:
+        raise MisconfiguredError(str(error)) from error
     house = House(_emptied(directory))
     follower = Follower(scenario())
     door = None if desk_port is None else DeskDoor(desk_port, SecretStr(secrets.token_urlsafe(16)))

@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.casa_runner.launchers.settings import LauncherSettings, ProcessSettings
+from shared.casa_paths import fit_for_casa
 
 
 class CasaRunnerSettings(BaseSettings):
@@ -16,7 +17,7 @@ class CasaRunnerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_CASA_RUNNER_", env_nested_delimiter="__", frozen=True)
 
     concurrency: int = Field(default=1, ge=1, description="Restores at a time; each takes a core and up to 1 GB")
-    scratch: Path = Field(
+    scratch: Annotated[Path, AfterValidator(fit_for_casa)] = Field(
         default=Path("/var/tmp/alma-restore"),  # noqa: S108 (files are made in a directory of our own, by exclusive names)
         description="Directory for working directories; local disk (file locks), created if missing",
     )
