@@ -14,7 +14,14 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.messages.parts import MailKind
 from shared import keys
+from shared.errors import DependencyAwayError
 from shared.objects import ObjectExistsError, ObjectStore
+
+
+class EndsOtherwiseError(DependencyAwayError):
+    """A request was decided twice, and the other decision came first and is not told yet; this one waits for that."""
+
+    code = "ends_otherwise"
 
 
 class RequestEnd(BaseModel):
@@ -35,14 +42,25 @@ class _Ending(BaseModel):
     event_id: UUID
 
 
-def ends_by(objects: ObjectStore, request_id: UUID, event_id: UUID) -> UUID:
-    """Let a request end by this event, unless it ends by another one; return by which."""
+def may_end(objects: ObjectStore, request_id: UUID, event_id: UUID) -> bool:
+    """Let a request end by this event; False if it has ended by another one.
+
+    Raises
+    ------
+    EndsOtherwiseError
+        If it is to end by another one, which is not told yet.
+    """
     key = keys.ending(request_id)
     try:
         objects.create(key, _Ending(event_id=event_id).model_dump_json().encode())
     except ObjectExistsError:
-        return _Ending.model_validate_json(objects.get(key)).event_id
-    return event_id
+        first = _Ending.model_validate_json(objects.get(key)).event_id
+        if first != event_id and find_end(objects, request_id) is None:
+            raise EndsOtherwiseError(
+                f"request {request_id} ends by event {first}, whose mail is not out; see to that one"
+            ) from None
+        return first == event_id
+    return True
 
 
 def mark_end(objects: ObjectStore, request_id: UUID, end: RequestEnd) -> None:

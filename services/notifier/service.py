@@ -38,7 +38,7 @@ from services.notifier.writer import MailWriter, undelivered_id
 from shared import keys
 from shared.bus import Delivery, Subscription
 from shared.deliveries import PROVENANCE, README, SUMS
-from shared.ends import RequestEnd, ends_by, mark_end
+from shared.ends import RequestEnd, mark_end, may_end
 from shared.objects import ObjectStore
 from shared.service import source_of
 
@@ -128,7 +128,8 @@ class Notifier:
         if self._objects.info(keys.cancelled(event.correlationid)) is not None:
             log.info("request_is_cancelled")
             return []
-        if isinstance(event.data, _End) and self._ends_otherwise(event, event.data.request.request_id):
+        if isinstance(event.data, _End) and not may_end(self._objects, event.data.request.request_id, event.id):
+            log.warning("request_ended_otherwise")
             return []
         match event.data:
             case ReleaseGranted() as granted:
@@ -152,12 +153,6 @@ class Notifier:
                 return self._mail(event, now.request, MailKind.RESTORABLE, lambda: self._writer.restorable(event, now))
             case other:
                 raise TypeError(f"the notifier does not handle {other.type_name()}")
-
-    def _ends_otherwise(self, event: Event, request_id: UUID) -> bool:
-        if (first := ends_by(self._objects, request_id, event.id)) == event.id:
-            return False
-        log.warning("request_ends_otherwise_already", end_event_id=str(first))
-        return True
 
     def _deliver(self, event: Event, granted: ReleaseGranted) -> list[Event]:
         request, blocks = granted.request, granted.blocks

@@ -24,11 +24,22 @@ from contracts.messages.parts import BlockFailure, MailKind
 from contracts.reasons import ReasonCode
 from services.notifier.provenance import UndeliverableFileError
 from services.notifier.service import Notifier, build
+from services.notifier.transport import MailServerAwayError
 from shared import keys
 from shared.cancellation import cancel
+from shared.ends import EndsOtherwiseError
 from shared.objects import ObjectStore
 from tests.support.samples import TICKET
-from tests.unit.services.notifier.handling import announcement, granted, handle, mails, mails_said, text_of
+from tests.unit.services.notifier.handling import (
+    PickyTransport,
+    announcement,
+    granted,
+    handle,
+    mails,
+    mails_said,
+    text_of,
+    with_transport,
+)
 from tests.unit.services.notifier.samples import EBS, EVENT_ID, NOW, REQUEST, event_of, failure, now, restored, settings
 from tests.unit.services.notifier.transport_contract import parsed
 
@@ -200,6 +211,26 @@ def test_a_request_that_was_decided_twice_has_the_end_that_was_heard_first(
     assert handle(notifier, other) == []
     assert (mails(tmp_path), list(tmp_path.glob("deliveries/*"))) == (told, shown)
     assert [event.id for event in handle(notifier, one)] == [event.id for event in said]
+
+
+def test_what_would_end_a_request_otherwise_waits_until_the_first_end_is_told(
+    objects: ObjectStore, tmp_path: Path
+) -> None:
+    transport = PickyTransport(set())
+    notifier = with_transport(transport, objects, tmp_path)
+    one, other = (
+        event_of(_ENDS[which](objects)).model_copy(update={"id": uuid4()}) for which in ("withheld", "refused")
+    )
+    transport.away = True
+    with pytest.raises(MailServerAwayError):
+        handle(notifier, one)
+    transport.away = False
+    with pytest.raises(EndsOtherwiseError, match=f"ends by event {one.id}, whose mail is not out"):
+        handle(notifier, other)
+    assert transport.taken == []
+    handle(notifier, one)
+    assert handle(notifier, other) == []
+    assert len(transport.taken) == 1
 
 
 def test_an_event_that_is_not_its_own_is_an_error(notifier: Notifier, objects: ObjectStore) -> None:
