@@ -1,4 +1,4 @@
-"""How fast the ledger takes events in and tells of requests, on SQLite, while a thousand wait.
+"""How fast the ledger takes events in and tells of requests, on SQLite or PostgreSQL, while a thousand wait.
 
 200 live requests with so many execution blocks each; then progress of one block of each in a batch,
 of all blocks in batches as the journal gives them to who is behind, and one by one from 16
@@ -9,21 +9,24 @@ yardstick of a recording is the same number of commits of one small row by hand 
 
 import argparse
 import asyncio
-import sqlite3
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median, quantiles
 from threading import Thread
 from uuid import UUID
+
+from sqlalchemy import create_engine, text
 
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid
 from services.request_desk.ledger.migrating import migrate
 from services.request_desk.ledger.store import SqlLedger
 from shared.bus.journal import BATCH
+from tests.support.postgresql import PostgresServer
 from tests.support.stories import Story
 
 WAITERS = 1000
@@ -71,17 +74,27 @@ def timed(name: str, number: int, began: float) -> None:
     print(f"{name:58s} {number / took:8.0f} /s   {took / number * 1e3:8.2f} ms each")
 
 
-def by_hand(folder: Path, number: int) -> None:
+def by_hand(url: str, number: int) -> None:
     """Commit rows by hand."""
-    connection = sqlite3.connect(folder / "hand.db", isolation_level=None)
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("CREATE TABLE t (x)")
-    began = time.perf_counter()
-    for index in range(number):
-        connection.execute("INSERT INTO t VALUES (?)", (index,))
-    timed("by hand: commits of one small row", number, began)
-    connection.close()
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE TABLE by_hand (x INTEGER)"))
+        began = time.perf_counter()
+        for index in range(number):
+            connection.execute(text("INSERT INTO by_hand VALUES (:x)"), {"x": index})
+        timed("by hand: commits of one small row", number, began)
+    engine.dispose()
+
+
+@contextmanager
+def database(kind: str) -> Iterator[str]:
+    """Make an empty database on this disk; give its URL."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory() as name:
+            yield f"sqlite:///{Path(name) / 'ledger.db'}"
+    else:
+        with PostgresServer(synced=True) as server:
+            yield server.url(server.new_database()).render_as_string(hide_password=False)
 
 
 async def watch(ledger: SqlLedger, stories: Sequence[Story], seconds: float) -> None:
@@ -127,11 +140,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--blocks", type=int, default=4)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--seconds", type=float, default=15.0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        url = f"sqlite:///{folder / 'ledger.db'}"
+    with database(given.database) as url:
         migrate(url)
         ledger = SqlLedger(url=url)
         stories = live(given.requests, given.blocks)
@@ -153,7 +165,7 @@ def main() -> None:
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(ledger.record, news))
         timed("progress, 16 threads", len(news), began)
-        by_hand(folder, len(news))
+        by_hand(url, len(news))
         reads = []
         for story in stories:
             began = time.perf_counter()

@@ -31,9 +31,15 @@ class PostgresServer:
     """Runs a PostgreSQL server with its own data folder and port, on loopback; the data ends with the context.
 
     The server refuses to run as root: there it runs as the user ``postgres`` or ``nobody``.
+
+    Parameters
+    ----------
+    synced
+        Whether what is committed is on the disk, as anywhere but in tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, synced: bool = False) -> None:
+        self._synced = synced
         self._bin = _binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
         self._as = _another_user(self._folder)
@@ -65,7 +71,7 @@ class PostgresServer:
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": "",
-            "fsync": "off",
+            "fsync": "on" if self._synced else "off",
             "shared_buffers": "32MB",
             "max_connections": 40,
         }
