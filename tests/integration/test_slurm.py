@@ -21,7 +21,8 @@ from tests.support.casa_standin import EB
 from tests.support.documented import documented
 from tests.support.slurm import SlurmCluster
 
-ENOUGH = 90.0
+ENOUGH = 180.0
+"""Seconds: whatever Slurm puts off, it puts off by two minutes."""
 REPOSITORY = Path(__file__).parents[2]
 WAIT_FOR_GO = (
     "say('waiting')\nwhile not os.path.exists('go'): time.sleep(0.02)\nsys.exit(int(open('go').read() or 7))\n"
@@ -39,6 +40,13 @@ def settings(slurm_cluster: SlurmCluster) -> SlurmSettings:
         "casa": shown.casa.model_copy(update={"command": (sys.executable,)}),
     }
     return shown.model_copy(update=of_this_machine)
+
+
+@pytest.fixture(autouse=True)
+def _told_by_slurm(slurm_cluster: SlurmCluster) -> Iterator[None]:
+    """Let what Slurm says stand beside a failure."""
+    yield
+    print(slurm_cluster.said())
 
 
 @pytest.fixture

@@ -80,6 +80,17 @@ class SlurmCluster:
         done = subprocess.run([program, *arguments], env=self._environment(), capture_output=True, text=True)
         return done.stdout.strip()
 
+    def said(self) -> str:
+        """Return the queue, the node, and the end of what controller and node have logged."""
+        logs = (self._folder / f"{name}.log" for name in ("slurmctld", "slurmd"))
+        return "\n".join(
+            [
+                self.ask("squeue", "--states=all", "--format=%i %j %T %r %S"),
+                self.ask("scontrol", "--oneliner", "show", "node"),
+                *(log.read_text(errors="replace")[-4000:] for log in logs),
+            ]
+        )
+
     def close(self) -> None:
         """End the jobs and the cluster, and remove its folder."""
         if "slurmctld" in self._processes:
