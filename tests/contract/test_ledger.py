@@ -7,13 +7,17 @@ from threading import Event as Flag
 from threading import Thread
 from uuid import UUID
 
+from sqlalchemy import func, select
+
 from contracts.envelope import Event
 from contracts.messages import MailSent, TicketSubmitted
 from contracts.messages.parts import MailKind
 from services.request_desk.ledger.base import Ledger
+from services.request_desk.ledger.database import asking, open_engine, reading
 from services.request_desk.ledger.records import DownloadRecord, Page, RequestRecord
 from services.request_desk.ledger.states import RequestState
 from services.request_desk.ledger.store import SqlLedger
+from services.request_desk.ledger.tables import REQUESTS
 from tests.contract.ledger_harness import LedgerHarness, sqlite_url
 from tests.support.samples import EVENT_ID, REQUEST, TICKET
 from tests.support.stories import BEGAN, BLOCKS, Story, stories
@@ -196,6 +200,20 @@ def test_who_waits_in_vain_gets_what_there_is(ledger: SqlLedger) -> None:
     assert record is not None
     assert record.change == 1
     assert asyncio.run(ledger.wait(ID, since=0, timeout=60)) == record
+
+
+def test_a_look_sees_one_state_though_others_record_meanwhile(ledger_harness: LedgerHarness) -> None:
+    one, other = (story.events for story in stories(IDS[:2]))
+    ledger, engine = ledger_harness.open(), open_engine(ledger_harness.url)
+    ledger.record_all(one)
+    known = select(func.count()).select_from(REQUESTS)
+    with reading(engine) as connection:
+        assert connection.execute(known).scalar() == 1
+        ledger.record_all(other)
+        assert connection.execute(known).scalar() == 1
+    with asking(engine) as connection:
+        assert connection.execute(known).scalar() == 2
+    engine.dispose()
 
 
 def test_what_was_recorded_is_there_after_a_restart(ledger_harness: LedgerHarness) -> None:

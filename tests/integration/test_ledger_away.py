@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from services.request_desk.ledger import database
 from services.request_desk.ledger.keeping import Keeping, open_ledger
 from services.request_desk.ledger.settings import LedgerSettings
 from services.request_desk.ledger.store import SqlLedger
@@ -48,3 +49,26 @@ def test_what_is_said_while_the_database_is_away_is_recorded_when_it_is_back(
     assert record.mails
     assert keeping.is_ready()
     bus.close()
+
+
+def test_a_connection_that_was_idle_while_the_server_was_started_anew_is_made_anew(
+    ledger: SqlLedger, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_TRUSTED", 0.0)
+    story = Story()
+    ledger.record(story.submitted())
+    postgres_server.stop()
+    postgres_server.start()
+    assert ledger.request(story.request.request_id) is not None
+
+
+def test_one_that_was_used_just_before_is_found_dead_once(
+    ledger: SqlLedger, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_TRUSTED", 3600.0)
+    ledger.last_change()
+    postgres_server.stop()
+    postgres_server.start()
+    with pytest.raises(DependencyAwayError, match="database is away"):
+        ledger.last_change()
+    ledger.last_change()

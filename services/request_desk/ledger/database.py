@@ -1,13 +1,24 @@
 """Open the ledger's database, SQLite or PostgreSQL, and say its errors as ours."""
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared import tracing
 from shared.errors import DependencyAwayError, MisconfiguredError
@@ -15,6 +26,8 @@ from shared.errors import DependencyAwayError, MisconfiguredError
 _PATIENCE = 10
 """Seconds that a connect, or waiting for another writer, may take."""
 _STATEMENT_MS = 30_000
+_TRUSTED = 2.0
+"""Seconds for which a connection that was used is taken to be one still."""
 
 
 def open_engine(url: str) -> Engine:
@@ -73,21 +86,44 @@ def _begin_in_file(connection: Connection) -> None:
 
 def _open_server(url: URL) -> Engine:
     options = f"-c statement_timeout={_STATEMENT_MS} -c timezone=UTC"
-    return create_engine(
+    engine = create_engine(
         url.set(drivername="postgresql+psycopg"),
         connect_args={"connect_timeout": _PATIENCE, "options": options},
         pool_size=4,
         max_overflow=12,
         pool_timeout=_PATIENCE,
-        pool_pre_ping=True,
         pool_recycle=1800,
     )
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", partial(_see_that_it_lives, engine))
+    return engine
+
+
+def _note_use(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.info["used"] = time.monotonic()
+
+
+def _see_that_it_lives(engine: Engine, connection: DBAPIConnection, entry: ConnectionPoolEntry, _: object) -> None:
+    """Ask a connection that was idle whether the server is there; asked each time, a look would take twice as long."""
+    if time.monotonic() - entry.info.get("used", time.monotonic()) < _TRUSTED:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """Hold a connection that sees one state of the ledger."""
-    with _called("read", engine), explained(), engine.connect() as connection, connection.begin():
+    """Hold a connection that sees one state of the ledger, however many questions it is asked."""
+    with _called("read", engine), explained(), _connected(engine, "REPEATABLE READ") as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """Hold a connection for one question: a server is not told of a transaction, which takes longer than the answer."""
+    with _called("read", engine), explained(), _connected(engine, "AUTOCOMMIT") as connection:
         yield connection
 
 
@@ -97,6 +133,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
     called = _called("write", engine)
     with called, explained(), engine.connect().execution_options(writing=True) as connection, connection.begin():
         yield connection
+
+
+def _connected(engine: Engine, isolation: str) -> Connection:
+    """Connect; in a file every transaction sees one state, and beginning one costs nothing."""
+    connection = engine.connect()
+    return connection.execution_options(isolation_level=isolation) if engine.dialect.name != "sqlite" else connection
 
 
 def _called(what: str, engine: Engine) -> AbstractContextManager[object]:

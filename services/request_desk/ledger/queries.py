@@ -12,7 +12,7 @@ from contracts.envelope import Event
 from contracts.messages import DeliveryAnnounced
 from services.request_desk.ledger import journal
 from services.request_desk.ledger.asking import before, conditions, cursor_of
-from services.request_desk.ledger.database import reading
+from services.request_desk.ledger.database import asking, reading
 from services.request_desk.ledger.facts import Fact, read_facts
 from services.request_desk.ledger.lines import line_of
 from services.request_desk.ledger.order import by_cause, key_of
@@ -67,19 +67,19 @@ class Queries:
 
     def last_change(self) -> int:
         """Return the number of the newest change."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return int(connection.execute(select(CLOCK.c.change)).scalar_one())
 
     def changes(self, since: int, *, limit: int = 1000) -> Sequence[tuple[int, UUID]]:
         """List which requests changed after a change: number and id, each request once, by number."""
         wanted = select(REQUESTS.c.change, REQUESTS.c.id).where(REQUESTS.c.change > since)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             rows = connection.execute(wanted.order_by(REQUESTS.c.change).limit(limit))
             return [(row.change, row.id) for row in rows]
 
     def request(self, request_id: UUID) -> RequestRecord | None:
         """Return a request, or None if nothing was ever said about it."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             text = connection.execute(select(REQUESTS.c.record).where(REQUESTS.c.id == request_id)).scalar()
         return None if text is None else RequestRecord.model_validate_json(text)
 
@@ -103,7 +103,7 @@ class Queries:
     def timeline(self, request_id: UUID) -> tuple[TimelineEvent, ...]:
         """Return all events of a request in the order in which they follow from each other."""
         about = select(EVENTS).where(EVENTS.c.request_id == request_id)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             rows = {row.key: row for row in connection.execute(about)}
         record = self.request(request_id)
         illegal = {} if record is None else {move.event_id: move.why for move in record.illegal}
@@ -112,7 +112,7 @@ class Queries:
 
     def event(self, event_id: UUID) -> Event | None:
         """Return an event as it was said, if it is kept."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             body = connection.execute(select(EVENTS.c.body).where(EVENTS.c.id == event_id).limit(1)).scalar()
         return None if body is None else Event.decode(zlib.decompress(body))
 
@@ -150,12 +150,12 @@ class Queries:
         """Count the requests that are under way by whose they are."""
         owner = func.coalesce(REQUESTS.c.owner_account, REQUESTS.c.owner_email)
         active = sorted(state for state in RequestState if state.is_active)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return _counted(connection, owner, REQUESTS.c.state.in_(active))
 
     def rates(self, since: datetime) -> dict[str, int]:
         """Count the events that were said since a moment, by topic."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return _counted(connection, EVENTS.c.topic, _said_since(since))
 
     def delivery_seconds(self, since: datetime) -> tuple[float, ...]:
@@ -169,7 +169,7 @@ class Queries:
             .order_by(delivered.desc())
             .limit(1000)
         )
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return tuple((end - begin).total_seconds() for begin, end in connection.execute(newest))
 
     def stuck(self) -> tuple[StuckRequest, ...]:
@@ -193,20 +193,20 @@ class Queries:
     def illegal_moves(self, limit: int = 100) -> tuple[IllegalMove, ...]:
         """List events that were recorded but not applied, the newest first."""
         wanted = select(REQUESTS.c.record).where(REQUESTS.c.illegal_moves > 0)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             texts = connection.execute(wanted.order_by(REQUESTS.c.change.desc()).limit(limit)).scalars().all()
         moves = [move for text in texts for move in RequestRecord.model_validate_json(text).illegal]
         return tuple(sorted(moves, key=lambda move: move.said, reverse=True)[:limit])
 
     def unreadable(self) -> tuple[UnreadableEvent, ...]:
         """List what came and could not be taken in, the newest first."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return journal.unreadable(connection)
 
     def downloads(self, request_id: UUID) -> tuple[DownloadRecord, ...]:
         """List the downloads of a request, oldest first."""
         wanted = select(DOWNLOADS.c.record).where(DOWNLOADS.c.request_id == request_id).order_by(DOWNLOADS.c.id)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return tuple(DownloadRecord.model_validate_json(text) for text in connection.execute(wanted).scalars())
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, select
 from contracts.envelope import Event
 from services.request_desk.ledger import journal
 from services.request_desk.ledger.base import Watcher
-from services.request_desk.ledger.database import open_engine, reading, writing
+from services.request_desk.ledger.database import asking, open_engine, writing
 from services.request_desk.ledger.queries import Queries
 from services.request_desk.ledger.records import DownloadRecord, RequestRecord
 from services.request_desk.ledger.states import Step
@@ -105,7 +105,7 @@ class SqlLedger(Queries):
 
     def place(self) -> int | None:
         """Return the place in the journal of the last event that was taken; None if it was never read."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return journal.place(connection)
 
     def forget_place(self) -> None:
@@ -124,7 +124,7 @@ class SqlLedger(Queries):
         return tuple(request_id for request_id in self._known() if self._fold_anew(request_id))
 
     def _known(self) -> Sequence[UUID]:
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return connection.execute(select(EVENTS.c.request_id).distinct()).scalars().all()
 
     def _fold_anew(self, request_id: UUID) -> bool:
