@@ -31,9 +31,8 @@ from shared.errors import BlockFailedError
 from tests.support.casa_jobs import EAT_MEMORY, HANG, USER, Jobs
 from tests.support.docker_engine import IMAGE, DockerEngine, python_mounts
 from tests.support.kubernetes_cluster import NAMESPACE, KubernetesCluster
-from tests.support.slurm import PARTITION, SlurmCluster
+from tests.support.slurm import ENOUGH, PARTITION, SlurmCluster
 
-ENOUGH = 20.0
 MEMORY = 150_000_000
 
 

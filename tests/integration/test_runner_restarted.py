@@ -21,9 +21,8 @@ from shared.objects.directory import DirectoryStore
 from shared.objects.lease import LeaseHeldError
 from tests.support.casa_standin import BEGIN, END, order_tiny_restore
 from tests.support.delivery import RecordingDelivery
-from tests.support.slurm import SlurmCluster
+from tests.support.slurm import ENOUGH, SlurmCluster
 
-ENOUGH = 40.0
 REPOSITORY = Path(__file__).parents[2]
 STAND_IN = """
 import sys

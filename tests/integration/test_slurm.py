@@ -19,10 +19,8 @@ from services.casa_runner.workspace import Attempt
 from tests.support.casa_jobs import HANG, Jobs
 from tests.support.casa_standin import EB
 from tests.support.documented import documented
-from tests.support.slurm import SlurmCluster
+from tests.support.slurm import ENOUGH, SlurmCluster
 
-ENOUGH = 180.0
-"""Seconds: whatever Slurm puts off, it puts off by two minutes."""
 REPOSITORY = Path(__file__).parents[2]
 WAIT_FOR_GO = (
     "say('waiting')\nwhile not os.path.exists('go'): time.sleep(0.02)\nsys.exit(int(open('go').read() or 7))\n"

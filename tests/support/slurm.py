@@ -17,6 +17,8 @@ from typing import Self
 from tests.support.docker_engine import as_root
 from tests.support.ports import free_ports
 
+ENOUGH = 180.0
+"""Seconds that a job may take to begin: whatever Slurm puts off, it puts off by two minutes."""
 FEATURE = "el7"
 PARTITION = "batch"
 _PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
