@@ -24,6 +24,10 @@ class GivenUpError(DependencyAwayError):
     """A call was given up: its connection may never be used again."""
 
 
+class NotTriedError(GivenUpError):
+    """A call was not even begun, as too many others hang."""
+
+
 class Watchdog:
     """Runs a driver's calls in threads that can be given up.
 
@@ -53,17 +57,20 @@ class Watchdog:
         timeout
             Seconds to wait for it.
         undo
-            What is done with an answer that comes too late, in the thread of the call; its errors are logged alone.
+            What is done once a call that was given up ends, in its thread, with its answer or, if it failed,
+            with None; its errors are logged alone.
 
         Raises
         ------
         GivenUpError
             If there is no answer in time.
+        NotTriedError
+            If the call is not even begun, as too many others hang.
         Exception
             Whatever the driver raised.
         """
         if not self._slots.acquire(blocking=False):
-            raise GivenUpError(f"the archive database does not answer: earlier calls still hang, no {given} is tried")
+            raise NotTriedError(f"the archive database does not answer: earlier calls still hang, no {given} is tried")
         attempt = _Attempt(call, undo)
         try:
             worker = self._idle.pop()
@@ -125,7 +132,7 @@ class _Attempt:
             if not self._given_up:
                 self._answers.put((answer, failure))
                 return True
-        if failure is None and self._undo is not None:
+        if self._undo is not None:
             try:
                 self._undo(answer)
             except Exception as error:  # nobody waits for it, and the thread has to give its place back

@@ -6,10 +6,11 @@ PostgreSQL is real, and all its processes are stopped by SIGSTOP: its port still
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import active_count
+from threading import active_count, current_thread, get_ident
 from time import monotonic, sleep
 from typing import Any
 
+import psycopg
 import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
@@ -117,6 +118,57 @@ def test_many_tries_cost_a_bounded_number_of_threads(
     until(database.is_ready, seconds=10)
     database.close()
     until(lambda: active_count() <= before, seconds=20)
+
+
+class Guests:
+    """Who works in which connection of the driver, and which one was closed by another."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.inside: dict[psycopg.Connection[Any], int] = {}
+        self.closed_beneath: list[psycopg.Connection[Any]] = []
+        self._wait, self._close = psycopg.Connection.wait, psycopg.Connection.close
+        monkeypatch.setattr(psycopg.Connection, "wait", lambda *args, **kwargs: self._work(*args, **kwargs))
+        monkeypatch.setattr(psycopg.Connection, "close", lambda connection: self._end(connection))
+
+    def _work(self, connection: psycopg.Connection[Any], *args: Any, **kwargs: Any) -> Any:
+        self.inside[connection] = get_ident()
+        try:
+            return self._wait(connection, *args, **kwargs)
+        finally:
+            del self.inside[connection]
+
+    def _end(self, connection: psycopg.Connection[Any]) -> None:
+        if self.inside.get(connection, get_ident()) != get_ident():
+            self.closed_beneath.append(connection)
+        self._close(connection)
+
+
+def test_a_call_that_was_given_up_ends_soon_and_its_connection_is_closed_by_nobody_else(
+    database: ArchiveDatabase, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that is closed beneath a call that works in it ends the whole process, now and then."""
+    guests = Guests(monkeypatch)
+    assert database.is_ready()
+    with postgres_server.frozen():
+        assert seconds_of_giving_up(lambda: read(database)) < MOST
+        until(lambda: not guests.inside, seconds=3)
+    assert not guests.closed_beneath
+    until(database.is_ready, seconds=10)
+
+
+def test_nothing_is_said_to_the_server_without_a_deadline(
+    database: ArchiveDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names, wait = set[str](), psycopg.Connection.wait
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        names.add(current_thread().name)
+        return wait(*args, **kwargs)
+
+    monkeypatch.setattr(psycopg.Connection, "wait", watched)
+    assert database.is_ready()
+    assert read(database) == 1
+    assert names == {"archive-db-call"}
 
 
 def submitted() -> Event:

@@ -2,6 +2,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from threading import Event as Flag
 from threading import enumerate as enumerate_threads
@@ -9,7 +10,7 @@ from threading import get_ident
 from typing import Any, Self
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, Engine, select, text
 
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
 from shared.archive_db.engine import open_engine
@@ -126,19 +127,86 @@ def test_of_oracle_too_nothing_that_hangs_is_waited_for() -> None:
     url = "oracle+oracledb://reader@127.0.0.1:1/?service_name=ALMA"
     limits = {"connect_timeout": 0.1, "statement_timeout": 0.1}
     engine = open_engine(ArchiveDbSettings.model_validate({"url": url, **limits}))
-    silent: Any = HangingOracle()
-    calls: dict[str, Callable[[], object]] = {
-        "ping": lambda: engine.dialect.do_ping(silent),
-        "execute": lambda: engine.dialect.do_execute(silent, "SELECT 1 FROM DUAL", ()),
-        "rollback": lambda: engine.dialect.do_rollback(silent),
-        "close": lambda: engine.dialect.do_close(silent),
+    calls: dict[str, Callable[[Any], object]] = {
+        "ping": engine.dialect.do_ping,
+        "execute": lambda silent: engine.dialect.do_execute(silent, "SELECT 1 FROM DUAL", ()),
+        "rollback": engine.dialect.do_rollback,
+        "close": engine.dialect.do_close,
     }
     started = time.monotonic()
     for name, call in calls.items():
+        silent = HangingOracle()
         with pytest.raises(GivenUpError, match=f"gave no {name}"):
-            call()
+            call(silent)
+        silent.go_on.set()
     assert time.monotonic() - started < 5
-    silent.go_on.set()
+
+
+class SilentPostgresql:
+    """A connection of the driver, or its cursor, to a server that has fallen silent: it hangs in its socket."""
+
+    def __init__(self) -> None:
+        self._ours, self._servers = socket.socketpair()
+        self.ended, self.closed_by = Flag(), list[int]()
+        self.hung_in = 0
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def execute(self, *_: object) -> None:
+        self.hung_in = get_ident()
+        self._ours.settimeout(20)
+        assert self._ours.recv(1) == b""
+        raise OSError("server closed the connection unexpectedly")
+
+    def close(self) -> None:
+        self.closed_by.append(get_ident())
+        self._ours.close()
+        self._servers.close()
+        self.ended.set()
+
+    @property
+    def connection(self) -> Self:
+        return self
+
+
+def postgresql_engine(**limits: float) -> Engine:
+    url = "postgresql+psycopg://reader@127.0.0.1:1/alma"
+    return open_engine(ArchiveDbSettings.model_validate({"url": url, **limits}))
+
+
+def test_a_call_that_was_given_up_is_woken_and_its_own_thread_closes_the_connection() -> None:
+    dialect = postgresql_engine(statement_timeout=0.1).dialect
+    silent: Any = SilentPostgresql()
+    with pytest.raises(GivenUpError, match="gave no execute"):
+        dialect.do_execute(silent, "SELECT 1", ())
+    dialect.do_terminate(silent)
+    dialect.do_close(silent)
+    assert silent.ended.wait(5)
+    assert silent.closed_by == [silent.hung_in]
+
+
+def test_a_connection_whose_call_was_not_even_tried_is_closed_like_any_other() -> None:
+    engine = postgresql_engine(statement_timeout=0.1, pool_size=1)
+    go_on, idle = Flag(), SilentPostgresql()
+    hanging: list[Any] = [HangingOracle() for _ in range(1 + 8)]
+    for one in hanging:
+        one.go_on = go_on
+
+    def hang(connection: Any) -> None:
+        with pytest.raises(GivenUpError, match="gave no execute"):
+            engine.dialect.do_execute(connection, "SELECT 1", ())
+
+    with ThreadPoolExecutor(len(hanging)) as callers:
+        list(callers.map(hang, hanging))
+    with pytest.raises(GivenUpError, match="no execute is tried"):
+        engine.dialect.do_execute(idle, "SELECT 1", ())  # type: ignore[arg-type]  # what of it is used
+    go_on.set()
+    until = time.monotonic() + 5
+    while not idle.ended.is_set():
+        assert time.monotonic() < until
+        with suppress(GivenUpError):
+            engine.dialect.do_close(idle)  # type: ignore[arg-type]  # what of it is used
 
 
 def test_a_drivers_own_error_passes_the_watchdog() -> None:
