@@ -36,7 +36,7 @@ def make_settings(server: NgasServer, tmp_path: Path) -> MakeSettings:
         values: dict[str, object] = {
             "hosts": (server.address,),
             "location_directory": tmp_path / "locations",
-            "stall_timeout": 0.3,
+            "stall_timeout": 5.0,
             "attempts": 4,
             "backoff": 0.01,
             "progress_interval": 0.02,
