@@ -67,6 +67,11 @@ def test_without_history_it_is_unknown(tmp_path: Path) -> None:
     assert of_images(tmp_path) == {"VERSION": "0.0", "REVISION": "unknown", "SOURCE": "unknown"}
 
 
+def test_an_address_with_a_blank_is_one_word(history: Path) -> None:
+    git(history, "remote", "add", "origin", "/srv/our things/alma-restore")
+    assert of_images(history)["SOURCE"] == "/srv/our%20things/alma-restore"
+
+
 def test_a_label_tells_no_password(history: Path) -> None:
     git(history, "remote", "add", "origin", "https://somebody:secret@example.org/alma-restore.git")
     assert of_images(history)["SOURCE"] == "https://example.org/alma-restore.git"
