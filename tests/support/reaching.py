@@ -94,7 +94,7 @@ def read_by(pod: str, shared: Mapping[str, str]) -> dict[str, str]:
 
 def suggested() -> dict[str, str]:
     """Return what the overlay suggests in a comment: where traces go."""
-    text = (K8S / "overlays" / "production" / "settings.env").read_text()
+    text = (K8S / "components" / "site" / "settings.env").read_text()
     return dict(re.findall(rf"^#({_TRACES})=(\S+)$", text, re.MULTILINE))
 
 

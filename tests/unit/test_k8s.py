@@ -217,10 +217,11 @@ def test_a_runner_gets_the_time_to_finish_its_restore(documents: list[Document])
     assert float(variables["ALMA_RESTORE_DRAIN_TIMEOUT"]) >= 172_000
 
 
-def test_every_service_starts_with_the_settings_of_production_and_the_examples_of_secrets(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("overlay", ["small", "production"])
+def test_every_service_starts_with_an_overlays_settings_and_the_examples_of_secrets(
+    overlay: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    documents = built(K8S / "overlays/production")
+    documents = built(K8S / "overlays" / overlay)
     wanted = dict(pods(documents))
     for name in BUILDERS:
         (container,) = wanted[name]["containers"]
