@@ -3,20 +3,24 @@
 import re
 from dataclasses import dataclass
 
+from dashboards.declarations import SERVICES
 from dashboards.expressions import (
     ANY_DEAD,
     ANY_QUEUE,
     CONSUMERS,
     JOB,
-    LEFT_OVER,
     MESSAGES,
     READY,
     increase,
     rate,
+    told,
     total,
 )
 
 RUNBOOK = "docs/runbook"
+
+_ALWAYS_THERE = tuple(service for service in SERVICES if service != "casa-runner")
+"""Services of which a process runs even if there is nothing to do; a runner may be started by what waits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +82,17 @@ ALERTS: tuple[Alert, ...] = (
         action="Look at the last lines of its log, and whether it is started again and again.",
     ),
     Alert(
+        name="AlmaRestoreServiceGone",
+        signals=tuple(f'up{{job="{JOB}",service="{service}"}}' for service in _ALWAYS_THERE),
+        # A process that is not found any more has no `up` that could be 0.
+        condition=" or ".join(f"absent({{{number}}})" for number in range(len(_ALWAYS_THERE))),
+        lasting="5m",
+        severity="critical",
+        summary="No process of {{ $labels.service }} is there",
+        consequence="Requests stop at this service, and nobody says so elsewhere: what it would tell is missing, too.",
+        action="Look whether it is deployed with a replica at all, and why its processes cannot be started.",
+    ),
+    Alert(
         name="AlmaRestoreNobodyListens",
         signals=(
             total(READY, "queue", queue=f"=~{ANY_QUEUE}"),
@@ -122,7 +137,7 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         name="AlmaRestoreDeadLetters",
-        signals=(total(MESSAGES, "queue", queue=f"=~{ANY_DEAD}|{LEFT_OVER}"),),
+        signals=(total(MESSAGES, "queue", queue=f"=~{ANY_DEAD}"),),
         condition="{0} > 0",
         lasting="5m",
         severity="critical",
@@ -181,7 +196,7 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         name="AlmaRestoreOldRequest",
-        signals=("max by (state) (alma_restore_ledger_oldest_seconds)",),
+        signals=(told("alma_restore_ledger_oldest_seconds", "state"),),
         condition="{0} > 3 * 86400",
         lasting="15m",
         severity="warning",
@@ -191,7 +206,7 @@ ALERTS: tuple[Alert, ...] = (
     ),
     Alert(
         name="AlmaRestoreStuckRequests",
-        signals=(total("alma_restore_ledger_stuck_requests", "step"),),
+        signals=(told("alma_restore_ledger_stuck_requests", "step"),),
         condition="{0} > 0",
         lasting="15m",
         severity="warning",

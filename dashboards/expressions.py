@@ -25,7 +25,6 @@ def dead(service: str) -> str:
 
 ANY_DEAD = f"{_PREFIX}[.].+[.]dead"
 ANY_QUEUE = f"{_PREFIX}[.][a-z]+-[a-z]+|{_PREFIX}[.]notifier"
-LEFT_OVER = f"{_NAMES.refused}|{_NAMES.unclaimed}"
 
 
 def rate(metric: str, by: str, *, window: str = WINDOW, **labels: str) -> str:
@@ -47,6 +46,11 @@ def quantile(share: float, histogram: str, by: str, *, window: str = "30m", **la
 def total(metric: str, by: str, **labels: str) -> str:
     """Add up what there is."""
     return f"sum by ({by}) ({metric}{_selector(labels)})"
+
+
+def told(metric: str, by: str, **labels: str) -> str:
+    """What is said of the one ledger, which every replica of the desk says alike."""
+    return f"max by ({by}) ({metric}{_selector(labels)})"
 
 
 def _selector(labels: dict[str, str]) -> str:

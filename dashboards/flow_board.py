@@ -4,13 +4,13 @@ from dashboards.expressions import (
     ANY_DEAD,
     ANY_QUEUE,
     JOB,
-    LEFT_OVER,
     MESSAGES,
     READY,
     UNACKED,
     increase,
     quantile,
     rate,
+    told,
     total,
 )
 from dashboards.panels import Board, Panel, Query, Row, number
@@ -27,11 +27,11 @@ def flow_board() -> Board:
 
 
 def _now() -> Row:
-    active = 'sum(alma_restore_ledger_requests{state=~"submitted|accepted|resolved|ready|released"})'
+    active = told("alma_restore_ledger_requests", "state", state="=~submitted|accepted|resolved|ready|released")
     return Row(
         title="Now",
         panels=(
-            number("Requests under way", "Requests that have not ended.", active),
+            number("Requests under way", "Requests that have not ended.", f"sum({active})"),
             number("Oldest request", "Age of the oldest request that has not ended.", _OLDEST, unit="s"),
             number("Stuck", "Requests for which a step takes longer than it may.", _STUCK),
             number("Dead letters", "Messages that wait for a person.", f'sum({MESSAGES}{{queue=~"{ANY_DEAD}"}})'),
@@ -42,7 +42,7 @@ def _now() -> Row:
 
 
 _OLDEST = "max(alma_restore_ledger_oldest_seconds)"
-_STUCK = "sum(alma_restore_ledger_stuck_requests)"
+_STUCK = f"sum({told('alma_restore_ledger_stuck_requests', 'step')})"
 
 
 def _way() -> Row:
@@ -65,23 +65,23 @@ def _way() -> Row:
                 title="From request to delivery",
                 meaning="Half and 95 of 100 of the requests delivered in the last day took no longer.",
                 unit="s",
-                queries=(Query("max by (share) (alma_restore_ledger_delivery_seconds)", "{{share}}"),),
+                queries=(Query(told("alma_restore_ledger_delivery_seconds", "share"), "{{share}}"),),
             ),
             Panel(
                 title="Requests by state",
                 meaning="Where requests are.",
-                queries=(Query(total("alma_restore_ledger_requests", "state"), "{{state}}"),),
+                queries=(Query(told("alma_restore_ledger_requests", "state"), "{{state}}"),),
             ),
             Panel(
                 title="Oldest request by state",
                 meaning="A line that only rises is a request that nobody works on.",
                 unit="s",
-                queries=(Query("max by (state) (alma_restore_ledger_oldest_seconds)", "{{state}}"),),
+                queries=(Query(told("alma_restore_ledger_oldest_seconds", "state"), "{{state}}"),),
             ),
             Panel(
                 title="Execution blocks by state",
                 meaning="Where execution blocks are.",
-                queries=(Query(total("alma_restore_ledger_blocks", "state"), "{{state}}"),),
+                queries=(Query(told("alma_restore_ledger_blocks", "state"), "{{state}}"),),
             ),
         ),
     )
@@ -107,8 +107,8 @@ def _steps() -> Row:
                 title="Requests by the step that goes on",
                 meaning="Where the time goes at the moment.",
                 queries=(
-                    Query(total("alma_restore_ledger_steps", "step"), "{{step}}"),
-                    Query(total("alma_restore_ledger_stuck_requests", "step"), "{{step}} beyond its limit"),
+                    Query(told("alma_restore_ledger_steps", "step"), "{{step}}"),
+                    Query(told("alma_restore_ledger_stuck_requests", "step"), "{{step}} beyond its limit"),
                 ),
             ),
             Panel(
@@ -161,10 +161,7 @@ def _ends() -> Row:
             Panel(
                 title="Dead letters",
                 meaning="Messages that a person has to look at.",
-                queries=(
-                    Query(total(MESSAGES, "queue", queue=f"=~{ANY_DEAD}"), "{{queue}}"),
-                    Query(total(MESSAGES, "queue", queue=f"=~{LEFT_OVER}"), "{{queue}}"),
-                ),
+                queries=(Query(total(MESSAGES, "queue", queue=f"=~{ANY_DEAD}"), "{{queue}}"),),
             ),
             Panel(
                 title="Reasons in six hours",

@@ -1,6 +1,6 @@
 """What a service's dashboard shows that no other has."""
 
-from dashboards.expressions import increase, quantile, rate, total
+from dashboards.expressions import increase, quantile, rate, told
 from dashboards.panels import Panel, Query, Row
 
 _BLOCKS_BY_END = 'max by (state) (delta(alma_restore_ledger_blocks{state=~"restored|failed"}[6h]))'
@@ -132,7 +132,7 @@ def _ledger() -> Row:
             Panel(
                 title="Requests by state",
                 meaning="Where requests are.",
-                queries=(Query(total("alma_restore_ledger_requests", "state"), "{{state}}"),),
+                queries=(Query(told("alma_restore_ledger_requests", "state"), "{{state}}"),),
             ),
             Panel(
                 title="Events the ledger could not use",

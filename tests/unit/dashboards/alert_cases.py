@@ -55,6 +55,11 @@ def ledger_of_single_runners(*, failed: int, restored: int) -> Series:
     }
 
 
+def _up_of(*services: str, values: str = "1x600") -> Series:
+    return {f'up{{job="alma-restore",service="{service}",instance="{service}"}}': values for service in services}
+
+
+_ALWAYS_THERE = ("request-desk", "entitlement-checker", "metadata-resolver", "ngas-fetcher", "ppr-builder", "notifier")
 _UP = 'up{{job="{}",service="notifier",instance="a"}}'
 _STORE = 'alma_restore_store_errors_total{service="casa-runner",direction="written"}'
 _MAILS = 'alma_restore_mails_total{{kind="delivered",outcome="{}"}}'
@@ -64,6 +69,11 @@ _UNREADABLE = "alma_restore_ledger_unreadable_events"
 CASES: dict[str, Case] = {
     "AlmaRestoreProcessDown": Case(
         {_UP.format("alma-restore"): "1x50 0x60"}, {_UP.format("alma-restore"): "1x58 0x1 1"}
+    ),
+    "AlmaRestoreServiceGone": Case(
+        _up_of(*_ALWAYS_THERE) | _up_of("notifier", values="1x50 stale"),
+        # No casa-runner, and a notifier that does not answer: both are there to be told of otherwise.
+        _up_of(*_ALWAYS_THERE) | _up_of("notifier", values="0x600"),
     ),
     "AlmaRestoreNobodyListens": Case(
         _queue("notifier", queue_messages_ready="3x600", queue_consumers="0x600"),

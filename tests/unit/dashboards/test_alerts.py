@@ -3,12 +3,13 @@
 import re
 import shutil
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 import yaml
 
 from dashboards.alerts import ALERTS
-from dashboards.generate import RULES
+from dashboards.generate import RULES, boards
 from tests.unit.dashboards.alert_cases import CASES, Series, ledger_of_single_runners
 
 PROMTOOL = shutil.which("promtool") or "promtool"
@@ -58,3 +59,37 @@ def test_failed_restores_are_seen_where_a_runner_ends_after_each(tmp_path: Path)
     assert firing(tmp_path, {name: ledger_of_single_runners(failed=5, restored=9)}) == {name}
     assert firing(tmp_path, {name: ledger_of_single_runners(failed=5, restored=20)}) == set()
     assert firing(tmp_path, {name: ledger_of_single_runners(failed=2, restored=2)}) == set()
+
+
+def said_of(folder: Path, expressions: list[str], instances: int) -> str:
+    """Evaluate expressions where so many desks tell of one ledger; promtool says what it gets instead of nothing."""
+    series = [
+        {"series": f'alma_restore_ledger_{name}{{{label},instance="desk-{number}"}}', "values": "10x60"}
+        for name, label in (
+            ("requests", 'state="resolved"'),
+            ("blocks", 'state="fetched"'),
+            ("steps", 'step="fetch"'),
+            ("stuck_requests", 'step="fetch"'),
+        )
+        for number in range(instances)
+    ]
+    asked = [{"expr": expr, "eval_time": "30m", "exp_samples": []} for expr in expressions]
+    path = folder / "expressions.yml"
+    path.write_text(
+        yaml.safe_dump(
+            {
+                "evaluation_interval": "1m",
+                "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": asked}],
+            }
+        )
+    )
+    return promtool("test", "rules", path)
+
+
+def test_what_two_desks_tell_of_one_ledger_is_not_added_up(tmp_path: Path) -> None:
+    panels = chain.from_iterable(row.panels for board in boards() for row in board.rows)
+    asked = [query.expr for panel in panels for query in panel.queries] + [alert.expr for alert in ALERTS]
+    asked = [expr for expr in asked if re.search(r"alma_restore_ledger_(requests|blocks|steps|stuck_requests)", expr)]
+    one = said_of(tmp_path, asked, 1)
+    assert one.count("E+01") >= 7, one
+    assert said_of(tmp_path, asked, 2) == one
