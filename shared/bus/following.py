@@ -5,6 +5,7 @@ nothing is lost or counted twice when either side dies. What the journal no long
 is told, not passed over. The journal holds nobody up: with no follower nothing piles up.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -18,6 +19,22 @@ import structlog
 log = structlog.get_logger(__name__)
 _BATCH = 200
 _PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far the journal was read.
+
+    Attributes
+    ----------
+    offset
+        The place of the last event that was taken.
+    digest
+        SHA-256 of its bytes, as hexadecimal digits: another journal has another event there. None if that is not known.
+    """
+
+    offset: int
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -35,11 +52,20 @@ class Said:
     body: bytes
     offset: int | None = None
 
+    @property
+    def place(self) -> Place | None:
+        """How far who has taken it has read; None where there is no journal."""
+        return None if self.offset is None else Place(self.offset, hashlib.sha256(self.body).hexdigest())
+
+    def contradicts(self, place: Place) -> bool:
+        """Whether it lies at a place at which another event was read."""
+        return self.offset == place.offset and place.digest is not None and self.place != place
+
 
 class Follower(Protocol):
     """Wants every event, in the order in which they were published."""
 
-    def position(self) -> int | None:
+    def position(self) -> Place | None:
         """Return the place in the journal of the last event that was taken; None to begin at the first one kept."""
 
     def take(self, said: Sequence[Said]) -> None:

@@ -11,7 +11,7 @@ from pika import BasicProperties
 from pika.adapters.blocking_connection import BlockingConnection
 
 from shared.bus.declaring import connected
-from shared.bus.following import Follower, Said
+from shared.bus.following import Follower, Place, Said
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
 from shared.errors import DependencyAwayError, RestoreError
@@ -69,7 +69,7 @@ class JournalFollowing:
 
 
 def read_journal(
-    settings: RabbitSettings, follower: Follower, *, after: int | None, until: Callable[[], bool] = lambda: False
+    settings: RabbitSettings, follower: Follower, *, after: Place | None, until: Callable[[], bool] = lambda: False
 ) -> Generator[Sequence[Said], None, None]:
     """Read the journal in batches, and wait for more; each is done with when the next one is asked for.
 
@@ -94,15 +94,15 @@ def read_journal(
         again = False
         with connected(settings, "journal") as connection:
             for batch in _batches(connection, Names(settings.prefix).journal, after, until=until):
-                if not batch:
+                if not batch or (after is not None and any(said.contradicts(after) for said in batch)):
                     log.error("journal_was_made_anew", consequence="it is read from its beginning")
                     follower.begin_anew()
                     after, again = None, True
                     break
-                new = [said for said in batch if after is None or said.offset is None or said.offset > after]
+                new = [said for said in batch if after is None or said.offset is None or said.offset > after.offset]
                 if new:
                     _tell_missing(new, after, follower)
-                    after = new[-1].offset
+                    after = new[-1].place
                     yield new
 
 
@@ -140,21 +140,21 @@ def end_of_journal(settings: RabbitSettings) -> int | None:
 def _batches(
     connection: BlockingConnection,
     journal: str,
-    after: int | None,
+    after: Place | None,
     *,
     until: Callable[[], bool],
 ) -> Iterator[list[Said]]:
     """Consume the journal, the last one taken included; a batch ends where nothing more has come yet.
 
-    That the last one comes again proves that this is the journal in which it was: the broker
+    The last one has to come again, and be the same, if this is the journal in which it was: the broker
     gives nothing, and no error, for places that a shorter journal does not have yet. An
-    empty batch says that it did not come.
+    empty batch says that nothing came.
     """
     channel = connection.channel()
     channel.basic_qos(prefetch_count=2 * BATCH)
     batch: list[Said] = []
     proof_until = None if after is None else monotonic() + _PROOF
-    arguments = {"x-stream-offset": "first" if after is None else after}
+    arguments = {"x-stream-offset": "first" if after is None else after.offset}
     for method, properties, body in channel.consume(journal, arguments=arguments, inactivity_timeout=_LOOK):
         if until():
             return
@@ -177,8 +177,8 @@ def _offset(properties: BasicProperties) -> int:
     return offset
 
 
-def _tell_missing(batch: Sequence[Said], after: int | None, follower: Follower) -> None:
-    expected, found = 0 if after is None else after + 1, batch[0].offset
+def _tell_missing(batch: Sequence[Said], after: Place | None, follower: Follower) -> None:
+    expected, found = 0 if after is None else after.offset + 1, batch[0].offset
     if found is not None and found > expected:
         log.warning("journal_lacks_events", first=expected, last=found - 1)
         follower.miss(expected, found - 1)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from threading import Condition
 from uuid import UUID
 
+import pika
 import pytest
 
 from contracts.envelope import Event
-from shared.bus.following import Said
+from shared.bus.following import Place, Said
 from tests.contract.bus_harness import Harness, started
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.rabbitmq import RabbitServer
@@ -18,7 +19,7 @@ QUEUE = {"casa-runner": ("restore.ordered",)}
 class Reader:
     """Takes events, and remembers how far it is as a ledger does."""
 
-    def __init__(self, place: int | None = None, *, fails: int = 0) -> None:
+    def __init__(self, place: Place | None = None, *, fails: int = 0) -> None:
         self.place = place
         self.fails = fails
         self.missed: list[tuple[int, int]] = []
@@ -26,7 +27,7 @@ class Reader:
         self._taken: list[UUID] = []
         self._changed = Condition()
 
-    def position(self) -> int | None:
+    def position(self) -> Place | None:
         return self.place
 
     def begin_anew(self) -> None:
@@ -42,7 +43,7 @@ class Reader:
             raise RuntimeError("the follower has a fault")
         with self._changed:
             self._taken += [Event.decode(each.body).id for each in said]
-            self.place = said[-1].offset
+            self.place = said[-1].place
             self._changed.notify_all()
 
     def wait_for(self, events: Sequence[Event], timeout: float = 15.0) -> None:
@@ -97,7 +98,8 @@ def rabbit(request: pytest.FixtureRequest) -> RabbitHarness:
     return RabbitHarness(request.getfixturevalue("rabbit_server").url)
 
 
-def test_a_follower_of_the_journal_goes_on_where_it_was(rabbit: RabbitHarness) -> None:
+@pytest.mark.parametrize("knows_the_event", [True, False], ids=["of today", "of an earlier release"])
+def test_a_follower_of_the_journal_goes_on_where_it_was(rabbit: RabbitHarness, knows_the_event: bool) -> None:
     bus = rabbit.bus()
     bus.declare(QUEUE)
     before = [started() for _ in range(5)]
@@ -105,8 +107,9 @@ def test_a_follower_of_the_journal_goes_on_where_it_was(rabbit: RabbitHarness) -
     first = Reader()
     bus.follow(first)
     first.wait_for(before)
-    assert first.place == 4
-    again = Reader(place=2)
+    assert first.place == Said(before[4].encode(), offset=4).place
+    third = Said(before[2].encode(), offset=2).place
+    again = Reader(place=third if knows_the_event else Place(2))
     bus.follow(again)
     again.wait_for(before[3:])
     after = [started()]
@@ -117,13 +120,33 @@ def test_a_follower_of_the_journal_goes_on_where_it_was(rabbit: RabbitHarness) -
 
 
 def test_a_journal_that_was_made_anew_is_read_from_its_beginning(rabbit: RabbitHarness) -> None:
-    bus, reader = rabbit.bus(), Reader(place=1000)
+    bus, reader = rabbit.bus(), Reader(place=Place(1000))
     bus.declare(QUEUE)
     bus.follow(reader)
     events = [started(), started()]
     bus.publish(events)
     reader.wait_for(events)
-    assert (reader.anew, reader.place) == (1, 1)
+    assert (reader.anew, reader.place) == (1, Said(events[1].encode(), offset=1).place)
+    rabbit.close()
+
+
+def test_a_journal_that_was_made_anew_and_is_longer_than_what_was_read_is_read_from_its_beginning(
+    rabbit: RabbitHarness,
+) -> None:
+    bus, reader = rabbit.bus(), Reader()
+    bus.declare(QUEUE)
+    end = bus.follow(reader)
+    before, after = [started() for _ in range(3)], [started() for _ in range(7)]
+    bus.publish(before)
+    reader.wait_for(before)
+    end()
+    with pika.BlockingConnection(rabbit.settings.parameters("test")) as connection:
+        connection.channel().queue_delete(rabbit.names.journal)
+    bus.declare(QUEUE)
+    bus.publish(after)
+    bus.follow(reader)
+    reader.wait_for([*before, *after])
+    assert (reader.anew, reader.missed) == (1, [])
     rabbit.close()
 
 

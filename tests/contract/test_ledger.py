@@ -7,17 +7,18 @@ from threading import Event as Flag
 from threading import Thread
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from contracts.envelope import Event
 from contracts.messages import MailSent, TicketSubmitted
 from contracts.messages.parts import MailKind
 from services.request_desk.ledger.base import Ledger
-from services.request_desk.ledger.database import asking, open_engine, reading
+from services.request_desk.ledger.database import asking, open_engine, reading, writing
 from services.request_desk.ledger.records import DownloadRecord, Page, RequestRecord
 from services.request_desk.ledger.states import RequestState
 from services.request_desk.ledger.store import SqlLedger
-from services.request_desk.ledger.tables import REQUESTS
+from services.request_desk.ledger.tables import POSITION, REQUESTS
+from shared.bus.following import Place
 from tests.contract.ledger_harness import LedgerHarness, sqlite_url
 from tests.support.samples import EVENT_ID, REQUEST, TICKET
 from tests.support.stories import BEGAN, BLOCKS, Story, stories
@@ -124,11 +125,24 @@ def test_the_place_in_the_journal_lasts_with_the_events_and_never_goes_back(ledg
     story = Story()
     story.refused()
     assert first.place() is None
-    assert first.record_all(story.events[:2], place=8) == 2
-    assert second.record_all(story.events, place=7) == 1
-    assert second.place() == 8
+    assert first.record_all(story.events[:2], place=Place(8, "8f")) == 2
+    assert second.record_all(story.events, place=Place(7, "7f")) == 1
+    assert second.place() == Place(8, "8f")
     second.forget_place()
     assert first.place() is None
+
+
+def test_a_place_to_which_an_earlier_release_moved_has_no_digest_until_it_is_moved_again(
+    ledger_harness: LedgerHarness,
+) -> None:
+    ledger, engine = ledger_harness.open(), open_engine(ledger_harness.url)
+    ledger.record_all([Story().submitted()], place=Place(8, "8f"))
+    with writing(engine) as connection:
+        connection.execute(update(POSITION).values(place=9))
+    engine.dispose()
+    assert ledger.place() == Place(9)
+    ledger.record_all((), place=Place(10, "10f"))
+    assert ledger.place() == Place(10, "10f")
 
 
 def test_what_cannot_be_taken_in_is_kept_and_counted_once(ledger: SqlLedger) -> None:

@@ -6,6 +6,7 @@ from random import Random
 from threading import Event as Flag
 from uuid import UUID
 
+import pika
 import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from alma_restore.cli import app
 from contracts.envelope import Event
 from contracts.flow import QUEUES
-from services.request_desk.ledger.migrating import migrate
+from services.request_desk.ledger.migrating import migrate, newest
 from services.request_desk.ledger.rebuilding import rebuild
 from services.request_desk.ledger.records import Page, RequestRecord
 from services.request_desk.ledger.settings import LedgerSettings
@@ -69,7 +70,7 @@ class Desk:
         came = Flag()
         end = self.ledger.watch(lambda _id, _change: came.set())
         for _ in range(200):
-            if (self.ledger.place() or 0) + 1 >= number:
+            if (place := self.ledger.place()) is not None and place.offset + 1 >= number:
                 break
             came.wait(0.2)
             came.clear()
@@ -145,6 +146,27 @@ def test_a_desk_that_was_off_holds_nobody_up_and_knows_afterwards_what_happened(
     second.stop()
 
 
+def test_a_desk_that_was_off_misses_nothing_of_a_new_journal_that_is_longer_than_what_it_read_of_the_old_one(
+    rabbit: RabbitHarness, objects: ObjectStore, tmp_path: Path
+) -> None:
+    url = sqlite_url(tmp_path)
+    first = Desk(rabbit, objects, url)
+    events = some_events(3)
+    first.bus.publish(events[:20])
+    first.wait_for(20)
+    first.stop()
+    with pika.BlockingConnection(rabbit.settings.parameters("test")) as connection:
+        connection.channel().queue_delete(rabbit.names.journal)
+    others = rabbit.bus()
+    others.declare(QUEUES)
+    others.publish(events[20:])
+    second = Desk(rabbit, objects, url)
+    second.wait_for(len(events) - 20)
+    assert all(record.missing_causes == () for record in known(second.ledger).values())
+    assert second.ledger.counts().missed == 0
+    second.stop()
+
+
 def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     rabbit: RabbitHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,8 +179,8 @@ def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     for name, value in (given | {"ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": url}).items():
         assert name in given
         monkeypatch.setenv(name, value)
-    assert "Migrated from nothing to 0002" in run(app, job["args"]).output
-    assert "those of this release: 0002" in run(app, job["args"]).output
+    assert f"Migrated from nothing to {newest()}" in run(app, job["args"]).output
+    assert f"those of this release: {newest()}" in run(app, job["args"]).output
     monkeypatch.setenv("ALMA_RESTORE_BUS__URL", rabbit.settings.url.get_secret_value())
     monkeypatch.setenv("ALMA_RESTORE_BUS__PREFIX", rabbit.settings.prefix)
     bus = rabbit.bus()

@@ -6,7 +6,7 @@ import structlog
 
 from contracts.envelope import Event, UndecodableEventError
 from services.request_desk.ledger.store import SqlLedger
-from shared.bus.following import Said
+from shared.bus.following import Place, Said
 from shared.errors import RestoreError
 
 log = structlog.get_logger(__name__)
@@ -24,7 +24,7 @@ class LedgerFollower:
     def __init__(self, *, ledger: SqlLedger) -> None:
         self._ledger = ledger
 
-    def position(self) -> int | None:
+    def position(self) -> Place | None:
         """Return the place of the last event that the ledger has."""
         return self._ledger.place()
 
@@ -40,7 +40,7 @@ class LedgerFollower:
     def take(self, said: Sequence[Said]) -> None:
         """Take events in, all in one transaction; one by one if that fails."""
         read = [(each, event) for each in said if (event := self._read(each.body)) is not None]
-        place = said[-1].offset
+        place = said[-1].place
         try:
             self._ledger.record_all([event for _, event in read], place=place)
         except RestoreError:

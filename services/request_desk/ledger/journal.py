@@ -7,23 +7,25 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from services.request_desk.ledger.records import UnreadableEvent
 from services.request_desk.ledger.tables import MISSED, POSITION, UNREADABLE
+from shared.bus.following import Place
 
 
-def place(connection: Connection) -> int | None:
+def place(connection: Connection) -> Place | None:
     """Return the place of the last event that was taken."""
-    found = connection.execute(select(POSITION.c.place)).scalar()
-    return None if found is None else int(found)
+    found = connection.execute(select(POSITION.c.place, POSITION.c.digest, POSITION.c.digested)).one_or_none()
+    if found is None:
+        return None
+    # A desk of an earlier release moves the place alone.
+    return Place(int(found.place), found.digest if found.digested == found.place else None)
 
 
-def move(connection: Connection, to: int) -> bool:
+def move(connection: Connection, to: Place) -> bool:
     """Remember that all up to a place was taken, unless another process is further already; tell whether it is new."""
     before = place(connection)
-    if before is not None and before >= to:
+    if before is not None and before.offset >= to.offset:
         return False
-    if before is None:
-        connection.execute(insert(POSITION).values(id=1, place=to))
-    else:
-        connection.execute(update(POSITION).values(place=to))
+    moved = {"place": to.offset, "digest": to.digest, "digested": to.offset}
+    connection.execute(insert(POSITION).values(id=1, **moved) if before is None else update(POSITION).values(**moved))
     return True
 
 

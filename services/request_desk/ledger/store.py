@@ -19,6 +19,7 @@ from services.request_desk.ledger.tables import BLOCKS, DOWNLOADS, EVENTS, MISSE
 from services.request_desk.ledger.taking import refold, take_in
 from services.request_desk.ledger.together import Together
 from services.request_desk.ledger.watching import Recent, Watchers, changed
+from shared.bus.following import Place
 
 
 class SqlLedger(Queries):
@@ -55,11 +56,11 @@ class SqlLedger(Queries):
         """Take an event in; tell whether it was new. See `base.Ledger`."""
         return self._together.do(event)
 
-    def record_all(self, events: Sequence[Event], *, place: int | None = None) -> int:
+    def record_all(self, events: Sequence[Event], *, place: Place | None = None) -> int:
         """Take events in, all or none, and with them the place in the journal of the last; tell how many were new."""
         return sum(self._take_in(events, place=place))
 
-    def _take_in(self, events: Sequence[Event], *, place: int | None = None) -> Sequence[bool]:
+    def _take_in(self, events: Sequence[Event], *, place: Place | None = None) -> Sequence[bool]:
         with writing(self._engine) as connection:
             new, changes = take_in(connection, events, now=self.now())
             moved = place is not None and journal.move(connection, place)
@@ -103,7 +104,7 @@ class SqlLedger(Queries):
                 )
             )
 
-    def place(self) -> int | None:
+    def place(self) -> Place | None:
         """Return the place in the journal of the last event that was taken; None if it was never read."""
         with asking(self._engine) as connection:
             return journal.place(connection)

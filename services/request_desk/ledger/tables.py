@@ -110,9 +110,17 @@ CLOCK = Table("clock", METADATA, Column("id", Integer, primary_key=True), Column
 """One row: the number of the newest change. Who writes holds it, so that changes become visible in their order."""
 
 POSITION = Table(
-    "position", METADATA, Column("id", Integer, primary_key=True), Column("place", BigInteger, nullable=False)
+    "position",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("place", BigInteger, nullable=False),
+    Column("digest", String(64)),
+    Column("digested", BigInteger),
 )
-"""One row, or none: the place in the journal of the last event that was taken."""
+"""One row, or none: the place in the journal of the last event that was taken, and the digest of its bytes.
+
+``digested`` is the place that the digest is of: a desk of an earlier release moves ``place`` alone.
+"""
 
 UNREADABLE = Table(
     "unreadable",
