@@ -36,7 +36,12 @@ class RabbitSettings(BaseModel):
         pattern=r"^[A-Za-z0-9_-]{1,60}$",
         description="Begins the names of all exchanges and queues",
     )
-    heartbeat: int = Field(default=30, ge=1, description="A peer silent for two of these is taken for dead")
+    heartbeat: int = Field(
+        default=30,
+        ge=1,
+        description="Seconds of silence that are no death. The broker is taken for dead after these and 5, at most "
+        "twice as long; it takes us for dead after two of these",
+    )
     connect_timeout: float = Field(default=30.0, gt=0, description="How long a start waits for the broker")
     confirm_timeout: float = Field(default=30.0, gt=0, description="How long a publish waits for its confirmation")
     reconnect_delay: float = Field(default=0.2, gt=0, description="Wait before the first try to reconnect")

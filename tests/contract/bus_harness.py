@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from contracts.envelope import Event
 from contracts.messages import RestoreProgressed, RestoreStarted
 from shared.bus import Bus, Delivery, Handler, RetryPolicy, Subscription
+from shared.bus.following import Place, Said
 from shared.bus.memory import MemoryBroker, MemoryBus
 from tests.support.samples import EB, MOUS
 
@@ -144,6 +145,50 @@ class Slow:
         self.deliveries((event, delivery))
         assert self.go_on.wait(PATIENCE)
         return [progressed(event, 100.0)]
+
+
+class Reader:
+    """Takes events, and remembers how far it is as a ledger does."""
+
+    def __init__(self, place: Place | None = None, *, fails: int = 0) -> None:
+        self.place = place
+        self.fails = fails
+        self.missed: list[tuple[int, int]] = []
+        self.anew = 0
+        self._taken: list[UUID] = []
+        self._changed = Condition()
+
+    def position(self) -> Place | None:
+        return self.place
+
+    def begin_anew(self) -> None:
+        self.anew += 1
+        self.place = None
+
+    def miss(self, first: int, last: int) -> None:
+        self.missed.append((first, last))
+
+    def take(self, said: Sequence[Said]) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise RuntimeError("the follower has a fault")
+        with self._changed:
+            self._taken += [Event.decode(each.body).id for each in said]
+            self.place = said[-1].place
+            self._changed.notify_all()
+
+    def wait_for(self, events: Sequence[Event], timeout: float = 15.0) -> None:
+        wanted = [event.id for event in events]
+        self.wait_until(lambda taken: taken[-len(wanted) :] == wanted, timeout)
+
+    def wait_until(self, holds: Callable[[list[UUID]], bool], timeout: float = 15.0) -> None:
+        with self._changed:
+            assert self._changed.wait_for(lambda: holds(self._taken), timeout), self._taken
+
+    @property
+    def taken(self) -> list[UUID]:
+        with self._changed:
+            return list(self._taken)
 
 
 def wait_for_dead_letter(bus: Bus, queue: str, number: int = 1) -> None:

@@ -1,60 +1,14 @@
 """A follower gets every event, in order and none left out, on either bus."""
 
-from collections.abc import Sequence
-from threading import Condition
-from uuid import UUID
-
 import pika
 import pytest
 
-from contracts.envelope import Event
 from shared.bus.following import Place, Said
-from tests.contract.bus_harness import Harness, started
+from tests.contract.bus_harness import Harness, Reader, started
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.rabbitmq import RabbitServer
 
 QUEUE = {"casa-runner": ("restore.ordered",)}
-
-
-class Reader:
-    """Takes events, and remembers how far it is as a ledger does."""
-
-    def __init__(self, place: Place | None = None, *, fails: int = 0) -> None:
-        self.place = place
-        self.fails = fails
-        self.missed: list[tuple[int, int]] = []
-        self.anew = 0
-        self._taken: list[UUID] = []
-        self._changed = Condition()
-
-    def position(self) -> Place | None:
-        return self.place
-
-    def begin_anew(self) -> None:
-        self.anew += 1
-        self.place = None
-
-    def miss(self, first: int, last: int) -> None:
-        self.missed.append((first, last))
-
-    def take(self, said: Sequence[Said]) -> None:
-        if self.fails:
-            self.fails -= 1
-            raise RuntimeError("the follower has a fault")
-        with self._changed:
-            self._taken += [Event.decode(each.body).id for each in said]
-            self.place = said[-1].place
-            self._changed.notify_all()
-
-    def wait_for(self, events: Sequence[Event], timeout: float = 15.0) -> None:
-        wanted = [event.id for event in events]
-        with self._changed:
-            assert self._changed.wait_for(lambda: self._taken[-len(wanted) :] == wanted, timeout), self._taken
-
-    @property
-    def taken(self) -> list[UUID]:
-        with self._changed:
-            return list(self._taken)
 
 
 def test_a_follower_gets_all_events_of_all_topics_in_their_order(bus_harness: Harness) -> None:

@@ -121,6 +121,16 @@ class RabbitServer:
         self.start()
 
     @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Let the broker stand still as on a machine that hangs: connections stay, and nothing is answered on them."""
+        assert self._server is not None
+        os.killpg(self._server.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self._server.pid, signal.SIGCONT)
+
+    @contextmanager
     def low_on_disk(self) -> Iterator[None]:
         """Raise the broker's alarm that too little of its disk is free, and take it back."""
         self._limit_disk(10**15)

@@ -1,7 +1,9 @@
-"""A TCP proxy whose connections a test can cut."""
+"""A TCP proxy whose connections a test can cut, or let fall silent."""
 
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event as Flag
 from threading import Lock, Thread
 from types import TracebackType
 from typing import Self
@@ -23,6 +25,8 @@ class TcpProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = Lock()
         self._open: list[socket.socket] = []
+        self._speaking = Flag()
+        self._speaking.set()
         Thread(target=self._accept, name="tcp-proxy", daemon=True).start()
 
     @property
@@ -46,6 +50,16 @@ class TcpProxy:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Lose all that is sent, as a network does in which a way is gone: neither side hears of an end."""
+        self._speaking.clear()
+        try:
+            yield
+        finally:
+            self.cut()
+            self._speaking.set()
+
     def close(self) -> None:
         """Take no more connections and cut those there are."""
         with suppress(OSError):
@@ -66,13 +80,14 @@ class TcpProxy:
                 continue
             with self._lock:
                 self._open += [client, server]
-            Thread(target=_pump, args=(client, server), daemon=True).start()
-            Thread(target=_pump, args=(server, client), daemon=True).start()
+            Thread(target=self._pump, args=(client, server), daemon=True).start()
+            Thread(target=self._pump, args=(server, client), daemon=True).start()
 
-
-def _pump(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError), source:
-        while chunk := source.recv(_CHUNK):
-            target.sendall(chunk)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError), source:
+            while chunk := source.recv(_CHUNK):
+                if self._speaking.is_set():
+                    target.sendall(chunk)
+        self._speaking.wait()
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
