@@ -40,7 +40,7 @@ check: $(VENV)/.dev  ## Style and types
 up:  ## Run everything in containers on this machine (PROFILE=demo adds a miniature ALMA, SCALE=4 four casa-runners)
 	./compose/make-env
 	$(if $(filter demo,$(PROFILE)),,./compose/archive-is-named)
-	env $$(./compose/version) SCALE=$(or $(SCALE),1) docker compose $(if $(PROFILE),--profile $(PROFILE)) up --build --detach --wait
+	env $$(./compose/version) docker compose $(if $(PROFILE),--profile $(PROFILE)) up --build --detach --wait
 	./compose/addresses
 
 down:  ## End what `make up` started; what it keeps stays (docker compose down --volumes removes it)

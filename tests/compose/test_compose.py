@@ -161,10 +161,16 @@ def test_all_of_it_runs_with_three_runners_and_survives_what_is_killed(
     health = wait_until_all_are_scraped(project)
     assert sum(name.startswith("casa-runner") for name in health) == 3
     assert set(health.values()) == {"up"}, health
+    assert project.alertmanagers() == 1
     assert [subject for subject in project.alarms() if "Rehearsal" in subject], "no alert came by mail"
     rules = project.rules()
     assert rules.keys() == {alert.name for alert in ALERTS}
     assert set(rules.values()) <= {"ok", "unknown"}, rules
+
+
+def test_the_broker_has_what_operators_and_onlookers_use(project: ComposeProject) -> None:
+    said = said_by(project.containers("rabbitmq")[0], "rabbitmq-plugins", "list", "--enabled", "--minimal", "--quiet")
+    assert {"rabbitmq_management", "rabbitmq_prometheus", "rabbitmq_stream"} <= set(said.split())
 
 
 def test_every_image_of_ours_says_what_it_is_and_of_which_version(project: ComposeProject) -> None:

@@ -148,6 +148,11 @@ class ComposeProject:
         groups = urllib3.request("GET", address).json()["data"]["groups"]
         return {rule["name"]: rule["health"] for group in groups for rule in group["rules"]}
 
+    def alertmanagers(self) -> int:
+        """Count the Alertmanagers that Prometheus sends alerts to."""
+        address = f"http://127.0.0.1:{self._ports['PROMETHEUS_PORT']}/api/v1/alertmanagers"
+        return len(urllib3.request("GET", address).json()["data"]["activeAlertmanagers"])
+
     def _caught(self) -> Iterator[tuple[str, EmailMessage]]:
         address = f"http://127.0.0.1:{self._ports['MAIL_WEB_PORT']}/api/v1"
         listed = urllib3.request("GET", f"{address}/messages?limit=1000").json()["messages"]

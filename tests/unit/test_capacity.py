@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from contracts.envelope import Event
 from tests.support.settings_tables import ROOT
 
 PAGE = (ROOT / "docs" / "capacity.md").read_text()
@@ -47,7 +48,26 @@ SERVER = 2 * (given(r"2 × \(([\d.]+) \+") + given(r"2 × \([\d.]+ \+ ([\d.]+)\)
 BUSY = round(IN, 1) + CASA + round(OUT, 1)
 RESTORE_WORDS, FETCH_WORDS = int(CASA), round(FETCH / 0.5)
 EVENTS = 7 + BLOCKS * (4 + RESTORE_WORDS + FETCH_WORDS)
-BYTES = 9_560 + BLOCKS * (8_519 + RESTORE_WORDS * 615 + FETCH_WORDS * 731)
+
+
+def sent(*topics: str) -> int:
+    """Bytes of messages as they are sent."""
+    files = [ROOT / "tests" / "golden" / "messages" / f"org.alma-restore.{topic}.v1.json" for topic in topics]
+    return sum(len(Event.decode(file.read_bytes()).encode()) for file in files)
+
+
+OF_REQUEST = sent(
+    "request.submitted",
+    "request.accepted",
+    "structure.resolved",
+    "products.ready",
+    "release.granted",
+    "delivery.announced",
+    "mail.sent",
+)
+OF_BLOCK = sent("artefacts.staged", "restore.ordered", "restore.started", "restore.completed")
+RESTORE_WORD, FETCH_WORD = sent("restore.progressed"), sent("fetch.progressed")
+BYTES = OF_REQUEST + BLOCKS * (OF_BLOCK + RESTORE_WORDS * RESTORE_WORD + FETCH_WORDS * FETCH_WORD)
 BUS = given(r"of ([\d,]+) a second \(\[the bus\]")
 LEDGER = given(r"of ([\d,]+) a second on SQLite")
 
@@ -88,5 +108,6 @@ def test_a_row_follows_from_what_the_page_names(row: str) -> None:
 def test_the_words_of_the_page_give_the_same() -> None:
     assert f"**{BUSY:.1f} s**, of which it computes" in PAGE
     assert f"= **{EVENTS:.0f} a request**" in PAGE
-    assert f"= **{BYTES / 1e3:.0f} kB a request**" in PAGE
+    words = f"{RESTORE_WORDS} × {RESTORE_WORD} + {FETCH_WORDS} × {FETCH_WORD}"
+    assert f"{OF_REQUEST:,} + {BLOCKS:.0f} × ({OF_BLOCK:,} + {words}) = **{BYTES / 1e3:.0f} kB a request**" in PAGE
     assert f"| {SERVER:.1f}" in PAGE or f"= {SERVER:.1f} |" in PAGE

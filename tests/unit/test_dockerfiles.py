@@ -41,6 +41,12 @@ def test_there_is_a_target_for_each_service_that_ends_without_rights_and_is_aske
         assert "HEALTHCHECK --interval" in stages[name]
 
 
+def test_each_image_gets_its_own_services_packages_alone() -> None:
+    stages = stages_of(ROOT / "Dockerfile")
+    asked = {name: re.findall(r"/tools/bin/install-packages (.*)$", stages[name], re.MULTILINE) for name in BUILDERS}
+    assert asked == {name: [f"tracing {name}"] for name in BUILDERS}
+
+
 @pytest.mark.parametrize("stage", ["service", "casa-runner"])
 @pytest.mark.parametrize("is_live", [True, False])
 def test_a_container_is_well_as_long_as_its_service_lives(stage: str, is_live: bool) -> None:

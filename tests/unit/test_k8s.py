@@ -245,3 +245,22 @@ def test_what_is_in_the_examples_are_secrets_that_pods_ask_for(documents: list[D
         if "secretRef" in source
     }
     assert asked <= examples_of_secrets().keys()
+
+
+def keys_asked_for(node: object) -> Iterator[tuple[str, str]]:
+    """Find what custom resources ask for of secrets: name and key."""
+    if isinstance(node, dict):
+        if isinstance(node.get("key"), str) and isinstance(node.get("name"), str):
+            yield node["name"], node["key"]
+        for value in node.values():
+            yield from keys_asked_for(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from keys_asked_for(value)
+
+
+def test_what_custom_resources_ask_for_of_secrets_is_in_the_examples() -> None:
+    documents = [each for each in built(K8S / "overlays/production") if each["kind"] in CUSTOM]
+    asked = set(keys_asked_for([each["spec"] for each in documents]))
+    held = {(name, key) for name, values in examples_of_secrets().items() for key in values}
+    assert {("alma-restore-bus-management", "url"), ("alma-restore-broker-ca", "ca.crt")} <= asked <= held

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,3 +90,9 @@ def test_a_member_that_is_new_is_left_alone_and_one_that_is_renamed_is_noticed(
         assert not validator.is_valid(renamed)
         with pytest.raises(UndecodableEventError):
             Event.decode(json.dumps(renamed).encode())
+
+
+def test_the_contracts_of_every_release_are_kept() -> None:
+    """``python -m tests.support.released VERSION`` keeps them, before the tag is set."""
+    changes = (Path(__file__).parents[3] / "CHANGELOG.md").read_text()
+    assert set(re.findall(r"^## (\d+\.\d+\.\d+)", changes, re.MULTILINE)) == {one.version for one in RELEASES}
