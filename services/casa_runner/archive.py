@@ -13,6 +13,7 @@ from services.casa_runner.tar_stream import tar_chunks
 from shared import keys
 from shared.errors import DependencyAwayError
 from shared.objects import ObjectExistsError, ObjectStore
+from shared.objects.streams import heeded
 
 log = structlog.get_logger()
 
@@ -29,8 +30,7 @@ def patiently(
             return store()
         except DependencyAwayError as error:
             log.warning("store_away", cause=str(error), next_attempt_in=delay)
-            if interruption.cause():
-                raise
+            interruption.check()
             interruption.wait(delay)
     return store()
 
@@ -58,10 +58,12 @@ class Archive:
             return None
         return block.model_copy(update={"reused": True})
 
-    def store_tar(self, order: RestoreOrdered, ms: Path, *, attempt: str, mtime: int) -> ObjectRef:
-        """Stream a MeasurementSet into the store as a tar."""
+    def store_tar(
+        self, order: RestoreOrdered, ms: Path, *, attempt: str, mtime: int, heed: Callable[[], None]
+    ) -> ObjectRef:
+        """Stream a MeasurementSet into the store as a tar; what ``heed`` raises at a chunk leaves nothing there."""
         key = f"{_folder(order)}{attempt}/{ms.name}.tar"
-        return self._objects.put(key, tar_chunks(ms, mtime=mtime))
+        return self._objects.put(key, heeded(tar_chunks(ms, mtime=mtime), heed))
 
     def store_log(self, order: RestoreOrdered, files: tuple[Path, ...], *, attempt: str) -> ObjectRef:
         """Store CASA's log together with what it printed."""

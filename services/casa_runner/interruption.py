@@ -3,6 +3,7 @@
 from threading import Event as Flag
 
 from services.casa_runner.errors import RestoreInterruptedError
+from services.casa_runner.launcher import RunningCasa
 
 _POLL_SECONDS = 0.5
 
@@ -45,6 +46,10 @@ class Interruption:
         if cause := self.cause():
             done = "left to the next runner" if works_on else "ended"
             raise RestoreInterruptedError(f"the restore was {done}: {cause}", works_on=works_on)
+
+    def leave_or_end(self, running: RunningCasa) -> None:
+        """Raise `RestoreInterruptedError` if the restore is to end here; the next runner gets it where it can."""
+        self.check(works_on=self.is_wanted_later and running.leave())
 
     def wait(self, seconds: float) -> None:
         """Wait so long, less if the restore is to end."""

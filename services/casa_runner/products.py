@@ -7,9 +7,9 @@ from pathlib import Path
 from contracts.identifiers import ExecBlockUid
 from contracts.messages.parts import NamedRef
 from contracts.reasons import ReasonCode
+from services.casa_runner.source import Source
 from services.casa_runner.unpack import check_tables, unpack
 from shared.errors import BlockFailedError
-from shared.objects import ObjectStore
 from shared.pipeline_files import ApplyCall, canonical_product_name, read_calapply, read_manifest
 
 _MANIFEST = "pipeline_manifest.xml"
@@ -26,7 +26,7 @@ class Calibration:
     calapply: NamedRef
 
 
-def find_calibration(products: Sequence[NamedRef], *, eb_uid: ExecBlockUid, objects: ObjectStore) -> Calibration:
+def find_calibration(products: Sequence[NamedRef], *, eb_uid: ExecBlockUid, source: Source) -> Calibration:
     """Find the block's calibration by what the pipeline manifest says.
 
     Raises
@@ -38,7 +38,7 @@ def find_calibration(products: Sequence[NamedRef], *, eb_uid: ExecBlockUid, obje
     """
     by_name = {canonical_product_name(product.name): product for product in products}
     manifest = _manifest(by_name)
-    session, asdm = read_manifest(objects.read(manifest.ref)).find(eb_uid)
+    session, asdm = read_manifest(source.read(manifest.ref)).find(eb_uid)
     return Calibration(
         manifest=manifest,
         caltables=_named(by_name, session.caltables),
@@ -78,7 +78,7 @@ def _is_elsewhere(field: str, selected: Sequence[str]) -> bool:
     return are_plain and not set(names) & set(selected)
 
 
-def read_calls(calibration: Calibration, *, eb_uid: ExecBlockUid, objects: ObjectStore) -> tuple[ApplyCall, ...]:
+def read_calls(calibration: Calibration, *, eb_uid: ExecBlockUid, source: Source) -> tuple[ApplyCall, ...]:
     """Read the applycal calls of a calibration.
 
     Raises
@@ -86,7 +86,7 @@ def read_calls(calibration: Calibration, *, eb_uid: ExecBlockUid, objects: Objec
     BlockFailedError
         If they would calibrate wrongly (``calapply_invalid``).
     """
-    return read_calapply(objects.read(calibration.calapply.ref), eb_uid=eb_uid)
+    return read_calapply(source.read(calibration.calapply.ref), eb_uid=eb_uid)
 
 
 def lay_out(
@@ -94,7 +94,7 @@ def lay_out(
     calls: Iterable[ApplyCall],
     *,
     eb_uid: ExecBlockUid,
-    objects: ObjectStore,
+    source: Source,
     rawdata: Path,
     working: Path,
     limit: int,
@@ -121,6 +121,6 @@ def lay_out(
     tables = {table for call in calls for table in call.gaintable}
     for product, wanted in ((calibration.flagversions, {flags}), (calibration.caltables, tables)):
         archive = rawdata / product.name
-        objects.fetch_to(product.ref, archive)
-        unpack(archive, working, wanted=wanted, limit=limit)
+        source.fetch_to(product.ref, archive)
+        unpack(archive, working, wanted=wanted, limit=limit, heed=source.heed)
     check_tables(working / flags, [FINAL_FLAGS], f"{calibration.flagversions.name} lacks the flags that are restored")

@@ -1,6 +1,5 @@
 """Restores one execution block: inputs, CASA, proof, tar. Everything but the messages."""
 
-import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -8,18 +7,20 @@ from functools import partial
 import structlog
 
 from contracts.messages import RestoreOrdered
-from contracts.messages.parts import BlockFailure, RestoredBlock, Stage
+from contracts.messages.parts import RestoredBlock
 from services.casa_runner.archive import Archive, patiently
 from services.casa_runner.expectations import Expectations, PastJob
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.job import CasaFiles, CasaResult, Described
+from services.casa_runner.keeping import Keeper, failure, is_same_casa
 from services.casa_runner.launcher import Launcher, MemoryLimitError, Needs, RunningCasa
-from services.casa_runner.logs import logs_of, severe_in, tail_of
+from services.casa_runner.logs import severe_in, tail_of
 from services.casa_runner.metrics import RunnerMetrics
 from services.casa_runner.planner import Planner
 from services.casa_runner.requested import read_asked
 from services.casa_runner.selection import choose
 from services.casa_runner.settings import CasaRunnerSettings
+from services.casa_runner.source import Source
 from services.casa_runner.staging import Inputs
 from services.casa_runner.task import Ended, Task
 from services.casa_runner.verify import check_files, judge
@@ -52,6 +53,7 @@ class Restorer:
         self._launcher = launcher
         self._metrics = metrics
         self._archive = Archive(objects=objects)
+        self._keeper = Keeper(archive=self._archive, workspace=workspace, metrics=metrics)
         self._expectations = Expectations(objects=objects)
         self._planner = Planner(settings=settings)
 
@@ -100,7 +102,7 @@ class Restorer:
             task = self._planned(order, voice, interruption, check)
         except BlockFailedError as error:
             voice.started()
-            return Ended(outcome=_failure(order, error))
+            return Ended(outcome=failure(order, error))
         voice.started(way=task.way.method, why=task.way.why)
         factor = task.way.scratch_factor or self._settings.disk_factor
         self._workspace.require_space(self._settings.disk_reserve + int(task.inputs.size * factor))
@@ -126,7 +128,7 @@ class Restorer:
                     files.last_try.touch()
                 running = self._start(task, files, memory)
             except BlockFailedError as error:
-                return self._keep(task, files, error)
+                return self._keeper.keep(task, files, error)
             return self._finish(task, files, running, last=last)
 
     def _take_up(self, order: RestoreOrdered, attempt: Attempt) -> RunningCasa | None:
@@ -146,6 +148,7 @@ class Restorer:
             halves=task.inputs.size >= self._settings.halves_from and self._launcher.cores() > 1,
             more=way.job(files.attempt),
         )
+        task.interruption.check()
         return self._launcher.start(way.script, files, Needs(casa_version=way.casa.version, memory=memory))
 
     def _finish(self, task: Task, files: CasaFiles, running: RunningCasa, *, last: bool) -> Ended:
@@ -155,17 +158,20 @@ class Restorer:
         except BlockFailedError as error:
             if isinstance(error, MemoryLimitError) and not last:
                 raise
-            return self._keep(task, files, error)
+            return self._keeper.keep(task, files, error)
         task.voice.progressed("store", 95.0)
-        block = patiently(lambda: self._store(task, files, result, output), interruption=task.interruption)
+        block = patiently(
+            lambda: self._keeper.store(task, files, running, result, output), interruption=task.interruption
+        )
         return Ended(outcome=block, method=block.method, casa_version=block.casa_version)
 
     def _planned(
         self, order: RestoreOrdered, voice: Voice, interruption: Interruption, check: Callable[[], None]
     ) -> Task:
         """Find out all that can be known before anything is copied or started, and choose the way."""
-        asked = read_asked(self._objects.read(order.ppr.ref), eb_uid=order.eb_uid, session=order.session)
-        inputs = Inputs(order, self._objects)
+        source = Source(self._objects, heed=interruption.check)
+        asked = read_asked(source.read(order.ppr.ref), eb_uid=order.eb_uid, session=order.session)
+        inputs = Inputs(order, source)
         promise, observed = inputs.described()
         chosen = choose(order.request.selection, observed)
         way = self._planner.plan(asked, order, inputs, observed, chosen)
@@ -205,7 +211,7 @@ class Restorer:
             disk_is_full=self._workspace.free < self._settings.disk_reserve // 10,
         )
         check_files(files.output)
-        if _numbers(result.casa_version or "") != _numbers(order.casa_version):
+        if not is_same_casa(result.casa_version, order.casa_version):
             log.info("casa_version_differs", here=result.casa_version, calibrated_with=order.casa_version)
         self._learn(result, PastJob(size=size, seconds=seconds, written=folder_size(files.output)))
         return result, output
@@ -243,56 +249,7 @@ class Restorer:
         self._expectations.learn(job, method=method, version=result.casa_version or "unknown")
         self._metrics.seconds.labels(method).observe(job.seconds)
 
-    def _store(self, task: Task, files: CasaFiles, result: CasaResult, output: Described) -> RestoredBlock:
-        order, name = task.order, files.attempt.name
-        log_ref = self._archive.store_log(order, logs_of(files), attempt=name)
-        tar = self._archive.store_tar(order, files.output, attempt=name, mtime=task.promise.start)
-        block = RestoredBlock(
-            eb_uid=order.eb_uid,
-            file_name=f"{files.output.name}.tar",
-            tar=tar,
-            rows=output.rows,
-            fields=tuple(output.rows_by_field),
-            casa_version=result.casa_version or "unknown",
-            casa_note=_note(order, result),
-            pipeline_version=order.pipeline_version,
-            method=result.method or "unknown",
-            method_reason=result.rule,
-            ppr=order.ppr.ref,
-        )
-        log.info("block_restored", rows=block.rows, fields=block.fields, bytes=tar.size, tar=tar.key)
-        self._metrics.bytes.inc(tar.size)
-        task.check()
-        return self._archive.conclude(order, block, log_ref)
-
-    def _keep(self, task: Task, files: CasaFiles, error: BlockFailedError) -> Ended:
-        order, way, told = task.order, task.way, files.read_result()
-        log_ref = self._archive.store_log(order, logs_of(files), attempt=files.attempt.name)
-        place = self._workspace.keep(files.attempt)
-        log.error("block_not_restored", reason=error.reason.value, detail=error.detail, kept=place, log=log_ref.key)
-        return Ended(
-            outcome=_failure(order, error).model_copy(update={"log": log_ref, "working_directory": place}),
-            method=told.method or way.method,
-            casa_version=told.casa_version or way.casa.version,
-        )
-
 
 def _label(order: RestoreOrdered) -> str:
     """Name attempts so that the next runner finds those of the same restore."""
     return f"{order.eb_uid.file_form}-{order.restore_key[:16]}"
-
-
-def _numbers(version: str) -> list[str]:
-    """Take a version apart; 6.7.0-31 and 6.7.0.31 are one."""
-    return re.split("[.-]", version)
-
-
-def _note(order: RestoreOrdered, result: CasaResult) -> str | None:
-    """Say what the version table says of the CASA that was used, unless that is another than it names."""
-    if order.casa is None or _numbers(result.casa_version or "") != _numbers(order.casa.version):
-        return None
-    return order.casa.note
-
-
-def _failure(order: RestoreOrdered, error: BlockFailedError) -> BlockFailure:
-    return BlockFailure(eb_uid=order.eb_uid, stage=Stage.RESTORE, reason=error.reason, detail=error.detail)

@@ -11,9 +11,9 @@ from contracts.reasons import ReasonCode
 from services.casa_runner.asdm import AsdmPromise, read_promise, rows_in
 from services.casa_runner.observed import Observed, read_observed
 from services.casa_runner.products import Calibration, find_calibration, lay_out, read_calls
+from services.casa_runner.source import Source
 from services.casa_runner.workspace import Attempt
 from shared.errors import BlockFailedError
-from shared.objects import ObjectStore
 from shared.pipeline_files import ApplyCall
 from shared.pipeline_files.ppr import ProcessingRequest, read_ppr
 
@@ -25,8 +25,8 @@ class Inputs:
     ----------
     order
         The order.
-    objects
-        The store.
+    source
+        The store, as long as the restore is wanted.
 
     Raises
     ------
@@ -34,10 +34,10 @@ class Inputs:
         If the staged ASDM is another block's.
     """
 
-    def __init__(self, order: RestoreOrdered, objects: ObjectStore) -> None:
+    def __init__(self, order: RestoreOrdered, source: Source) -> None:
         self._order = order
-        self._objects = objects
-        self._asdm = AsdmManifest.model_validate_json(objects.read(order.asdm))
+        self._source = source
+        self._asdm = AsdmManifest.model_validate_json(source.read(order.asdm))
         if self._asdm.eb_uid != order.eb_uid:
             raise BlockFailedError(
                 ReasonCode.ASDM_INCOMPLETE, f"{order.asdm.key} holds {self._asdm.eb_uid}, not {order.eb_uid}"
@@ -57,12 +57,12 @@ class Inputs:
         ref = next((file.ref for file in self._asdm.files if file.path == f"{name}.xml"), None)
         if ref is None:
             raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"the ASDM has no {name}.xml")
-        return self._objects.read(ref)
+        return self._source.read(ref)
 
     @cached_property
     def calls(self) -> tuple[ApplyCall, ...]:
         """The applycal calls of the block."""
-        return read_calls(self._calibration, eb_uid=self._order.eb_uid, objects=self._objects)
+        return read_calls(self._calibration, eb_uid=self._order.eb_uid, source=self._source)
 
     def unpack_calibration(self, attempt: Attempt, *, limit: int) -> None:
         """Write flags and tables where CASA's tasks look for them.
@@ -76,7 +76,7 @@ class Inputs:
             self._calibration,
             self.calls,
             eb_uid=self._order.eb_uid,
-            objects=self._objects,
+            source=self._source,
             rawdata=attempt.rawdata,
             working=attempt.working,
             limit=limit,
@@ -86,16 +86,16 @@ class Inputs:
         """Write the calibration's files as they are, under the names that the manifest has for them."""
         calibration = self._calibration
         for product in (calibration.manifest, calibration.caltables, calibration.flagversions, calibration.calapply):
-            self._objects.fetch_to(product.ref, folder / product.name)
+            self._source.fetch_to(product.ref, folder / product.name)
 
     def write_products(self, folder_of: Callable[[NamedRef], Path]) -> None:
         """Write all products as they are, each into the folder that is its place."""
         for product in self._order.products:
-            self._objects.fetch_to(product.ref, folder_of(product) / product.name)
+            self._source.fetch_to(product.ref, folder_of(product) / product.name)
 
     def write_ppr(self, folder: Path) -> ProcessingRequest:
         """Write the processing request under its name, and return what it says."""
-        data = self._objects.read(self._order.ppr.ref)
+        data = self._source.read(self._order.ppr.ref)
         (folder / self._order.ppr.name).write_bytes(data)
         return read_ppr(data)
 
@@ -107,7 +107,7 @@ class Inputs:
 
     @cached_property
     def _calibration(self) -> Calibration:
-        return find_calibration(self._order.products, eb_uid=self._order.eb_uid, objects=self._objects)
+        return find_calibration(self._order.products, eb_uid=self._order.eb_uid, source=self._source)
 
     def _write_asdm(self, folder: Path) -> None:
         for file in self._asdm.files:
@@ -116,4 +116,4 @@ class Inputs:
                 raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"{file.path!r} leads out of the ASDM")
             path = folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._objects.fetch_to(file.ref, path)
+            self._source.fetch_to(file.ref, path)

@@ -3,15 +3,16 @@
 import gzip
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from contracts.reasons import ReasonCode
+from services.casa_runner.source import go_on
 from shared.errors import BlockFailedError
 from shared.tars import extract
 
 
-def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int) -> None:
+def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int, heed: Callable[[], None] = go_on) -> None:
     """Unpack some of an archive's top-level directories.
 
     Nothing is written outside ``into``: absolute paths, ``..``, links that lead out
@@ -25,6 +26,8 @@ def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int) -> N
         Where the directories go.
     wanted
         Names of the top-level directories; all others are left in the archive.
+    heed
+        Asked at each member; what it raises ends the unpacking.
 
     Raises
     ------
@@ -35,7 +38,7 @@ def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int) -> N
     try:
         with gzip.open(archive) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as tar:
-                extract(tar, into, members=_selected(tar, names, limit))
+                extract(tar, into, members=_selected(tar, names, limit, heed))
             _read_to_end(stream, limit)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
         raise damaged(f"{archive.name} cannot be unpacked: {type(error).__name__}: {error}") from error
@@ -67,9 +70,10 @@ def _read_to_end(stream: gzip.GzipFile, limit: int) -> None:
             raise ValueError(f"it unpacks to more than {limit} bytes")
 
 
-def _selected(tar: tarfile.TarFile, names: set[str], limit: int) -> Iterator[tarfile.TarInfo]:
+def _selected(tar: tarfile.TarFile, names: set[str], limit: int, heed: Callable[[], None]) -> Iterator[tarfile.TarInfo]:
     total = 0
     for member in tar:
+        heed()
         parts = [part for part in PurePosixPath(member.name).parts if part != "."]
         if not parts or parts[0] not in names:
             continue

@@ -8,7 +8,7 @@
   the same version of an object, one succeeds.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -160,10 +160,15 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; nothing happens if there is none."""
 
-    def fetch_to(self, ref: ObjectRef, path: Path) -> None:
+    def fetch_to(self, ref: ObjectRef, path: Path, *, heed: Callable[[], None] | None = None) -> None:
         """Write an object to a read-only file that appears whole, verified, or not at all.
 
         It replaces a file that is there. Where possible it is a hard link: copy it before editing it.
+
+        Parameters
+        ----------
+        heed
+            Called before each chunk; what it raises passes through, and no file appears.
         """
 
     def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:

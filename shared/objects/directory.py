@@ -14,7 +14,7 @@ next write or removal of their key.
 
 import errno
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from shared.objects.files import appearing, seal, sync_directory, write_whole
 from shared.objects.keys import check_key, check_prefix
 from shared.objects.locks import locked_temporary, remove_abandoned
 from shared.objects.naming import Absent, Condition, Named, Naming, Unchanged
-from shared.objects.streams import CHUNK_BYTES, Digest, check_same, verified
+from shared.objects.streams import CHUNK_BYTES, Digest, check_same, heeded, verified
 
 
 class DirectoryStore:
@@ -119,7 +119,7 @@ class DirectoryStore:
         with self._reachable:
             self._naming.remove(check_key(key))
 
-    def fetch_to(self, ref: ObjectRef, path: Path) -> None:
+    def fetch_to(self, ref: ObjectRef, path: Path, *, heed: Callable[[], None] | None = None) -> None:
         """Put a verified, read-only file at ``path``: a hard link on the same file system, else a copy.
 
         A linked file shares its bytes with the store. It is read-only, but root and
@@ -127,11 +127,13 @@ class DirectoryStore:
         """
         with self._data_of(ref.key) as (named, file):
             check_same(named.info, ref)
-            for _ in self._verified(file, ref):
-                pass
+            with closing(self._verified(file, ref)) as chunks:
+                for _ in heeded(chunks, heed):
+                    pass
             if not _linked(named.path, path):
                 file.seek(0)
-                write_whole(path, self._verified(file, ref))
+                with closing(self._verified(file, ref)) as chunks:
+                    write_whole(path, heeded(chunks, heed))
 
     def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:  # noqa: ARG002  (see the Protocol)
         """Refuse: nobody serves the directory; see `ObjectStore.sign`."""

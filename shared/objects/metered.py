@@ -1,7 +1,7 @@
 """An object store that counts bytes and seconds that go into it and come out of it, and shows its calls in traces."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -121,10 +121,10 @@ class MeteredStore:
         with _called("delete", key):
             self._objects.delete(key)
 
-    def fetch_to(self, ref: ObjectRef, path: Path) -> None:
+    def fetch_to(self, ref: ObjectRef, path: Path, *, heed: Callable[[], None] | None = None) -> None:
         """Write an object to a file."""
         with self._timed("read", "fetch_to", ref.key):
-            self._objects.fetch_to(ref, path)
+            self._objects.fetch_to(ref, path, heed=heed)
         self._bytes.labels("read").inc(ref.size)
 
     def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:

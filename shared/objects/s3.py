@@ -12,7 +12,7 @@ names; `S3Store.sweep` removes them. Objects without a digest are not ours: invi
 The ``writer`` also tells a writer whose answer was lost whether it was the one.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -35,7 +35,7 @@ from shared.objects.s3_download import Download, download_part, download_whole
 from shared.objects.s3_links import Links
 from shared.objects.s3_upload import MultipartUpload
 from shared.objects.settings import S3Settings
-from shared.objects.streams import Digest, check_same, crc32c, measured, verified
+from shared.objects.streams import Digest, check_same, crc32c, heeded, measured, verified
 
 LISTED_AT_ONCE = 256
 ASKING_AT_ONCE = 8
@@ -178,10 +178,10 @@ class S3Store:
         if writer:
             self._digests.forget(writer)
 
-    def fetch_to(self, ref: ObjectRef, path: Path) -> None:
-        """Download to a verified, read-only file that appears whole or not at all."""
+    def fetch_to(self, ref: ObjectRef, path: Path, *, heed: Callable[[], None] | None = None) -> None:
+        """Download to a verified, read-only file that appears whole or not at all; see `ObjectStore.fetch_to`."""
         with self._stream(ref) as chunks:
-            write_whole(path, chunks)
+            write_whole(path, heeded(chunks, heed))
 
     def sign(self, ref: ObjectRef, *, expires: timedelta, file_name: str | None = None) -> str:
         """Make a link that ends by itself; see `ObjectStore.sign`."""

@@ -3,7 +3,7 @@
 import hashlib
 from base64 import b64encode
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 
@@ -74,6 +74,14 @@ def verified(chunks: Iterable[bytes], expected: ObjectRef) -> Generator[bytes, N
                 raise IntegrityError(f"{expected.key}: more bytes than the {expected.size} promised; get it anew")
             yield chunk
     check_same(digest.info(expected.key), expected)
+
+
+def heeded(chunks: Iterable[bytes], heed: Callable[[], None] | None) -> Generator[bytes, None, None]:
+    """Pass chunks on, and before each one call who may have a reason to end here; what it raises passes through."""
+    for chunk in chunks:
+        if heed is not None:
+            heed()
+        yield chunk
 
 
 def check_same(got: ObjectRef | ObjectInfo, expected: ObjectRef) -> None:

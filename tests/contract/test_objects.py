@@ -5,6 +5,7 @@ import hashlib
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,22 @@ def test_a_mismatch_leaves_no_file_and_keeps_an_older_one(harness: StoreHarness,
             harness.store.fetch_to(ref_of("fetch/other", b"bytez"), target)
     assert older.read_bytes() == b"older"
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["older"]
+
+
+def test_a_fetch_that_is_given_up_leaves_no_file(harness: StoreHarness, tmp_path: Path) -> None:
+    ref = harness.store.put("give/up", large(3 * MIB))
+    chunks = count(1)
+
+    def heed() -> None:
+        if next(chunks) == 2:
+            raise InterruptedError("not wanted any more")
+
+    with pytest.raises(InterruptedError):
+        harness.store.fetch_to(ref, tmp_path / "file", heed=heed)
+    assert next(chunks) == 3
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+    harness.store.fetch_to(ref, tmp_path / "file", heed=lambda: None)
+    assert (tmp_path / "file").stat().st_size == ref.size
 
 
 def test_a_reader_may_stop_early_again_and_again(harness: StoreHarness) -> None:

@@ -8,6 +8,7 @@ from contracts.identifiers import ExecBlockUid
 from contracts.messages.parts import NamedRef
 from contracts.reasons import ReasonCode
 from services.casa_runner.products import calls_needed, find_calibration
+from services.casa_runner.source import Source
 from shared.errors import BlockFailedError
 from shared.objects.directory import DirectoryStore
 from shared.pipeline_files import ApplyCall
@@ -37,7 +38,7 @@ def staged(objects: DirectoryStore, contents: dict[str, bytes]) -> list[NamedRef
 
 def test_names_of_the_archive_are_those_of_the_manifest(objects: DirectoryStore) -> None:
     manifest = {f"member.{MOUS}.hifa_calimage.pipeline_manifest.xml": MANIFEST}
-    found = find_calibration(staged(objects, manifest | dict.fromkeys(NAMES, b"x")), eb_uid=EB, objects=objects)
+    found = find_calibration(staged(objects, manifest | dict.fromkeys(NAMES, b"x")), eb_uid=EB, source=Source(objects))
     of_manifest = (f"{MOUS}.session_1.caltables.tgz", NAMES[2], NAMES[3])
     assert (found.caltables.name, found.flagversions.name, found.calapply.name) == of_manifest
 
@@ -47,19 +48,19 @@ def test_of_two_manifests_the_calibrations_is_used(objects: DirectoryStore) -> N
         f"{MOUS}.hifa_image.pipeline_manifest.xml": b"<other/>",
         f"{MOUS}.hifa_calimage.pipeline_manifest.xml": MANIFEST,
     }
-    assert find_calibration(staged(objects, manifests | dict.fromkeys(NAMES, b"x")), eb_uid=EB, objects=objects)
+    assert find_calibration(staged(objects, manifests | dict.fromkeys(NAMES, b"x")), eb_uid=EB, source=Source(objects))
 
 
 def test_a_file_that_was_not_staged_is_named(objects: DirectoryStore) -> None:
     products = staged(objects, {f"{MOUS}.x.pipeline_manifest.xml": MANIFEST} | dict.fromkeys(NAMES[1:], b"x"))
     with pytest.raises(BlockFailedError, match=r"session_1\.caltables\.tgz") as raised:
-        find_calibration(products, eb_uid=EB, objects=objects)
+        find_calibration(products, eb_uid=EB, source=Source(objects))
     assert raised.value.reason is ReasonCode.PRODUCTS_INCOMPLETE
 
 
 def test_no_manifest_fails_the_block(objects: DirectoryStore) -> None:
     with pytest.raises(BlockFailedError) as raised:
-        find_calibration(staged(objects, dict.fromkeys(NAMES, b"x")), eb_uid=EB, objects=objects)
+        find_calibration(staged(objects, dict.fromkeys(NAMES, b"x")), eb_uid=EB, source=Source(objects))
     assert raised.value.reason is ReasonCode.MANIFEST_UNREADABLE
 
 

@@ -92,3 +92,14 @@ def test_where_nobody_wants_it_it_is_ended(signs: Signs, why: str) -> None:
         watched(casa, signs, [], interruption(**{why: flag}))
     assert not raised.value.works_on
     assert casa.is_stopped
+
+
+@pytest.mark.parametrize(("why", "works_on"), [("lost", True), ("stopping", True), ("cancelled", False)])
+def test_what_casa_made_is_left_to_the_next_runner_where_its_storing_ends_early(why: str, works_on: bool) -> None:
+    flag = Flag()
+    ending = interruption(**{why: flag})
+    ending.leave_or_end(Queued(looks=0))
+    flag.set()
+    with pytest.raises(RestoreInterruptedError) as raised:
+        ending.leave_or_end(Queued(looks=0))
+    assert raised.value.works_on is works_on
