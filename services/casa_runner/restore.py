@@ -213,7 +213,7 @@ class Restorer:
         check_files(files.output)
         if not is_same_casa(result.casa_version, order.casa_version):
             log.info("casa_version_differs", here=result.casa_version, calibrated_with=order.casa_version)
-        self._learn(result, PastJob(size=size, seconds=seconds, written=folder_size(files.output)))
+        self._learn(way, result, PastJob(size=size, seconds=seconds, written=folder_size(files.output)))
         return result, output
 
     def _watch(self, task: Task, files: CasaFiles, running: RunningCasa, size: int) -> int:
@@ -244,9 +244,10 @@ class Restorer:
             log.info("other_way_taken", way=result.method, rule=rule)
         return result.model_copy(update={"rule": rule})
 
-    def _learn(self, result: CasaResult, job: PastJob) -> None:
-        method = result.method or "unknown"
-        self._expectations.learn(job, method=method, version=result.casa_version or "unknown")
+    def _learn(self, way: Way, result: CasaResult, job: PastJob) -> None:
+        """Remember what it took under the version that will be asked for: scripts name none so exactly as CASA."""
+        method, version = result.method or "unknown", way.casa.version or result.casa_version or "unknown"
+        self._expectations.learn(job, method=method, version=version)
         self._metrics.seconds.labels(method).observe(job.seconds)
 
 

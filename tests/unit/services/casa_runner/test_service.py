@@ -14,6 +14,7 @@ from contracts.manifests import ProductManifest
 from contracts.messages import ProductsReady, RestoreOrdered, RestoreProgressed, RestoreStarted
 from contracts.messages.parts import CasaBasis, CasaChoice
 from services.casa_runner.errors import RestoreInterruptedError
+from services.casa_runner.launchers.settings import CasaPlace, ProcessSettings
 from services.casa_runner.service import build
 from services.casa_runner.settings import CasaRunnerSettings
 from shared.objects.directory import DirectoryStore
@@ -78,11 +79,13 @@ def test_progress_is_said_at_most_once_per_interval(bench: Bench, tmp_path: Path
     assert [event.topic for event in delivery.published] == ["restore.started"]
 
 
-def test_the_end_is_foretold_from_restores_of_the_same_way(bench: Bench) -> None:
+@pytest.mark.parametrize("version", ["6.7.0-31", "6.7.0"], ids=["as CASA names it", "as a script names it"])
+def test_the_end_is_foretold_from_restores_of_the_same_way(bench: Bench, version: str) -> None:
     first, second = RecordingDelivery(), RecordingDelivery()
-    bench.runner().handle(bench.order(), first)
+    launcher = ProcessSettings(casas={version: CasaPlace(command=("python3",))})
+    bench.runner(launcher=launcher).handle(bench.order(casa_version=version), first)
     begun = datetime.now(UTC)
-    bench.runner().handle(bench.order(restore_key="0" * 32), second)
+    bench.runner(launcher=launcher).handle(bench.order(casa_version=version, restore_key="0" * 32), second)
 
     def ends(delivery: RecordingDelivery) -> list[datetime | None]:
         said = [event.data for event in delivery.published]
