@@ -12,6 +12,7 @@ from services.casa_runner.job import configure, environment_in
 from services.casa_runner.launchers.choice import make_launcher
 from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings, ProcessSettings
 from services.casa_runner.settings import CasaRunnerSettings
+from services.casa_runner.ways import USUAL_SCRATCH
 from shared.findings import Findings
 
 _ASK = "import casatools\nprint('CASA', casatools.version_string())\n"
@@ -72,7 +73,8 @@ def _examine_locks(findings: Findings, path: Path) -> None:
 
 
 def _examine_room(findings: Findings, settings: CasaRunnerSettings, free: int) -> None:
-    size = max(0, int((free - settings.disk_reserve) / max(settings.disk_factor, 0.1)))
+    factor = USUAL_SCRATCH[settings.way] if settings.disk_factor is None else settings.disk_factor
+    size = max(0, int((free - settings.disk_reserve) / max(factor, 0.1)))
     found = f"{free} bytes free, enough for an ASDM of {size}"
     if size == 0:
         findings.fail("room", found, "make room: no restore can begin")

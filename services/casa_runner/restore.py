@@ -104,7 +104,7 @@ class Restorer:
             voice.started()
             return Ended(outcome=failure(order, error))
         voice.started(way=task.way.method, why=task.way.why)
-        factor = task.way.scratch_factor or self._settings.disk_factor
+        factor = task.way.scratch_factor if self._settings.disk_factor is None else self._settings.disk_factor
         self._workspace.require_space(self._settings.disk_reserve + int(task.inputs.size * factor))
         try:
             return self._attempt(task, memory=None)

@@ -44,8 +44,11 @@ class CasaRunnerSettings(BaseSettings):
         ge=0,
         description="Bytes of an ASDM from which a single pass works in two processes where a second core is idle",
     )
-    disk_factor: float = Field(
-        default=4.0, ge=0, description="Free scratch needed to start, in sizes of the ASDM (measured: 2.6 to 3.1)"
+    disk_factor: float | None = Field(
+        default=None,
+        ge=0,
+        description="Free scratch needed to start, in sizes of the ASDM; none: what the way needs (single pass 3.5, "
+        "reference 5.5, pipeline 6, scriptForPI 14)",
     )
     disk_reserve: int = Field(default=200_000_000, ge=0, description="Free scratch needed beyond that, bytes")
     time_limit: float = Field(default=172_800.0, gt=0, description="Longest a restore may take, seconds")

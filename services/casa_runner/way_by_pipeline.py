@@ -10,6 +10,8 @@ from services.casa_runner.workspace import Attempt
 
 SCRIPT = Path(__file__).parent / "casa" / "by_pipeline.py"
 _ROOT = "pipeline-root"
+PIPELINE_SCRATCH = 6.0
+"""In sizes of the ASDM: as for the reference way, and what the pipeline writes of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class PipelineWay:
     method: ClassVar[str] = "pipeline"
     script: ClassVar[Path] = SCRIPT
     makes_all: ClassVar[bool] = True
-    scratch_factor: ClassVar[float | None] = None
+    scratch_factor: ClassVar[float] = PIPELINE_SCRATCH
 
     def lay_out(self, inputs: Inputs, attempt: Attempt, *, limit: int) -> None:  # noqa: ARG002  # the pipeline unpacks
         """Put the ASDM and its calibration into ``rawdata`` and the request into ``working``.

@@ -48,7 +48,7 @@ class ScriptWay:
     method: ClassVar[str] = "scriptForPI"
     script: ClassVar[Path] = SCRIPT
     makes_all: ClassVar[bool] = False
-    scratch_factor: ClassVar[float | None] = _SCRATCH_FACTOR
+    scratch_factor: ClassVar[float] = _SCRATCH_FACTOR
 
     @classmethod
     def plan(cls, casa: ChosenCasa, order: RestoreOrdered, observed: Observed, chosen: Chosen) -> "ScriptWay":

@@ -11,6 +11,11 @@ from services.casa_runner.staging import Inputs
 from services.casa_runner.workspace import Attempt
 from shared.pipeline_files import ApplyCall
 
+# Scratch in sizes of the ASDM: itself, and twice what was measured beside it (1.10 in two processes, 2.16), since
+# the ASDMs measured hold 32-bit numbers as a MeasurementSet does, and those of ALMA's correlators mostly 16-bit ones.
+SINGLE_PASS_SCRATCH = 3.5
+REFERENCE_SCRATCH = 5.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class TasksWay:
@@ -29,12 +34,16 @@ class TasksWay:
     library: Library | None = None
     why: str | None = None
     makes_all: ClassVar[bool] = True
-    scratch_factor: ClassVar[float | None] = None
 
     @property
     def method(self) -> str:
         """What the way is called in results and metrics."""
         return "single pass" if self.library else "reference"
+
+    @property
+    def scratch_factor(self) -> float:
+        """Free scratch that it needs, in sizes of the ASDM."""
+        return SINGLE_PASS_SCRATCH if self.library else REFERENCE_SCRATCH
 
     @property
     def script(self) -> Path:

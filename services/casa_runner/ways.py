@@ -1,6 +1,6 @@
 """The ways in which a block can be restored: what they have in common, and which one is taken."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -12,13 +12,19 @@ from services.casa_runner.observed import Observed
 from services.casa_runner.requested import Asked
 from services.casa_runner.single_pass import InexpressibleError, Library, Rule, make_library
 from services.casa_runner.staging import Inputs
-from services.casa_runner.way_by_pipeline import PipelineWay
-from services.casa_runner.way_by_tasks import TasksWay
+from services.casa_runner.way_by_pipeline import PIPELINE_SCRATCH, PipelineWay
+from services.casa_runner.way_by_tasks import REFERENCE_SCRATCH, SINGLE_PASS_SCRATCH, TasksWay
 from services.casa_runner.workspace import Attempt
 from shared.errors import BlockFailedError
 from shared.pipeline_files import ApplyCall
 
 Wanted = Literal["fastest", "reference", "pipeline"]
+USUAL_SCRATCH: Mapping[Wanted, float] = {
+    "fastest": SINGLE_PASS_SCRATCH,
+    "reference": REFERENCE_SCRATCH,
+    "pipeline": PIPELINE_SCRATCH,
+}
+"""Free scratch, in sizes of the ASDM, that most blocks need where this way is wanted."""
 log = structlog.get_logger()
 
 
@@ -38,7 +44,7 @@ class Way(Protocol):
     makes_all
         Whether all that was observed comes out, so that rows can be counted beforehand.
     scratch_factor
-        Free scratch that it needs, in sizes of the ASDM; None: as the settings say.
+        Free scratch that it needs, in sizes of the ASDM, unless the settings say how much.
     """
 
     @property
@@ -57,7 +63,7 @@ class Way(Protocol):
     def makes_all(self) -> bool: ...  # noqa: D102  # said above
 
     @property
-    def scratch_factor(self) -> float | None: ...  # noqa: D102  # said above
+    def scratch_factor(self) -> float: ...  # noqa: D102  # said above
 
     def lay_out(self, inputs: Inputs, attempt: Attempt, *, limit: int) -> None:
         """Write all that it needs where it looks for it.

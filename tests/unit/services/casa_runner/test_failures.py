@@ -4,11 +4,13 @@ A stand-in script takes CASA's place, in a process of its own as CASA would be.
 """
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -187,6 +189,29 @@ def test_too_little_scratch_is_tried_later(bench: Bench) -> None:
         bench.runner(disk_reserve=2**62).handle(bench.order(), RecordingDelivery())
     assert bench.launcher.started == []
     assert not list(bench.objects.list("requests/"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "begins"),
+    [
+        ({}, True),
+        ({"way": "reference"}, False),
+        ({"way": "reference", "disk_factor": 4.5}, True),
+        ({"disk_factor": 5}, False),
+    ],
+)
+def test_scratch_has_to_have_what_the_way_needs_or_what_the_settings_say(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], begins: bool
+) -> None:
+    event, runner = bench.order(), bench.runner(disk_reserve=0, **settings)
+    size = sum(path.stat().st_size for path in (bench.folder / EB.file_form).iterdir())
+    usage = shutil.disk_usage(bench.folder)._replace(free=int(4.6 * size))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    if begins:
+        assert restored(runner.handle(event, RecordingDelivery()))
+    else:
+        with pytest.raises(ScratchFullError, match="are needed"):
+            runner.handle(event, RecordingDelivery())
 
 
 class Flaky(DirectoryStore):

@@ -69,6 +69,19 @@ def test_the_way_is_chosen_by_request_casa_wish_and_calls(
     assert way.script.is_file()
 
 
+@pytest.mark.parametrize(
+    ("casa", "wanted", "measured"),
+    [(MODULES, "fastest", 1154), (MODULES, "reference", 2268), (WHOLE, "pipeline", 2279)],
+)
+def test_each_way_asks_for_the_scratch_that_was_measured_for_it_where_the_asdm_has_numbers_half_as_long(
+    casa: ChosenCasa, wanted: Wanted, measured: int
+) -> None:
+    way = choose_way(Asked.INTERFEROMETRY, [CALL], OBSERVED, casa=casa, wanted=wanted, averaged=False)
+
+    needed = 1 + 2 * measured / 1050
+    assert needed <= way.scratch_factor <= 1.2 * needed
+
+
 @pytest.mark.parametrize("casa", [MODULES, WITHOUT])
 def test_single_dish_without_a_pipeline_has_a_reason_of_its_own(casa: ChosenCasa) -> None:
     with pytest.raises(BlockFailedError, match="has no pipeline") as refused:
