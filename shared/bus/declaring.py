@@ -1,5 +1,6 @@
 """Declares the topology in RabbitMQ, over short connections of its own."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 _PAUSE = 0.3
 _FORBIDDEN = 403
+_ALERT = re.compile(r"ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
+"""What OpenSSL calls the words by which the other side refuses our certificate, or that there is none."""
 
 
 class Declarer:
@@ -138,7 +141,7 @@ def connected(settings: RabbitSettings, name: str) -> Iterator[BlockingConnectio
     parameters = settings.parameters(name)
     # pika waits for ever for a broker that reads no more, as one does that has an alarm.
     parameters.blocked_connection_timeout = settings.confirm_timeout
-    with _explained():
+    with _explained(settings):
         connection = BlockingConnection(parameters)
         try:
             yield connection
@@ -148,7 +151,7 @@ def connected(settings: RabbitSettings, name: str) -> Iterator[BlockingConnectio
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(settings: RabbitSettings) -> Iterator[None]:
     """Turn pika's errors into ours; none of them shows credentials."""
     try:
         yield
@@ -173,7 +176,18 @@ def _explained() -> Iterator[None]:
             "RabbitMQ takes no messages: it has an alarm (`rabbitmq-diagnostics alarms`); give it disk or memory"
         ) from error
     except (AMQPError, OSError) as error:
+        if (alert := _ALERT.search(repr(error))) is not None:
+            raise MisconfiguredError(_asks_for_certificate(settings, alert[1])) from error
         raise DependencyAwayError(f"RabbitMQ cannot be reached: {error!r}") from error
+
+
+def _asks_for_certificate(settings: RabbitSettings, alert: str) -> str:
+    """Say what to do about a certificate of ours that is missing or is not accepted."""
+    ours = f"does not accept {settings.client_certificate}" if settings.client_certificate else "asks for a certificate"
+    return (
+        f"RabbitMQ {ours} ({alert.lower()}): set ALMA_RESTORE_BUS__CLIENT_CERTIFICATE and "
+        "ALMA_RESTORE_BUS__CLIENT_KEY to one of an authority that it trusts (ssl_options.cacertfile)"
+    )
 
 
 def patiently(attempt: Callable[[], T], timeout: float) -> T:

@@ -44,6 +44,8 @@ class RabbitServer:
         Whether the broker shows its metrics on `prometheus_port`.
     tls
         A certificate to listen with on `tls_port` too.
+    clients
+        The authority of which a client has to show a certificate there; none is asked for if None.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class RabbitServer:
         management: bool = False,
         prometheus: bool = False,
         tls: Certificate | None = None,
+        clients: Certificate | None = None,
     ) -> None:
         if not _SERVER.exists():
             raise FileNotFoundError(f"{_SERVER} is missing: install it by `apt-get install rabbitmq-server`")
@@ -64,6 +67,7 @@ class RabbitServer:
         )
         self._prometheus = prometheus
         self._tls = tls
+        self._clients = clients
         self._management = management
         self._node = f"test-{uuid4().hex[:8]}@localhost"
         self._rabbit = {"consumer_timeout": LONG_JOBS * 1000} | dict(rabbit or {})
@@ -198,10 +202,11 @@ class RabbitServer:
             return ()
         return (
             f"listeners.ssl.1 = 127.0.0.1:{self.tls_port}",
-            f"ssl_options.cacertfile = {self._tls.certificate}",
+            f"ssl_options.cacertfile = {(self._clients or self._tls).certificate}",
             f"ssl_options.certfile = {self._tls.certificate}",
             f"ssl_options.keyfile = {self._tls.key}",
-            "ssl_options.verify = verify_none",
+            f"ssl_options.verify = {'verify_peer' if self._clients else 'verify_none'}",
+            f"ssl_options.fail_if_no_peer_cert = {'true' if self._clients else 'false'}",
         )
 
     def _environment(self) -> dict[str, str]:
