@@ -59,13 +59,11 @@ def examine_triggers(root: Path | None) -> Findings:
 
 
 def _examine_rejecting(findings: Findings, file: Path, rejected: Path) -> None:
-    """Move a file as unreadable ones are: it gets a second name there before it loses the first."""
+    """Move a file as unreadable ones are."""
     folder = rejected if os.path.lexists(rejected) else rejected.parent  # the desk makes it when it needs it
     moved = folder / f"{file.name}.moved"
-    advice = (
-        f"let {rejected} be a plain directory that the desk may write, on the same file system, one with hard links"
-    )
+    advice = f"let {rejected} be a plain directory that the desk may write, on the same file system"
     with findings.attempt("rejected files", advice):
-        moved.hardlink_to(file)
-        moved.unlink()
+        file.rename(moved)
+        moved.rename(file)
         findings.ok("rejected files", f"can be moved to {rejected}")

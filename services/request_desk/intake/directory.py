@@ -25,9 +25,9 @@ class TriggersAwayError(DependencyAwayError):
 
 
 class NotAllowedError(RestoreError):
-    """A trigger file may not be read by this user."""
+    """A trigger file may not be read or moved by this user."""
 
-    code = "trigger_not_readable"
+    code = "trigger_not_allowed"
 
 
 @dataclass(frozen=True)
@@ -79,22 +79,43 @@ class TriggerDirectory:
                 return file.read(most)
 
     def remove(self, name: str) -> None:
-        """Remove a file that is done."""
+        """Remove a file that is done.
+
+        Raises
+        ------
+        NotAllowedError
+            If this user may not.
+        """
         with self._reachable():
-            (self.root / name).unlink(missing_ok=True)
+            with self._movable():
+                (self.root / name).unlink(missing_ok=True)
             sync_directory(self.root)
 
     def reject(self, name: str, reason: str) -> Path:
         """Move a file to ``rejected/`` and write the reason beside it, overwriting nothing.
 
-        Whoever is killed on the way is found to have begun: no file is ever without a name.
+        Whoever is killed on the way is followed by one that does it again, to the same place.
+        The file is moved, not linked: a file of somebody else may be moved by who may write the
+        directory, and may not be linked.
+
+        Raises
+        ------
+        NotAllowedError
+            If this user may not move it.
         """
         source, folder = self.root / name, self.root / REJECTED
         with self._reachable():
             folder.mkdir(exist_ok=True)
-            target = _place_beside(source, folder)
-            write_whole(target.with_name(f"{target.name}.reason.txt"), [f"{reason}\n".encode()])
-            source.unlink()
+            target = _free_place(name, folder)
+            written = target.with_name(f"{target.name}.reason.txt")
+            write_whole(written, [f"{reason}\n".encode()])
+            with self._movable():
+                try:
+                    source.rename(target)
+                except FileNotFoundError:  # another process of the desk was faster
+                    if not target.exists():
+                        written.unlink(missing_ok=True)
+            sync_directory(folder)
             sync_directory(self.root)
         return target
 
@@ -115,6 +136,13 @@ class TriggerDirectory:
         return Stamp(inode=status.st_ino, size=status.st_size, modified=status.st_mtime_ns)
 
     @contextmanager
+    def _movable(self) -> Iterator[None]:
+        try:
+            yield
+        except PermissionError as error:
+            raise NotAllowedError(f"{error}: let the request desk's user move files out of {self.root}") from error
+
+    @contextmanager
     def _reachable(self) -> Iterator[None]:
         try:
             yield
@@ -124,15 +152,7 @@ class TriggerDirectory:
             ) from error
 
 
-def _place_beside(source: Path, folder: Path) -> Path:
-    """Give a file a second name in a folder, a free one or the one that it has got there already."""
-    for number in count(1):
-        target = folder / (source.name if number == 1 else f"{source.name}.{number}")
-        try:
-            target.hardlink_to(source)
-        except FileExistsError:
-            if not target.samefile(source):
-                continue
-        sync_directory(folder)
-        return target
-    raise AssertionError("unreachable: numbers do not end")
+def _free_place(name: str, folder: Path) -> Path:
+    """Return where in a folder nothing lies yet: under the name, or with a number behind it."""
+    places = (folder / (name if number == 1 else f"{name}.{number}") for number in count(1))
+    return next(place for place in places if not os.path.lexists(place))

@@ -145,18 +145,24 @@ def read_trigger(name: str, data: bytes) -> RestoreRequest:
         faults += _disagreements(named, values)
     if faults:
         raise UnreadableTriggerError("\n".join(faults))
-    return RestoreRequest(
-        request_id=request_id_of(name, data),
-        project_code=values["project_code"],
-        mous_uid=named,
-        user_name=values["user_name"],
-        user_email=values["user_email"],
-        ticket=values["ticket"],
-        selection=Selection(calibrator_fields=values.get("fields", ())),
-        contact_email=values["contact_email"],
-        cc=values.get("cc", ()),
-        force=values.get("force", False),
-    )
+    try:
+        return RestoreRequest(
+            request_id=request_id_of(name, data),
+            project_code=values["project_code"],
+            mous_uid=named,
+            user_name=values["user_name"],
+            user_email=values["user_email"],
+            ticket=values["ticket"],
+            selection=Selection(calibrator_fields=values.get("fields", ())),
+            contact_email=values["contact_email"],
+            cc=values.get("cc", ()),
+            force=values.get("force", False),
+        )
+    except ValidationError as error:
+        words = {rule.name: rule.words for rule in LAYOUT}
+        words["selection"] = words["calibrator_fields"] = words["fields"]
+        told = (f"the line '{words[str(item['loc'][0])]} …': {item['msg']}" for item in error.errors())
+        raise UnreadableTriggerError("\n".join(told)) from error
 
 
 def _lines(data: bytes) -> Iterator[_Line]:

@@ -20,6 +20,7 @@ from services.request_desk.intake.trigger_file import (
 )
 from shared import keys
 from shared.ends import is_over
+from shared.errors import RestoreError
 from shared.objects import ObjectExistsError, ObjectStore
 
 log = structlog.get_logger()
@@ -99,8 +100,20 @@ class Triggers:
         """
         files = self._directory.files()
         self._known = {name: known for name, known in self._known.items() if name in files}
-        waiting = [self._is_kept_back(name, stamp, publish, name in closed) for name, stamp in files.items()]
+        waiting = [self._waits(name, stamp, publish, name in closed) for name, stamp in files.items()]
         return any(waiting)
+
+    def _waits(self, name: str, stamp: Stamp, publish: Publish, closed: bool) -> bool:
+        """Take a file if it is time; trouble that is this file's alone keeps no other back."""
+        try:
+            return self._is_kept_back(name, stamp, publish, closed)
+        except NotAllowedError as error:
+            log.warning("trigger_stays", name=name, reason=str(error))
+        except RestoreError:
+            raise
+        except Exception:  # a fault of ours that one file brings out
+            log.exception("trigger_not_taken", name=name)
+        return False
 
     def _is_kept_back(self, name: str, stamp: Stamp, publish: Publish, closed: bool) -> bool:
         known = self._known.get(name)

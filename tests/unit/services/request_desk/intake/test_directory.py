@@ -76,11 +76,41 @@ def test_who_is_killed_while_rejecting_loses_nothing_and_is_followed_by_one_who_
         patch.setattr(module, step, killed)
         with pytest.raises(KeyboardInterrupt):
             directory.reject("a.txt", "no")
-    assert (directory.root / "a.txt").exists()
-    directory.reject("a.txt", "no")
+    for name in directory.files():
+        directory.reject(name, "no")
     rejected = directory.root / "rejected"
     assert sorted(path.name for path in rejected.iterdir()) == ["a.txt", "a.txt.reason.txt"]
-    assert not (directory.root / "a.txt").exists()
+    assert (rejected / "a.txt").read_text() == "text\n"
+    assert directory.files() == {}
+
+
+def test_a_file_of_somebody_else_is_moved_without_a_link(
+    directory: TriggerDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux lets nobody link a file that he neither owns nor may write, and does let him move it."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError("Operation not permitted")
+
+    put(directory, "a.txt")
+    monkeypatch.setattr(os, "link", refuse)
+    assert directory.reject("a.txt", "no").read_text() == "text\n"
+
+
+def test_two_desks_reject_one_file_once(directory: TriggerDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(directory, "a.txt")
+    other = TriggerDirectory(directory.root)
+    write = module.write_whole  # type: ignore[attr-defined]  # imported there
+
+    def meanwhile(path: Path, data: list[bytes]) -> None:
+        write(path, data)
+        monkeypatch.setattr(module, "write_whole", write)
+        other.reject("a.txt", "no")
+
+    monkeypatch.setattr(module, "write_whole", meanwhile)
+    directory.reject("a.txt", "no")
+    directory.reject("a.txt", "no")
+    assert sorted(path.name for path in (directory.root / "rejected").iterdir()) == ["a.txt", "a.txt.reason.txt"]
 
 
 def test_a_file_that_is_gone_is_nothing_to_read_or_remove(directory: TriggerDirectory) -> None:

@@ -212,6 +212,44 @@ def test_a_file_that_may_not_be_read_goes_aside(desk: Desk, monkeypatch: pytest.
     assert (desk.root / "rejected" / WHOLE.name).read_bytes() == WHOLE.read_bytes()
 
 
+def test_a_file_that_cannot_be_moved_keeps_no_other_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path.name == "a note.txt":
+            raise PermissionError("Operation not permitted")
+        return rename(path, target)
+
+    (desk.root / "a note.txt").write_text("helpdesk ticket 1\n")
+    desk.put(WHOLE)
+    desk.look()
+    monkeypatch.setattr(Path, "rename", refuse)
+    desk.look(1.0)
+    assert len(desk.said) == 1
+    assert desk.lying() == {"a note.txt", WHOLE.name}
+
+
+@pytest.mark.parametrize(
+    ("line", "more", "told"),
+    [
+        (b"calfield", ",".join(f"J{number:04}+0000" for number in range(101)), "at most 100"),
+        (b"CC email", ",".join(f"a{number}@example.org" for number in range(21)), "at most 20"),
+    ],
+)
+def test_a_file_of_more_than_a_request_may_have_goes_aside_and_keeps_no_other_back(
+    desk: Desk, line: bytes, more: str, told: str
+) -> None:
+    lines = CALIBRATORS.read_bytes().splitlines(keepends=True)
+    changed = [line + b" " + more.encode() + b"\n" if each.startswith(line) else each for each in lines]
+    desk.put(CALIBRATORS, b"".join(changed))
+    desk.put(WHOLE)
+    desk.look()
+    desk.look(1.0)
+    assert desk.lying() == {WHOLE.name}
+    reason = f"the line '{line.decode()} …': Tuple should have {told}"
+    assert reason in (desk.root / "rejected" / f"{CALIBRATORS.name}.reason.txt").read_text()
+
+
 def test_while_the_bus_is_away_the_file_waits(desk: Desk) -> None:
     def away(_: Sequence[Event]) -> None:
         raise DependencyAwayError("away")
