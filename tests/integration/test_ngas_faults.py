@@ -108,7 +108,7 @@ def house(server: NgasServer, tmp_path: Path) -> Iterator[Open]:
         values: dict[str, object] = {
             "hosts": (server.address,),
             "location_directory": tmp_path / "locations",
-            "stall_timeout": 0.3,
+            "stall_timeout": 30.0,
             "attempts": 3,
             "backoff": 0.01,
         }
@@ -130,25 +130,48 @@ def test_a_cut_at_every_tenth_of_a_file_is_mended(house: Open, server: NgasServe
         begun = house(name=f"store{tenth}")
         begun.ask()
         begun.assert_right(begun.until("artefacts.staged"))
+        assert len(server.retrieved(BDF)) == 2 * (tenth + 1)
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("fault", "status"),
     [
-        Fault(stall=20, stall_after=1000, times=1),
-        Fault(busy=True, times=40),
-        Fault(busy=True, reset=True, times=10),
-        Fault(cut_after=100_000, reset=True, times=5),
-        Fault(offline=True, times=12),
+        (Fault(busy=True, times=40), 503),
+        (Fault(busy=True, reset=True, times=10), 503),
+        (Fault(offline=True, times=12), 400),
     ],
-    ids=["stall", "storm of 503", "resets", "cuts", "offline, then online"],
+    ids=["storm of 503", "resets", "offline, then online"],
 )
-def test_what_passes_is_waited_for_and_ends_well(house: Open, server: NgasServer, fault: Fault) -> None:
+def test_a_server_that_has_no_answer_for_a_while_is_waited_for(
+    house: Open, server: NgasServer, fault: Fault, status: int
+) -> None:
     begun = house()
     server.faults.set(fault)
     begun.ask()
     begun.assert_right(begun.until("artefacts.staged", "request.failed"))
     assert begun.bus.dead_letters("ngas-fetcher") == ()
+    statuses = [request.status for request in server.requests]
+    # Of a server that is OFFLINE its state is asked, too, and answered.
+    assert statuses.count(status) == fault.times or (fault.offline and status in statuses)
+    assert statuses.count(200) >= len(server.store.files())
+
+
+def test_a_file_that_stops_coming_goes_on_at_its_byte(house: Open, server: NgasServer) -> None:
+    begun = house(stall_timeout=2)
+    server.faults.set(Fault(stall=SECONDS, stall_after=1000, times=1), file_id=BDF)
+    begun.ask()
+    begun.assert_right(begun.until("artefacts.staged", "request.failed"))
+    assert "bytes=1000-" in [request.range for request in server.retrieved(BDF)]
+
+
+def test_a_file_that_is_cut_off_by_resets_comes_in_the_end(house: Open, server: NgasServer) -> None:
+    """A reset may take bytes with it that were sent, so that nobody knows where the next request goes on."""
+    begun = house()
+    server.faults.set(Fault(cut_after=BDF_SIZE // 3, reset=True, times=2), file_id=BDF)
+    begun.ask()
+    begun.assert_right(begun.until("artefacts.staged", "request.failed"))
+    assert [request.sent < BDF_SIZE for request in server.retrieved(BDF)][:2] == [True, True]
+    assert len(server.retrieved(BDF)) == 3
 
 
 @pytest.mark.parametrize(
