@@ -38,7 +38,15 @@ cachedir = {cache!r}
 
 
 class Described(BaseModel):
-    """A MeasurementSet as CASA found it when it opened it again."""
+    """A MeasurementSet as CASA found it when it opened it again.
+
+    Attributes
+    ----------
+    damaged
+        A sentence for each table that cannot be read, or has too short files: then the rest is not told.
+    undefined
+        Columns without a value in a row where all were read.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,6 +54,8 @@ class Described(BaseModel):
     columns: tuple[str, ...]
     subtables: tuple[str, ...]
     rows_by_field: dict[str, int]
+    damaged: tuple[str, ...] = ()
+    undefined: tuple[str, ...] = ()
 
 
 class CasaResult(BaseModel):

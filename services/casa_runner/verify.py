@@ -163,18 +163,21 @@ def _signal_name(number: int) -> str:
 
 
 def check_output(output: Described, promise: AsdmPromise, selected: Sequence[str]) -> None:
-    """Make sure that a delivered MeasurementSet has its rows, its columns and its subtables.
+    """Make sure that a delivered MeasurementSet can be read and has its rows, its columns and its subtables.
 
     Raises
     ------
     BlockFailedError
         If it has not (``output_incomplete``).
     """
+    if output.damaged:
+        raise _incomplete(f"the calibrated MeasurementSet is damaged: {'; '.join(output.damaged[:5])}")
     fields = selected or promise.fields
     expected = {name: rows for name, rows in promise.rows_by_field.items() if name in fields}
     check_rows("the calibrated MeasurementSet", expected, output.rows_by_field)
     foreign = sorted(set(output.rows_by_field) - set(fields))
-    missing = sorted((COLUMNS - set(output.columns)) | (SUBTABLES - set(output.subtables)))
+    there = set(output.columns) - set(output.undefined)
+    missing = sorted((COLUMNS - there) | (SUBTABLES - set(output.subtables)))
     if foreign:
         raise _incomplete(f"the calibrated MeasurementSet has fields that were not asked for: {', '.join(foreign)}")
     if missing:

@@ -119,21 +119,12 @@ class Tables:
             table.close()
 
     def describe(self, ms: str) -> "dict[str, Any]":
-        """Reopen a MeasurementSet and its subtables, and tell rows, columns and rows by field."""
-        table = self._casatools.table()
-        table.open(ms)
-        try:
-            keywords = [value for value in table.getkeywords().values() if isinstance(value, str)]
-            description = {"rows": int(table.nrows()), "columns": [str(name) for name in table.colnames()]}
-        finally:
-            table.close()
-        subtables = [value[len("Table: ") :] for value in keywords if value.startswith("Table: ")]
-        for path in subtables:
-            table.open(path)
-            table.close()
-        description["subtables"] = sorted(os.path.basename(path) for path in subtables)  # noqa: PTH119 (keyword text)
-        description["rows_by_field"] = self.rows_by_field(ms)
-        return description
+        """Reopen a MeasurementSet and its subtables, and tell rows, columns, rows by field, and what is damaged."""
+        found: dict[str, Any] = importlib.import_module("wholeness").look(ms)
+        if found["damaged"]:  # what else it has cannot be read, or not be believed
+            return {"rows": 0, "columns": [], "rows_by_field": {}, **found}
+        counts = self.rows_by_field(ms)
+        return {"rows": sum(counts.values()), "columns": self.names(ms), "rows_by_field": counts, **found}
 
     def rows_by_field(self, ms: str, spws: "list[int] | None" = None) -> "dict[str, int]":
         """Count rows by the name of their field, those of some spectral windows or all."""

@@ -41,6 +41,10 @@ def test_all_rows_columns_and_tables_are_a_success() -> None:
     assert verdict(0) is OUTPUT
 
 
+def test_a_column_that_no_row_needs_may_be_without_values() -> None:
+    assert verdict(0, changed(undefined=("FLAG_CATEGORY",)))
+
+
 def test_more_rows_than_promised_are_none_lost() -> None:
     assert verdict(0, changed(rows_by_field={"J0510+1800": 101, "HLX_Target": 200}))
 
@@ -93,6 +97,8 @@ def test_rows_lost_on_import_are_the_reason_whatever_followed(status: int) -> No
         (changed(columns=tuple(COLUMNS - {"WEIGHT"})), (), "lacks WEIGHT"),
         (changed(subtables=tuple(SUBTABLES - {"FIELD"})), (), "lacks FIELD"),
         (GOOD, ("J0510+1800",), "not asked for: HLX_Target"),
+        (changed(damaged=("FIELD cannot be read: cut",), rows_by_field={}), (), "damaged: FIELD cannot be read: cut"),
+        (changed(undefined=("DATA", "FLAG_CATEGORY")), (), "lacks DATA"),
     ],
 )
 def test_an_output_that_is_not_what_was_asked_for_is_incomplete(
