@@ -1,5 +1,6 @@
 """Reads what CASA wrote and printed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.casa_runner.job import CasaFiles
@@ -22,9 +23,11 @@ def tail_of(path: Path) -> str:
         return stream.read().decode(errors="replace")
 
 
-def severe_in(path: Path) -> tuple[str, ...]:
-    """Read the SEVERE lines of a log that a good restore does not have."""
-    if not path.exists():
-        return ()
-    with path.open(errors="replace") as lines:
-        return tuple(severe_lines(lines))
+def severe_in(files: CasaFiles, *, method: str, harmless: Sequence[str] = ()) -> tuple[str, ...]:
+    """Read the SEVERE lines that a good restore does not have, of CASA's log and of the application's."""
+    found: list[str] = []
+    for path in (files.log, files.shell_log):
+        if path.exists():
+            with path.open(errors="replace") as lines:
+                found.extend(severe_lines(lines, method=method, harmless=harmless))
+    return tuple(found)

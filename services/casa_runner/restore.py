@@ -207,7 +207,7 @@ class Restorer:
             partly=bool(chosen.spws) or not way.makes_all,
             averaged_in_time=chosen.in_time,
             printed=tail_of(files.printed),
-            severe=severe_in(files.log),
+            severe=severe_in(files, method=way.method, harmless=self._settings.harmless),
             disk_is_full=self._workspace.free < self._settings.disk_reserve // 10,
         )
         check_files(files.output)

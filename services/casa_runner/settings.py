@@ -1,5 +1,6 @@
 """Settings of the casa-runner."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,6 +10,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.casa_runner.launchers.settings import LauncherSettings, ProcessSettings
 from shared.casa_paths import fit_for_casa
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return pattern
 
 
 class CasaRunnerSettings(BaseSettings):
@@ -54,6 +63,11 @@ class CasaRunnerSettings(BaseSettings):
     time_limit: float = Field(default=172_800.0, gt=0, description="Longest a restore may take, seconds")
     hang_limit: float = Field(
         default=3600.0, gt=0, description="Longest that CASA may give no sign of life (log, files that grow), seconds"
+    )
+    harmless: tuple[Annotated[str, AfterValidator(_compiles)], ...] = Field(
+        default=(),
+        description="SEVERE lines of CASA's logs that good restores have here, besides those that are known; "
+        "regular expressions",
     )
     lease: float = Field(
         default=60.0,

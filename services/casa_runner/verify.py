@@ -47,11 +47,15 @@ SUBTABLES = frozenset(
 )
 _TABLE_FILES = ("table.dat", "table.info", "table.lock")
 
-# What CASA calls SEVERE although nothing is wrong with the data.
+# What CASA calls SEVERE although nothing is wrong with the data, whoever started it.
 _HARMLESS = (
     re.compile(r"MeasTable::"),  # tables of leap seconds and earth rotation that are not of this week
     re.compile(r"is missing the following fields: scan scanmap"),  # a calibration library's optional keys
 )
+# What a way says besides. Scripts are people's: what theirs say without need is for the place's settings.
+_HARMLESS_OF_WAY = {
+    "pipeline": (re.compile(r"Error creating hard link to CASA log"),),  # then it takes a symbolic link
+}
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
 _CALTABLE_TROUBLE = re.compile(r"\.tbl\b|Calibrater::(setapply|callib)|does not exist", re.IGNORECASE)
 _TOLD = {
@@ -59,6 +63,7 @@ _TOLD = {
     "PipelineError": ReasonCode.PIPELINE_FAILED,
     "ScriptError": ReasonCode.SCRIPT_FAILED,
 }
+_SEVERE = {"pipeline": ReasonCode.PIPELINE_FAILED, "scriptForPI": ReasonCode.SCRIPT_FAILED}
 _SIGNAL_BASE = 128
 _BEFORE_DATA = ("starting", "loading CASA")
 
@@ -122,7 +127,8 @@ def judge(
         raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA ended in step {result.step} without a result")
     check_output(result.output, _due(promise, result, partly=partly, averaged_in_time=averaged_in_time), selected)
     if severe:
-        raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA's log has SEVERE lines: {' | '.join(severe[:5])}")
+        reason = _SEVERE.get(result.method or "", ReasonCode.CASA_FAILED)
+        raise BlockFailedError(reason, f"CASA's log has SEVERE lines: {' | '.join(severe[:5])}")
     return result.output
 
 
@@ -214,19 +220,24 @@ def check_files(table: Path) -> None:
                 raise _incomplete(f"{file.relative_to(table.parent)} is missing or empty")
 
 
-def severe_lines(log: Iterable[str]) -> Iterator[str]:
+def severe_lines(log: Iterable[str], *, method: str, harmless: Sequence[str] = ()) -> Iterator[str]:
     """Yield the SEVERE lines of a CASA log that a good restore does not have.
 
     Parameters
     ----------
     log
         Lines of ``time<TAB>priority<TAB>origin<TAB>message``.
+    method
+        The way that was taken.
+    harmless
+        More that good restores say here; regular expressions, looked for in origin and message.
     """
+    patterns = (*_HARMLESS, *_HARMLESS_OF_WAY.get(method, ()), *map(re.compile, harmless))
     for line in log:
         parts = line.rstrip("\n").split("\t")
         if len(parts) > 1 and parts[1].strip() in ("SEVERE", "ERROR"):
             text = " ".join(part.strip() for part in parts[2:])
-            if not any(pattern.search(text) for pattern in _HARMLESS):
+            if not any(pattern.search(text) for pattern in patterns):
                 yield text
 
 

@@ -34,6 +34,21 @@ def test_a_script_that_fails_fails_the_block(site: Site, broken: str) -> None:
     assert failure.log is not None
 
 
+def test_a_task_that_fails_in_the_log_alone_fails_the_block(site: Site) -> None:
+    with_application(site)
+    event = order_by_hand(site)
+    said = "casalog.post('An error occurred running task applycal.', 'SEVERE')"
+    site.launcher.spoil = lambda files: [
+        path.write_text(f"{path.read_text()}\n{said}\n")
+        for path in files.attempt.working.rglob("*.scriptForCalibration.py")
+    ]
+
+    failure = site.failed(event)
+
+    assert failure.reason is ReasonCode.SCRIPT_FAILED
+    assert "An error occurred running task applycal." in failure.detail
+
+
 def test_the_scripts_own_refusal_of_a_casa_is_told(site: Site) -> None:
     with_application(site, version="4.*")
 

@@ -33,6 +33,7 @@ FAILURES = {
     "no-ms": "there is no uid___A002_Xc7111c_X3979.ms",
     "no-corrected": "has no CORRECTED_DATA",
     "late": "PipelineException",
+    "severe": "Error in hifa_restoredata: KeyError: 'session_2'",
 }
 
 

@@ -138,9 +138,17 @@ def test_an_abort_with_room_on_the_disk_is_a_crash() -> None:
     assert reason_of(-6, CasaResult(step="split"))[0] is ReasonCode.CASA_CRASHED
 
 
-def test_an_unexpected_severe_line_fails_the_restore() -> None:
-    reason, detail = reason_of(0, severe=("split bad",))
-    assert reason is ReasonCode.CASA_FAILED
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("single pass", ReasonCode.CASA_FAILED),
+        ("pipeline", ReasonCode.PIPELINE_FAILED),
+        ("scriptForPI", ReasonCode.SCRIPT_FAILED),
+    ],
+)
+def test_an_unexpected_severe_line_fails_the_restore(method: str, expected: ReasonCode) -> None:
+    reason, detail = reason_of(0, GOOD.model_copy(update={"method": method}), severe=("split bad",))
+    assert reason is expected
     assert "split bad" in detail
 
 
@@ -153,7 +161,14 @@ def test_severe_lines_are_those_that_a_good_restore_does_not_have() -> None:
         "no log line\n",
         "2026-01-01 00:00:00\tSEVERE\tsplit\tthe disk burns\n",
     ]
-    assert list(severe_lines(log)) == ["split the disk burns"]
+    assert list(severe_lines(log, method="single pass")) == ["split the disk burns"]
+    assert list(severe_lines(log, method="single pass", harmless=["^split .* burns"])) == []
+
+
+def test_what_is_harmless_depends_on_the_way() -> None:
+    log = ["2026-01-01 00:00:00\tSEVERE\tpipeline.infrastructure.launcher\tError creating hard link to CASA log\n"]
+    assert list(severe_lines(log, method="pipeline")) == []
+    assert list(severe_lines(log, method="reference")) != []
 
 
 @pytest.fixture

@@ -62,6 +62,9 @@ def _misbehaves() -> bool:
 def _misbehave_late() -> None:
     if pipeline.behaviour == "late":
         raise KeyError("default")
+    if pipeline.behaviour == "severe":
+        log = importlib.import_module("casatasks").casalog
+        log.post("Exception Reported: Error in hifa_restoredata: KeyError: 'session_2'", "SEVERE", "hifa_restoredata")
 
 
 def _error_exit(text: str) -> None:
