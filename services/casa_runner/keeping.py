@@ -1,20 +1,24 @@
 """Keeps what came of a restore: its result in the store, or its log there and its working directory here."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import BlockFailure, RestoredBlock, Stage
 from services.casa_runner.archive import Archive
+from services.casa_runner.errors import CasaAwayError, ScratchFullError
 from services.casa_runner.job import CasaFiles, CasaResult, Described
-from services.casa_runner.launcher import RunningCasa
+from services.casa_runner.launcher import CasaLostError, RunningCasa
 from services.casa_runner.logs import logs_of
 from services.casa_runner.metrics import RunnerMetrics
 from services.casa_runner.task import Ended, Task
-from services.casa_runner.workspace import Workspace
-from shared.errors import BlockFailedError
+from services.casa_runner.workspace import Workspace, room_needed
+from shared.errors import BlockFailedError, RestoreError
 
+_PUT_OFF = "put-off"
 log = structlog.get_logger()
 
 
@@ -84,6 +88,31 @@ class Keeper:
             method=told.method or way.method,
             casa_version=told.casa_version or way.casa.version,
         )
+
+    @contextmanager
+    def log_kept(self, order: RestoreOrdered, files: CasaFiles) -> Iterator[None]:
+        """Keep CASA's log of a restore that is put off, and name it in the error, which is what the request hears.
+
+        Of all times that a restore is put off the last one's is kept.
+        """
+        try:
+            with room_needed():
+                yield
+        except (ScratchFullError, CasaAwayError, CasaLostError) as error:
+            if key := self.keep_log(order, files, name=_PUT_OFF):
+                raise type(error)(f"{error}; CASA's log: {key}") from error
+            raise
+
+    def keep_log(self, order: RestoreOrdered, files: CasaFiles, *, name: str) -> str | None:
+        """Keep CASA's log under a name and return its key; None if CASA wrote none, or the store is away."""
+        job, *told = logs_of(files)
+        if not any(path.exists() and path.stat().st_size for path in told):
+            return None
+        try:
+            return self._archive.store_log(order, (job, *told), attempt=name).key
+        except RestoreError as error:
+            log.warning("log_not_kept", attempt=files.attempt.name, cause=str(error))
+            return None
 
 
 def failure(order: RestoreOrdered, error: BlockFailedError) -> BlockFailure:

@@ -110,7 +110,6 @@ class Restorer:
             return self._attempt(task, memory=None)
         except MemoryLimitError as error:
             memory = None if error.limit is None else int(error.limit * self._settings.more_memory)
-            log.warning("restore_lacked_memory", limit=error.limit, next_limit=memory)
         return self._attempt(task, memory=memory, last=True)
 
     def _attempt(self, task: Task, *, memory: int | None, last: bool = False) -> Ended:
@@ -120,16 +119,18 @@ class Restorer:
             if found is not None:
                 attempt, running = found
                 files = CasaFiles(attempt, order.eb_uid)
-                return self._finish(task, files, running, last=last or files.last_try.exists())
+                with self._keeper.log_kept(order, files):
+                    return self._finish(task, files, running, last=last or files.last_try.exists())
         with room_needed(), self._workspace.attempt(label) as attempt:
             files = CasaFiles(attempt, order.eb_uid)
-            try:
-                if last:
-                    files.last_try.touch()
-                running = self._start(task, files, memory)
-            except BlockFailedError as error:
-                return self._keeper.keep(task, files, error)
-            return self._finish(task, files, running, last=last)
+            with self._keeper.log_kept(order, files):
+                try:
+                    if last:
+                        files.last_try.touch()
+                    running = self._start(task, files, memory)
+                except BlockFailedError as error:
+                    return self._keeper.keep(task, files, error)
+                return self._finish(task, files, running, last=last)
 
     def _take_up(self, order: RestoreOrdered, attempt: Attempt) -> RunningCasa | None:
         return self._launcher.take_up(CasaFiles(attempt, order.eb_uid))
@@ -157,6 +158,8 @@ class Restorer:
             result, output = self._calibrate(task, files, running)
         except BlockFailedError as error:
             if isinstance(error, MemoryLimitError) and not last:
+                kept = self._keeper.keep_log(task.order, files, name=files.attempt.name)
+                log.warning("restore_lacked_memory", limit=error.limit, log=kept, consequence="it is tried once more")
                 raise
             return self._keeper.keep(task, files, error)
         task.voice.progressed("store", 95.0)

@@ -1,4 +1,4 @@
-"""Real CASA on a scratch disk that becomes full: the block is put off, and the disk is as before."""
+"""Real CASA on a scratch disk that becomes full: the block is put off, its log is kept, and the disk is as before."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ print("left", *(path.name for path in (folder / "disk" / "attempts").iterdir()))
 MOUNT = 'mount -t tmpfs -o size="$0"m tmpfs "$1" && shift && exec "$@"'
 
 
-def test_a_disk_that_becomes_full_while_casa_writes_puts_the_block_off(site: Site) -> None:
+def test_a_disk_that_becomes_full_while_casa_writes_puts_the_block_off_with_its_log(site: Site) -> None:
     disk = site.folder / "disk"
     disk.mkdir()
     (site.folder / "event.json").write_bytes(site.order().encode())
@@ -54,5 +54,8 @@ def test_a_disk_that_becomes_full_while_casa_writes_puts_the_block_off(site: Sit
     assert any(line.startswith("scratch_full True") for line in told), done.stdout + done.stderr
     assert "importasdm" in next(line for line in told if line.startswith("steps"))
     assert told[-1] == "left"
+    [log] = site.objects.list("logs/")
+    assert f"CASA's log: {log.key}" in done.stdout
+    assert b"importasdm" in site.objects.get(log.key)
     assert list(site.objects.list("products/")) == []
     assert list(site.objects.list("requests/")) == []

@@ -14,6 +14,9 @@ from tests.support.casa_standin import StandInLauncher, order_tiny_restore
 HANG = "time.sleep(15)\n"
 """Longer than any test waits, and no longer: where nobody ends it, it comes to a result, and its test fails."""
 
+LARGE = "(__import__('resource').getrlimit(__import__('resource').RLIMIT_DATA)[0] > 2**30)"
+"""Whether the stand-in may take more than 1 GiB: more than a first limit of so much."""
+
 
 class Bench:
     """A runner with a stand-in for CASA."""

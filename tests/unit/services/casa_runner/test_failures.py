@@ -4,30 +4,25 @@ A stand-in script takes CASA's place, in a process of its own as CASA would be.
 """
 
 import json
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from contracts.messages.parts import CalibrationKind, ObjectRef
 from contracts.reasons import ReasonCode
-from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError, ScratchFullError
+from services.casa_runner.errors import CasaAwayError, RestoreInterruptedError
 from services.casa_runner.service import build
 from services.casa_runner.settings import CasaRunnerSettings
 from shared.errors import DependencyAwayError
 from shared.objects.directory import DirectoryStore
 from shared.pipeline_files.ppr import Kind
-from tests.support.casa_bench import HANG, Bench, failed, restored
+from tests.support.casa_bench import HANG, LARGE, Bench, failed, restored
 from tests.support.casa_standin import EB, write_tgz
 from tests.support.delivery import RecordingDelivery
-
-# Whether the process may take more than the first limit.
-LARGE = "(__import__('resource').getrlimit(__import__('resource').RLIMIT_DATA)[0] > 2**30)"
 
 
 def test_a_failure_keeps_the_log_and_the_working_directory(bench: Bench) -> None:
@@ -182,36 +177,6 @@ def test_a_missing_casa_is_tried_later(bench: Bench, objects: DirectoryStore) ->
     settings = CasaRunnerSettings(scratch=bench.folder / "scratch", python=bench.folder / "missing")
     with pytest.raises(CasaAwayError, match="missing"):
         build(objects=objects, settings=settings).handle(bench.order(), RecordingDelivery())
-
-
-def test_too_little_scratch_is_tried_later(bench: Bench) -> None:
-    with pytest.raises(ScratchFullError):
-        bench.runner(disk_reserve=2**62).handle(bench.order(), RecordingDelivery())
-    assert bench.launcher.started == []
-    assert not list(bench.objects.list("requests/"))
-
-
-@pytest.mark.parametrize(
-    ("settings", "begins"),
-    [
-        ({}, True),
-        ({"way": "reference"}, False),
-        ({"way": "reference", "disk_factor": 4.5}, True),
-        ({"disk_factor": 5}, False),
-    ],
-)
-def test_scratch_has_to_have_what_the_way_needs_or_what_the_settings_say(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], begins: bool
-) -> None:
-    event, runner = bench.order(), bench.runner(disk_reserve=0, **settings)
-    size = sum(path.stat().st_size for path in (bench.folder / EB.file_form).iterdir())
-    usage = shutil.disk_usage(bench.folder)._replace(free=int(4.6 * size))
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
-    if begins:
-        assert restored(runner.handle(event, RecordingDelivery()))
-    else:
-        with pytest.raises(ScratchFullError, match="are needed"):
-            runner.handle(event, RecordingDelivery())
 
 
 class Flaky(DirectoryStore):
