@@ -33,7 +33,9 @@ def open_engine(settings: ArchiveDbSettings) -> Engine:
 
 def _open_file(url: URL, settings: ArchiveDbSettings) -> Engine:
     # Opened anew each time, which is cheap: a connection that is kept would go on reading a file that was replaced.
-    return create_engine(_read_only_file(url), connect_args=_sqlite_args(settings), poolclass=NullPool)
+    engine = create_engine(_read_only_file(url), connect_args=_sqlite_args(settings), poolclass=NullPool)
+    event.listen(engine, "begin", _begin_one_state)
+    return engine
 
 
 def _open_server(url: URL, settings: ArchiveDbSettings) -> Engine:
@@ -51,7 +53,7 @@ def _open_server(url: URL, settings: ArchiveDbSettings) -> Engine:
     watch(engine, settings)
     if backend == "oracle":
         _limit_calls(engine, settings)
-    event.listen(engine, "begin", _begin_read_only)
+    event.listen(engine, "begin", _begin_one_state)
     return engine
 
 
@@ -96,5 +98,13 @@ def _limit_calls(engine: Engine, settings: ArchiveDbSettings) -> None:
     event.listen(engine, "connect", limit)
 
 
-def _begin_read_only(connection: Connection) -> None:
-    connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+_BEGIN = {
+    "sqlite": "BEGIN",  # the driver begins before a change alone
+    "oracle": "SET TRANSACTION READ ONLY",
+    "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
+}
+"""How a transaction begins that changes nothing and sees one state of the database."""
+
+
+def _begin_one_state(connection: Connection) -> None:
+    connection.exec_driver_sql(_BEGIN[connection.dialect.name])

@@ -1,6 +1,7 @@
 """Every statement runs on SQLite and on PostgreSQL with the same rows, and is one that Oracle takes."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from inspect import getmembers, isfunction, unwrap
 from typing import Any
 
@@ -99,6 +100,28 @@ def test_an_account_that_may_write_cannot_do_so_through_us(postgresql: PostgresT
     database = ArchiveDatabase(settings=postgresql.settings(user="owner"))
     with pytest.raises(MisconfiguredError, match="read-only transaction"), database.reading() as connection:
         connection.execute(update(ACCOUNT).where(true()).values(ACTIVE="F"))
+    database.close()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_what_is_asked_together_is_of_one_state(kind: str, request: pytest.FixtureRequest) -> None:
+    tables: FilledTables = request.getfixturevalue(kind)
+    database = tables.open()
+    records = EntitlementRecords(database=database)
+
+    def state() -> object:
+        facts = records.mous(MOUSS[0].uid)
+        return facts and facts.state
+
+    with ThreadPoolExecutor(1) as writer:
+        with database.reading():
+            before = state()
+            change = writer.submit(tables.change, lambda connection: set_state(connection, MOUSS[0].uid, "Manual"))
+            wait([change], timeout=1)  # a file's writer has to wait for its readers
+            assert state() == before
+        change.result(timeout=20)
+        assert state() != before
+        tables.change(lambda connection: set_state(connection, MOUSS[0].uid, str(before)))
     database.close()
 
 
