@@ -10,6 +10,7 @@ from rich.table import Table
 from alma_restore.surroundings import BadArgumentsError, clear_errors, undeclared_bus
 from contracts.flow import QUEUES
 from shared.bus.applying import Difference
+from shared.bus.leftovers import Leftover
 from shared.errors import MisconfiguredError
 
 topology = typer.Typer(
@@ -52,10 +53,12 @@ def apply(
         made = [each for each in before if each.is_missing]
         removed = [each for each in before if remove_stale and each.binding and each.is_removable]
         bus.unbind(each.binding for each in removed if each.binding)
+        others = bus.leftovers(QUEUES)
     for each in made:
         console.print(f"made {each.name}", highlight=False)
     for each in removed:
         console.print(f"removed {each.name}", highlight=False)
+    _note(others)
     done = [*made, *removed]
     _conclude([each for each in before if each not in done], with_bindings=bus.compares_bindings, changed=len(done))
 
@@ -64,13 +67,29 @@ def apply(
 def check() -> None:
     """Say what is missing, differs or should not be there, and change nothing.
 
-    Bindings are compared if ALMA_RESTORE_BUS__MANAGEMENT_URL is set.
+    Bindings are compared, and queues with our prefix that this release does not have are listed, if
+    ALMA_RESTORE_BUS__MANAGEMENT_URL is set. Such a queue is a note: it is no difference.
 
     Exit codes: 0 all is as it should be; 1 something is not; 2 the broker cannot be asked.
     """
     with clear_errors(), undeclared_bus() as bus:
-        differences = bus.compare(QUEUES)
+        differences, others = bus.compare(QUEUES), bus.leftovers(QUEUES)
+    _note(others)
     _conclude(differences, with_bindings=bus.compares_bindings)
+
+
+def _note(leftovers: Sequence[Leftover]) -> None:
+    """Show queues that are nobody's: they harm nothing, but what lies in them may be missed."""
+    if not leftovers:
+        return
+    table = Table("queue", "messages", "consumers", title="Not of this release")
+    for each in leftovers:
+        table.add_row(each.name, str(each.messages), str(each.consumers))
+    console.print(table)
+    console.print(
+        "A queue of an earlier release, or of other settings. One for waiting empties itself in its time; what lies in "
+        "another one, nobody of this release takes. See to its messages, then: rabbitmqctl delete_queue NAME"
+    )
 
 
 def _conclude(differences: Sequence[Difference], *, with_bindings: bool, changed: int = 0) -> None:

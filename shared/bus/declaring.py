@@ -95,7 +95,7 @@ class Declarer:
 
     def compare(self) -> tuple[Difference, ...]:
         """Say what is missing, differs or should not be there, and change nothing."""
-        wanted = self._wanted()
+        wanted = self.wanted()
         with connected(self._settings, "declarer") as connection:
             differences = compare(wanted, connection)
         return differences + compare_bindings(wanted, self._settings, known=differences)
@@ -105,7 +105,8 @@ class Declarer:
         with connected(self._settings, "declarer") as connection:
             unbind(bindings, connection)
 
-    def _wanted(self) -> Topology:
+    def wanted(self) -> Topology:
+        """Tell what has to be there for the queues that are known."""
         with self._lock:
             return topology(dict(self._queues), settings=self._settings, retry=self._retry)
 
@@ -113,7 +114,7 @@ class Declarer:
         if not self._queues:
             return Applied(made=(), differences=())
         with connected(self._settings, "declarer") as connection:
-            applied = apply(self._wanted(), connection)
+            applied = apply(self.wanted(), connection)
         if applied.made:
             log.info("bus_topology_made", queues=applied.made)
             time.sleep(self._settings.settle_time)

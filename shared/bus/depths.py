@@ -10,7 +10,7 @@ from shared.bus.declaring import connected
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
 
-_NOT_FOUND = 404
+_NOT_FOUND, _LOCKED = 404, 405
 
 
 def count(queues: Collection[str], *, settings: RabbitSettings) -> tuple[QueueDepth, ...]:
@@ -25,20 +25,20 @@ def count(queues: Collection[str], *, settings: RabbitSettings) -> tuple[QueueDe
     with connected(settings, "queue depths") as connection:
         found = []
         for queue in queues:
-            lies, taken = _look(connection, names.queue(queue)), _look(connection, names.dead(queue))
+            lies, taken = look(connection, names.queue(queue)), look(connection, names.dead(queue))
             if lies is not None:
                 dead = taken[0] if taken else 0
                 found.append(QueueDepth(queue=queue, ready=lies[0], replicas=lies[1], dead=dead))
         return tuple(found)
 
 
-def _look(connection: BlockingConnection, name: str) -> tuple[int, int] | None:
-    """Return messages and consumers of a queue; None if there is none, for which the broker closes the channel."""
+def look(connection: BlockingConnection, name: str) -> tuple[int, int] | None:
+    """Return messages and consumers of a queue; None if there is none for us: the broker closes the channel then."""
     channel = connection.channel()
     try:
         method = channel.queue_declare(name, passive=True).method
     except ChannelClosedByBroker as error:
-        if error.reply_code != _NOT_FOUND:
+        if error.reply_code not in (_NOT_FOUND, _LOCKED):
             raise
         return None
     channel.close()

@@ -1,4 +1,4 @@
-"""Asks RabbitMQ's management plugin for bindings and policies, which AMQP has no question for."""
+"""Asks RabbitMQ's management plugin for bindings, policies and names of queues, which AMQP has no question for."""
 
 import ssl
 from typing import Any, Literal, TypeVar
@@ -53,6 +53,15 @@ class _ToldPolicy(BaseModel):
     definition: dict[str, Any]
 
 
+class _ToldQueue(BaseModel):
+    """A queue as the management plugin tells it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+
+
+_ALL_QUEUES = TypeAdapter(list[_ToldQueue])
 _ALL_TOLD = TypeAdapter(list[_Told])
 _ALL_POLICIES = TypeAdapter(list[_ToldPolicy])
 T = TypeVar("T")
@@ -100,6 +109,20 @@ def policies_in(settings: RabbitSettings) -> tuple[Policy, ...]:
         told = _read(_ALL_POLICIES, body, shown)
         found += [Policy(**each.model_dump(), is_operators=is_operators) for each in told]
     return tuple(found)
+
+
+def queues_in(settings: RabbitSettings) -> tuple[str, ...]:
+    """Read the names of all queues of the bus's virtual host.
+
+    Raises
+    ------
+    DependencyAwayError
+        If the management plugin does not answer.
+    MisconfiguredError
+        If it does not let us in, or something else answers there.
+    """
+    body, shown = _ask(settings, "queues", "?columns=name")
+    return tuple(each.name for each in _read(_ALL_QUEUES, body, shown))
 
 
 def _read(adapter: TypeAdapter[T], body: bytes, shown: str) -> T:

@@ -17,6 +17,7 @@ from shared.bus.following import Follower
 from shared.bus.graveyard import Graveyard
 from shared.bus.handling import encode_all
 from shared.bus.journal import JournalFollowing
+from shared.bus.leftovers import Leftover, leftovers
 from shared.bus.listening import Listening
 from shared.bus.patience import consumer_arguments
 from shared.bus.publisher import Publisher
@@ -61,6 +62,17 @@ class RabbitBus:
         """
         self._declarer.know(queues)
         return self._declarer.compare()
+
+    def leftovers(self, queues: Mapping[str, tuple[str, ...]]) -> tuple[Leftover, ...]:
+        """List queues of ours that are none of these, nor what these need; none if there is nobody to ask.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the broker or its management plugin cannot be reached.
+        """
+        self._declarer.know(queues)
+        return leftovers(self._declarer.wanted(), self._settings)
 
     @property
     def compares_bindings(self) -> bool:

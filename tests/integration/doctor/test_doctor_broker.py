@@ -107,6 +107,31 @@ def test_a_binding_of_an_earlier_release_is_told_and_removed_only_when_that_is_a
     assert site.run("topology", "check")[0] == 0
 
 
+def test_queues_of_earlier_settings_and_releases_are_noted_with_what_lies_in_them_and_are_no_error(
+    site_with_management: Site,
+) -> None:
+    site, prefix = site_with_management, site_with_management.environment["ALMA_RESTORE_BUS__PREFIX"]
+
+    def change(channel: BlockingChannel, names: Names) -> None:
+        channel.confirm_delivery()
+        for queue, number in ((names.wait(777.0), 0), (names.queue("retired"), 1), (names.dead("retired"), 2)):
+            channel.queue_declare(queue, durable=True, arguments={"x-queue-type": "quorum"})
+            for _ in range(number):
+                channel.basic_publish("", queue, b"left", mandatory=True)
+        channel.queue_declare(f"{prefix}-of-others", durable=True)
+
+    changed(site, change)
+    for command in ("check", "apply"):
+        code, told = site.run("topology", command)
+        rows = [line.strip("│ ").split() for line in told.splitlines() if line.startswith("│")]
+        assert [[cell for cell in row if cell != "│"] for row in rows] == [
+            [f"{prefix}.retired", "1", "0"],
+            [f"{prefix}.retired.dead", "2", "0"],
+            [f"{prefix}.wait.777000", "0", "0"],
+        ]
+        assert (code, "RabbitMQ has every exchange, queue and binding as it should be" in told) == (0, True)
+
+
 @contextmanager
 def policies(server: RabbitServer, name: str, **definitions: dict[str, object]) -> Iterator[None]:
     """Have the broker's operators make a policy of each kind, for the queues of a prefix."""
