@@ -71,6 +71,7 @@ bench-fetch: ## Measure the fetcher against curl
 bench-ppr: ## Measure writing and reading processing requests
 bench-desk: ## Measure how the desk serves 1,000 users who watch 200 live requests
 bench-restore: ## Measure the ways to restore against the reference
+bench-ledger: ## Measure the ledger
 bench-scaling: ## Measure how casa-runner scales over RabbitMQ
 bench-%: programs $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks.bench_$*

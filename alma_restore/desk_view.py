@@ -1,6 +1,7 @@
 """Show what the request desk tells on a terminal: live tables of requests, deliveries, downloads."""
 
 from collections.abc import Sequence
+from datetime import UTC
 
 from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
@@ -53,5 +54,5 @@ def _note(request: Request) -> RenderableType:
     if request.is_over:
         return Text(request.text or (request.delivery.address if request.delivery else ""), overflow="fold")
     parts = [f"{request.percent:.0f} %"] if request.percent is not None else []
-    parts += [f"until {request.expected_end.astimezone():%H:%M}"] if request.expected_end else []
+    parts += [f"until {request.expected_end.astimezone(UTC):%H:%M} UTC"] if request.expected_end else []
     return Text(", ".join(parts))

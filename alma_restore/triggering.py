@@ -17,7 +17,8 @@ from shared.entitlement.records import ArchiveRecords, EntitlementRecords
 from shared.tickets import requests_of
 
 NO_QA0_PASS = (
-    "ERROR: No QA0_PASS data found for this MOUS. Please double-check MOUS UID.\n"
+    "ERROR: No QA0_PASS data found for this MOUS. "  # noqa: S105  # a verdict of QA0
+    "Please double-check MOUS UID.\n"
     "                 If confirmed, please inform the user that ALMA cannot offer calibrated data for this MOUS."
 )
 

@@ -74,11 +74,6 @@ class EntityUid(_Identifier):
         """The spelling used in file names and mails: ``uid___A001_X1284_X265f``."""
         return self.replace(":", "_").replace("/", "_")
 
-    @property
-    def ngas_form(self) -> str:
-        """The spelling used in NGAS file ids: ``A001/X1284/X265f``."""
-        return self.removeprefix("uid://")
-
 
 class MousUid(EntityUid):
     """The UID of a Member ObsUnitSet's status entity: what a request names."""

@@ -14,7 +14,7 @@ class ReasonCode(StrEnum):
     NOT_ENTITLED = "not_entitled"
     MOUS_NOT_DELIVERED = "mous_not_delivered"
     QA3_IN_PROGRESS = "qa3_in_progress"
-    NO_QA0_PASS = "no_qa0_pass"
+    NO_QA0_PASS = "no_qa0_pass"  # noqa: S105  # a verdict of QA0
     NOT_RESTORABLE_YET = "not_restorable_yet"
     ALREADY_ACTIVE = "already_active"
     TOO_MANY_MOUS = "too_many_mous"

@@ -1,7 +1,7 @@
 """Cancelled requests: a mark in the store that lasts, and word over the bus to whoever is at work.
 
 Who cancels writes the mark first (`cancel`) and says ``request.cancelled`` afterwards.
-Every process of every service listens, since any of them may be at work; a queue would
+Every process of the services that work long listens, since any of them may be at work; a queue would
 tell only one. A process that did not hear it finds the mark: before it begins, and
 between the steps of its work. Nothing is said about a cancelled request any more.
 """

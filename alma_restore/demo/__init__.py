@@ -1,1 +1,1 @@
-"""The demonstration: several people ask a miniature ALMA for data, and all six services answer."""
+"""The demonstration: several people ask a miniature ALMA for data, and the services answer."""

@@ -30,11 +30,6 @@ class Intent(StrEnum):
     TARGET = "OBSERVE_TARGET"
 
     @property
-    def in_ms(self) -> str:
-        """The intent as importasdm writes it to ``STATE/OBS_MODE``."""
-        return f"{self.value}#ON_SOURCE"
-
-    @property
     def pipeline_name(self) -> str:
         """The intent in the words of the pipeline's ``calapply.txt``."""
         return {"CALIBRATE_FLUX": "AMPLITUDE"}.get(self.value, self.value.rpartition("_")[2])

@@ -7,7 +7,7 @@ from sqlalchemy import BindParameter, ColumnElement, Select, select
 from contracts.identifiers import MousUid
 from shared.archive_db.tables import AQUA_V_EXECBLOCK, SCHED_BLOCK_STATUS
 
-QA0_PASS = "Pass"
+QA0_PASS = "Pass"  # noqa: S105  # a verdict of QA0
 """Value of ``QA0STATUS`` for observations that passed quality level 0; ``SemiPass`` did not."""
 
 QA0_PASSED: ColumnElement[bool] = AQUA_V_EXECBLOCK.c.QA0STATUS == QA0_PASS

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from contracts.identifiers import EntityUid, ExecBlockUid, InvalidIdentifierError, MousUid, ProjectCode, SessionName
+from contracts.identifiers import EntityUid, InvalidIdentifierError, MousUid, ProjectCode, SessionName
 
 hexadecimal = st.text("0123456789abcdef", min_size=1, max_size=8)
 uids = st.builds(
@@ -43,10 +43,6 @@ def test_a_uid_is_kept_in_its_canonical_form(text: str) -> None:
 def test_what_is_no_uid_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InvalidIdentifierError, match="uid://A001/X1284/X265f"):
         MousUid(text)
-
-
-def test_an_execution_block_has_the_form_that_ngas_uses() -> None:
-    assert ExecBlockUid("uid___A002_Xc7111c_X3979").ngas_form == "A002/Xc7111c/X3979"
 
 
 @pytest.mark.parametrize("text", ["2017.1.00886.L", "2011.0.00001.S", "2016.A.00012.T", "2015.1.00001.CSV"])
