@@ -22,7 +22,7 @@ class MemoryLimitError(BlockFailedError):
     Parameters
     ----------
     limit
-        What it was given, bytes; None if nobody knows.
+        What it was given, bytes, so that it can be given more; None if it is not we who limit it.
     """
 
     code = "memory_limit"

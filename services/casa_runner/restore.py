@@ -157,7 +157,7 @@ class Restorer:
         try:
             result, output = self._calibrate(task, files, running)
         except BlockFailedError as error:
-            if isinstance(error, MemoryLimitError) and not last:
+            if isinstance(error, MemoryLimitError) and error.limit is not None and not last:
                 kept = self._keeper.keep_log(task.order, files, name=files.attempt.name)
                 log.warning("restore_lacked_memory", limit=error.limit, log=kept, consequence="it is tried once more")
                 raise

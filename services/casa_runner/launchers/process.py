@@ -13,6 +13,7 @@ from pathlib import Path
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
 from services.casa_runner.launcher import NO_NEEDS, MemoryLimitError, Needs, nobody
+from services.casa_runner.launchers.oom_kills import oom_kills
 from services.casa_runner.launchers.places import Places
 
 _TAIL_BYTES = 4096
@@ -30,12 +31,23 @@ class CasaProcess:
         Where its output goes.
     memory
         Bytes that it may take; None if it is not limited.
+    killed_before
+        How often the kernel had ended processes for want of memory before it began; None if nobody counts.
     """
 
-    def __init__(self, process: "subprocess.Popen[bytes]", *, printed: Path, memory: int | None) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        *,
+        printed: Path,
+        memory: int | None,
+        killed_before: int | None = None,
+    ) -> None:
         self._process = process
         self._printed = printed
         self._memory = memory
+        self._killed_before = killed_before
+        self._is_stopped = False
 
     @property
     def pid(self) -> int:
@@ -48,9 +60,16 @@ class CasaProcess:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
-        if status != 0 and self._memory is not None and _NO_MEMORY.search(_tail(self._printed)):
-            raise MemoryLimitError(self._memory)
+        if status != 0 and not self._is_stopped:
+            self._look_for_want_of_memory()
         return status
+
+    def _look_for_want_of_memory(self) -> None:
+        """Raise `MemoryLimitError` if it said so, or the kernel has ended it or what it started."""
+        if _NO_MEMORY.search(_tail(self._printed)):
+            raise MemoryLimitError(self._memory)
+        if self._killed_before is not None and (oom_kills() or 0) > self._killed_before:
+            raise MemoryLimitError(None)  # not for its own limit, so that a larger one would not help
 
     def is_queued(self) -> bool:
         """It works at once."""
@@ -62,6 +81,7 @@ class CasaProcess:
 
     def stop(self) -> None:
         """Kill the group: what it wrote is thrown away, so there is nothing to tidy for it."""
+        self._is_stopped = True
         if self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -93,6 +113,7 @@ class ProcessLauncher:
         """Start a script; see `Launcher.start`. It ends when the runner dies (the script sees to it)."""
         command = self._command if self._places is None else self._places.find(needs).command
         memory = needs.memory if needs.memory is not None else self._memory
+        killed_before = oom_kills()
         with files.printed.open("ab") as printed:
             try:
                 process = subprocess.Popen(  # noqa: S603 (arguments are our own paths)
@@ -109,7 +130,7 @@ class ProcessLauncher:
         if memory is not None:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(process.pid, resource.RLIMIT_DATA, (memory, memory))
-        return CasaProcess(process, printed=files.printed, memory=memory)
+        return CasaProcess(process, printed=files.printed, memory=memory, killed_before=killed_before)
 
     def take_up(self, files: CasaFiles) -> None:  # noqa: ARG002 (the Protocol's)
         """Nothing outlives a runner: see `start`."""

@@ -131,6 +131,14 @@ def test_want_of_memory_twice_is_a_failure_of_its_own(bench: Bench) -> None:
     assert len(bench.launcher.started) == 2
 
 
+def test_want_of_memory_is_told_at_once_where_no_limit_can_be_raised(bench: Bench) -> None:
+    failure = failed(bench.runner("raise MemoryError()\n").handle(bench.order(), RecordingDelivery()))
+    assert failure.reason is ReasonCode.CASA_OUT_OF_MEMORY
+    assert failure.log is not None
+    assert b"MemoryError" in bench.objects.read(failure.log)
+    assert len(bench.launcher.started) == 1
+
+
 def test_a_lost_delivery_ends_casa_and_nothing_more_is_said(bench: Bench) -> None:
     class Losing(RecordingDelivery):
         """The broker takes the order back at the first step of CASA."""

@@ -1,0 +1,67 @@
+"""How a process ended is told apart, and nothing of its group outlives it."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.casa_runner.job import CasaFiles
+from services.casa_runner.launcher import MemoryLimitError
+from services.casa_runner.launchers import process
+from services.casa_runner.launchers.process import ProcessLauncher
+from tests.support.casa_jobs import Jobs
+
+ENOUGH = 30
+KILLED = "os.kill(os.getpid(), signal.SIGKILL)\n"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(tmp_path)
+
+
+@pytest.fixture
+def files(jobs: Jobs) -> Iterator[CasaFiles]:
+    with jobs.attempt() as made:
+        yield made
+
+
+@pytest.fixture
+def launcher() -> ProcessLauncher:
+    return ProcessLauncher(command=[sys.executable])
+
+
+@pytest.mark.parametrize("behaviour", ["raise MemoryError()\n", "print('std::bad_alloc', flush=True); os.abort()\n"])
+def test_want_of_memory_is_told_apart_also_where_no_limit_is_set(
+    launcher: ProcessLauncher, jobs: Jobs, files: CasaFiles, behaviour: str
+) -> None:
+    with pytest.raises(MemoryLimitError) as raised:
+        launcher.start(jobs.script(behaviour), files).wait(ENOUGH)
+    assert raised.value.limit is None
+
+
+@pytest.mark.parametrize("behaviour", [KILLED, "sys.exit('the application was killed')\n"])
+def test_what_the_kernel_ended_for_want_of_memory_is_told_apart(
+    launcher: ProcessLauncher, jobs: Jobs, files: CasaFiles, monkeypatch: pytest.MonkeyPatch, behaviour: str
+) -> None:
+    counts = iter([7, 8])
+    monkeypatch.setattr(process, "oom_kills", lambda: next(counts))
+    with pytest.raises(MemoryLimitError) as raised:
+        launcher.start(jobs.script(behaviour), files).wait(ENOUGH)
+    assert raised.value.limit is None
+
+
+@pytest.mark.parametrize(("before", "after"), [(7, 7), (None, None), (None, 3), (7, None)])
+def test_a_kill_that_nobody_counted_is_a_crash(
+    launcher: ProcessLauncher,
+    jobs: Jobs,
+    files: CasaFiles,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int | None,
+    after: int | None,
+) -> None:
+    counts = iter([before, after])
+    monkeypatch.setattr(process, "oom_kills", lambda: next(counts))
+    assert launcher.start(jobs.script(KILLED), files).wait(ENOUGH) == -signal.SIGKILL
