@@ -57,6 +57,9 @@ class Housekeeping:
         except RestoreError as error:
             log.warning("store_not_swept", error=str(error), tried_again_in=self._interval)
             return
+        except Exception:  # one object that breaks something must not end the care of all others
+            log.exception("store_not_swept_whole", tried_again_in=self._interval)
+            return
         if things or leases:
             log.info("store_swept", left_by_killed_writers=things, leases=leases)
 

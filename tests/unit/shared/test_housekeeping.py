@@ -32,11 +32,12 @@ class Watched(DirectoryStore):
         super().__init__(root=root)
         self.swept = Event()
         self.away = 0
+        self.trouble: Exception = DependencyAwayError("The store is away")
 
     def sweep(self, older_than: timedelta) -> int:
         if self.away:
             self.away -= 1
-            raise DependencyAwayError("The store is away")
+            raise self.trouble
         removed = super().sweep(older_than)
         self.swept.set()
         return removed
@@ -61,8 +62,9 @@ def test_what_killed_writers_left_and_leases_long_over_are_removed(store: Watche
     ]
 
 
-def test_a_store_that_was_away_is_swept_the_next_time(store: Watched) -> None:
-    store.away = 2
+@pytest.mark.parametrize("trouble", [DependencyAwayError("The store is away"), ValueError("a fault of ours")])
+def test_a_store_that_could_not_be_swept_is_swept_the_next_time(store: Watched, trouble: Exception) -> None:
+    store.away, store.trouble = 2, trouble
     with Housekeeping(objects=store, interval=0.01, age=WEEK):
         assert store.swept.wait(timeout=20)
 
