@@ -68,9 +68,15 @@ class Folder:
 
     @contextmanager
     def open(self, ref: ObjectRef) -> Iterator[Iterator[bytes]]:
-        """Read a file."""
+        """Read a file that was put."""
+        with self.read(ref.key) as chunks:
+            yield chunks
+
+    @contextmanager
+    def read(self, key: str) -> Iterator[Iterator[bytes]]:
+        """Read a file, whoever put it there."""
         self.settle()
-        with _told(self.root / ref.key), (self.root / ref.key).open("rb") as file:
+        with _told(self.root / key), (self.root / key).open("rb") as file:
             yield iter(lambda: file.read(CHUNK), b"")
 
     def info(self, key: str) -> ObjectInfo | None:

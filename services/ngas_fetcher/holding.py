@@ -1,6 +1,7 @@
 """An ASDM as a source holds it, and how it is brought to the target."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -112,23 +113,50 @@ class FilesHolding:
         return self.location.size
 
     def bring(self, bringing: Bringing) -> tuple[StagedFile, ...]:
-        """Bring all files that are not there yet.
+        """Bring all files that are not there yet."""
+        staged = bring_main_first(
+            self.location,
+            lambda files: bringing.run([fetch_job(file, partial(_bring, bringing, file)) for file in files]),
+            lambda main: bringing.target.open(main.ref),
+        )
+        return tuple(sorted(staged, key=lambda file: file.path))
 
-        The Main table comes first, so that an ASDM that cannot be whole is not fetched.
-        """
-        main = self.location.find(MAIN_TABLE)
-        if main is None:
-            raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"{self.eb_uid}: {MAIN_TABLE} is not among its files")
-        (staged_main,) = bringing.run([self._job(bringing, main)])
-        with bringing.target.open(staged_main.ref) as chunks:
-            check_complete(self.eb_uid, chunks, {file.path for file in self.location.files})
-        # The largest first: what is begun last decides when all is done.
-        others = sorted(set(self.location.files) - {main}, key=lambda file: (-file.size, file.path))
-        staged = bringing.run([self._job(bringing, file) for file in others])
-        return tuple(sorted((staged_main, *staged), key=lambda file: file.path))
 
-    def _job(self, bringing: Bringing, file: ArchiveFile) -> Job[StagedFile]:
-        return fetch_job(file, partial(_bring, bringing, file))
+def bring_main_first(
+    location: AsdmLocation,
+    bring: Callable[[Sequence[ArchiveFile]], Sequence[T]],
+    read: Callable[[T], AbstractContextManager[Iterable[bytes]]],
+    *,
+    binaries: bool = True,
+) -> tuple[T, ...]:
+    """Bring the files of an ASDM, the Main table first, so that one that cannot be whole is not fetched.
+
+    Parameters
+    ----------
+    location
+        The files.
+    bring
+        Brings some of them.
+    read
+        Opens the Main table that was brought.
+    binaries
+        Whether all binary data that the table names have to be among the files.
+
+    Raises
+    ------
+    BlockFailedError
+        If the ASDM is not whole, and what ``bring`` raises.
+    """
+    main = location.find(MAIN_TABLE)
+    if main is None:
+        raise BlockFailedError(ReasonCode.ASDM_INCOMPLETE, f"{location.eb_uid}: {MAIN_TABLE} is not among its files")
+    (brought,) = bring([main])
+    if binaries:
+        with read(brought) as chunks:
+            check_complete(location.eb_uid, chunks, {file.path for file in location.files})
+    # The largest first: what is begun last decides when all is done.
+    others = sorted(set(location.files) - {main}, key=lambda file: (-file.size, file.path))
+    return (brought, *bring(others))
 
 
 def fetch_job(file: ArchiveFile, work: Callable[[], T]) -> Job[T]:

@@ -1,6 +1,6 @@
 """Fetch files and execution blocks into a directory, without any service."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -13,13 +13,12 @@ from contracts.identifiers import ExecBlockUid
 from services.ngas_fetcher.adapters import client_of, fetcher_of, source_of_asdms
 from services.ngas_fetcher.body import CHUNK
 from services.ngas_fetcher.checksums import RunningChecksum
-from services.ngas_fetcher.completeness import BINARY_DIRECTORY, MAIN_TABLE, check_complete
+from services.ngas_fetcher.completeness import BINARY_DIRECTORY, MAIN_TABLE
 from services.ngas_fetcher.errors import FileExistsAlreadyError, LocationUnusableError
 from services.ngas_fetcher.folder import Folder
-from services.ngas_fetcher.holding import Bringing, FilesHolding, Holding, fetch_job, on_preferred
+from services.ngas_fetcher.holding import Bringing, FilesHolding, Holding, bring_main_first, fetch_job, on_preferred
 from services.ngas_fetcher.location import ArchiveFile, AsdmLocation
 from services.ngas_fetcher.locator import holding_of
-from services.ngas_fetcher.parallel import run_all
 from services.ngas_fetcher.pool import TransferPool
 from services.ngas_fetcher.progress import Progress
 from services.ngas_fetcher.report import read_files
@@ -176,17 +175,16 @@ class LocalFetch:
                 self._fetch_block(wanted.holding, bringing, folder)
 
     def _fetch_files(self, wanted: Wanted, bringing: Bringing, folder: Folder) -> None:
-        run = partial(run_all, bringing.group, stop=bringing.stop, interval=_INTERVAL, tick=bringing.tick)
-        jobs = [fetch_job(file, partial(self._fetch_file, file, bringing, folder)) for file in wanted.files]
-        run(jobs)
-        folder.settle()
-        main = folder.root / MAIN_TABLE
-        if wanted.folder and main.is_file() and not self._sdm_only:
-            with main.open("rb") as table:
-                paths = {file.path for file in wanted.files}
-                check_complete(ExecBlockUid(wanted.title), iter(partial(table.read, CHUNK), b""), paths)
+        def bring(files: Sequence[ArchiveFile]) -> Sequence[str]:
+            return bringing.run([fetch_job(file, partial(self._fetch_file, file, bringing, folder)) for file in files])
 
-    def _fetch_file(self, file: ArchiveFile, bringing: Bringing, folder: Folder) -> None:
+        if wanted.folder:
+            location = AsdmLocation(eb_uid=ExecBlockUid(wanted.title), files=wanted.files)
+            bring_main_first(location, bring, folder.read, binaries=not self._sdm_only)
+        else:
+            bring(wanted.files)
+
+    def _fetch_file(self, file: ArchiveFile, bringing: Bringing, folder: Folder) -> str:
         bringing.stop.check()
         path = folder.root / file.path
         is_there = path.exists()
@@ -199,6 +197,7 @@ class LocalFetch:
             position = bringing.progress.position(file.path)
             bringing.fetcher.fetch(file, file.path, stop=bringing.stop, on_position=position)
         bringing.progress.done(file.path, file.size)
+        return file.path
 
     def _fetch_block(self, holding: Holding, bringing: Bringing, folder: Folder) -> None:
         if (folder.root / MAIN_TABLE).exists() and not self._force:

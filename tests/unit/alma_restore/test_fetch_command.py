@@ -1,5 +1,6 @@
 """The command for people, as a process sees it: files, words and exit codes."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,36 @@ def test_only_the_tables_come_if_only_they_are_wanted(report: Path, asdm: Path, 
     assert run(EB, "--sdm-only", "--location-file", report, "--output-dir", out).exit_code == 0
     tables = {path: data for path, data in tree(asdm).items() if not path.startswith("ASDMBinary/")}
     assert tree(out / EB.file_form) == tables
+
+
+def without(report: Path, name: str) -> None:
+    """Leave one file out of a location report."""
+    told = json.loads(report.read_text())
+    kept = [file for file in told["files"] if file["relative_path"] != name]
+    assert len(kept) == len(told["files"]) - 1
+    report.write_text(json.dumps(told | {"files": kept}))
+
+
+@pytest.mark.parametrize("option", [(), ("--sdm-only",)], ids=["all of it", "only the tables"])
+def test_an_asdm_without_its_main_table_is_refused_and_nothing_of_it_is_fetched(
+    report: Path, out: Path, server: NgasServer, option: tuple[str, ...]
+) -> None:
+    without(report, "Main.xml")
+    refused = run(EB, *option, "--location-file", report, "--output-dir", out)
+    assert refused.exit_code == 10
+    assert "Main.xml is not among its files" in refused.output
+    assert server.requests == []
+
+
+def test_an_asdm_that_lacks_binary_data_is_refused_before_more_than_its_main_table_is_fetched(
+    report: Path, out: Path, server: NgasServer
+) -> None:
+    without(report, bdf_names(0)[2])
+    refused = run(EB, "--location-file", report, "--output-dir", out)
+    assert refused.exit_code == 10
+    assert f"1 of them are not among its files: ASDMBinary/{bdf_names(0)[2]}" in refused.output
+    assert list(tree(out / EB.file_form)) == ["Main.xml"]
+    assert len(server.requests) == 1
 
 
 def test_a_dry_run_lists_all_and_fetches_nothing(report: Path, out: Path, server: NgasServer) -> None:
