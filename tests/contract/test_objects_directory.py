@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -143,6 +144,47 @@ def test_a_full_disk_is_a_dependency_that_is_away(directory: DirectoryHarness, m
     monkeypatch.undo()
     assert list(directory.store.list("")) == []
     assert directory.leftovers() == []
+
+
+def test_data_and_all_above_them_are_on_the_disk_before_they_are_named_and_their_name_is_before_it_is_told(
+    directory: DirectoryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, fsync, rename = list[str](), os.fsync, os.rename
+
+    def place_of(path: str) -> str:
+        """Name a place below the root; random names of files do not count."""
+        return re.sub(r"[0-9a-f]{32}.*", "*", path.removeprefix(f"{directory.root}/"))
+
+    def synced(descriptor: int) -> None:
+        fsync(descriptor)
+        done.append(f"{place_of(str(Path(f'/proc/self/fd/{descriptor}').readlink()))} is on the disk")
+
+    def renamed(source: str, target: str) -> None:
+        rename(source, target)
+        done.append(f"{place_of(source)} becomes {place_of(target)}")
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", renamed)
+    directory.store.put_bytes("one/two", b"x")
+    assert done == [
+        "tmp/* is on the disk",
+        "tmp/* becomes data/one/two/*",
+        "data/one/two is on the disk",
+        "data/one is on the disk",
+        "data is on the disk",
+        "objects is on the disk",
+        "links/* becomes objects/one/two",
+        "objects/one is on the disk",
+    ]
+    done.clear()
+    directory.store.put_bytes("one/two", b"y")
+    assert done == [
+        "tmp/* is on the disk",
+        "tmp/* becomes data/one/two/*",
+        "data/one/two is on the disk",
+        "links/* becomes objects/one/two",
+        "objects/one is on the disk",
+    ]
 
 
 def test_a_root_that_is_a_file_says_what_to_set(tmp_path: Path) -> None:
