@@ -124,6 +124,19 @@ def test_a_holder_whose_clock_is_an_hour_ahead_is_judged_by_the_watchers_own_clo
     watcher.claim(KEY, owner="right", ttl=TTL).check()
 
 
+def test_a_holder_whose_clock_is_behind_by_what_is_allowed_holds_on_against_who_comes_anew(
+    harness: StoreHarness,
+) -> None:
+    behind, right = HandClock(), HandClock()
+    behind.time -= timedelta(seconds=29)
+    Leases(objects=harness.store, clock=behind).claim(KEY, owner="behind", ttl=TTL)
+    right.pass_(TTL)
+    with pytest.raises(LeaseHeldError):
+        Leases(objects=harness.store, clock=right).claim(KEY, owner="too early", ttl=TTL)
+    right.pass_(timedelta(seconds=2))
+    Leases(objects=harness.store, clock=right).claim(KEY, owner="right", ttl=TTL).check()
+
+
 def test_a_holder_that_comes_back_before_anybody_took_over_holds_on(leases: Leases, clock: HandClock) -> None:
     lease = leases.claim(KEY, owner="runner-1", ttl=TTL)
     clock.pass_(TTL * 3)

@@ -15,7 +15,7 @@ from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError
 from shared.objects import ObjectExistsError
 from shared.objects.directory import DirectoryStore
-from shared.objects.lease import Lease, LeaseHeldError, LeaseLostError, Leases
+from shared.objects.lease import FOLDER, Lease, LeaseHeldError, LeaseLostError, LeaseRecord, Leases
 
 TTL = timedelta(minutes=4)
 SKEW = timedelta(seconds=30)
@@ -34,20 +34,22 @@ class FaultyStore(DirectoryStore):
         super().__init__(root=root)
         self.fault: Fault = "none"
         self.before_next_write: Callable[[], None] = lambda: None
+        self.after_write: Callable[[str, bytes], None] = lambda _key, _data: None
 
     def create(self, key: str, data: bytes) -> ObjectRef:
-        return self._faulty(lambda: super(FaultyStore, self).create(key, data))
+        return self._faulty(key, data, lambda: super(FaultyStore, self).create(key, data))
 
     def replace(self, key: str, data: bytes, *, expected: ObjectRef) -> ObjectRef:
-        return self._faulty(lambda: super(FaultyStore, self).replace(key, data, expected=expected))
+        return self._faulty(key, data, lambda: super(FaultyStore, self).replace(key, data, expected=expected))
 
-    def _faulty(self, write: Callable[[], ObjectRef]) -> ObjectRef:
+    def _faulty(self, key: str, data: bytes, write: Callable[[], ObjectRef]) -> ObjectRef:
         fault, self.fault = self.fault, "none"
         between, self.before_next_write = self.before_next_write, lambda: None
         between()
         if fault == "request lost":
             raise DependencyAwayError("The request was lost")
         ref = write()
+        self.after_write(key, data)
         if fault == "answer lost":
             raise DependencyAwayError("The answer was lost")
         return ref
@@ -85,6 +87,16 @@ class Host:
         return self.own_seconds
 
 
+@dataclass(frozen=True)
+class Sign:
+    """A sign of life: what was written, how far the writer's time of day was off, and all hosts' clocks then."""
+
+    record: LeaseRecord
+    offset: timedelta
+    true_seconds: float
+    own_seconds: tuple[float, ...]
+
+
 class LeaseMachine(RuleBasedStateMachine):
     """Two writers take turns at any step of each other; the world knows the true time and who may name."""
 
@@ -93,11 +105,28 @@ class LeaseMachine(RuleBasedStateMachine):
         self.folder = TemporaryDirectory(prefix="leases-")
         self.store = FaultyStore(Path(self.folder.name))
         self.hosts = [Host(self.store), Host(self.store)]
+        self.store.after_write = self.note_sign
+        self.sign: Sign | None = None
         self.tokens: list[int] = []
         self.named = 0
 
     def teardown(self) -> None:
         self.folder.cleanup()
+
+    def note_sign(self, key: str, data: bytes) -> None:
+        if key.startswith(FOLDER):
+            record = LeaseRecord.decoded(data, where=key)
+            writer = self.hosts[int(record.owner.removeprefix("writer-"))]
+            own_seconds = tuple(host.own_seconds for host in self.hosts)
+            self.sign = Sign(record, writer.offset, writer.true_seconds, own_seconds)
+
+    def must_be_refused(self, writer: int) -> bool:
+        """Whether somebody holds the lease who was heard within its TTL, and whose clock is not further off."""
+        if (sign := self.sign) is None or sign.record.released:
+            return False
+        host, ttl = self.hosts[writer], TTL.total_seconds()
+        heard = max(host.true_seconds - sign.true_seconds, host.own_seconds - sign.own_seconds[writer]) <= ttl
+        return heard and abs(host.offset - sign.offset) <= SKEW
 
     @rule(writer=WRITERS, seconds=st.integers(-900, 900), speed=st.floats(0.9, 1.1))
     def set_clock(self, writer: int, seconds: int, speed: float) -> None:
@@ -127,13 +156,24 @@ class LeaseMachine(RuleBasedStateMachine):
         self.claim(writer)
 
     def claim(self, writer: int) -> None:
-        host = self.hosts[writer]
+        host, must_be_refused = self.hosts[writer], self.must_be_refused(writer)
         try:
             host.lease = host.leases.claim(KEY, owner=f"writer-{writer}", ttl=TTL)
         except (LeaseHeldError, DependencyAwayError):
             return
+        assert not must_be_refused, "a holder who lives, and whose clock is right enough, lost its lease"
         assert host.lease.token > max(self.tokens, default=0), "a token must grow with each claim"
         self.tokens.append(host.lease.token)
+
+    @rule(writer=WRITERS, off=st.integers(-30, 30), seconds=st.sampled_from([60, 239, 241]))
+    def other_comes_anew_whose_clock_is_off_by_what_is_allowed(self, writer: int, off: int, seconds: int) -> None:
+        """It has watched nothing, and has but both hosts' times of day to go by."""
+        holder, other = self.hosts[writer], self.hosts[1 - writer]
+        other.offset = holder.offset + timedelta(seconds=off)
+        self.claim(writer)
+        self.time_passes(seconds)
+        other.restart()
+        self.claim(1 - writer)
 
     @rule(writer=WRITERS)
     def renews(self, writer: int) -> None:
