@@ -9,7 +9,7 @@ from contracts.manifests import ProductManifest
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import ObjectRef, RestoredBlock
 from services.casa_runner.interruption import Interruption
-from services.casa_runner.tar_stream import tar_chunks
+from services.casa_runner.tar_stream import tar_bytes, tar_chunks
 from shared import keys
 from shared.errors import DependencyAwayError
 from shared.objects import ObjectExistsError, ObjectStore
@@ -63,7 +63,7 @@ class Archive:
     ) -> ObjectRef:
         """Stream a MeasurementSet into the store as a tar; what ``heed`` raises at a chunk leaves nothing there."""
         key = f"{_folder(order)}{attempt}/{ms.name}.tar"
-        return self._objects.put(key, heeded(tar_chunks(ms, mtime=mtime), heed))
+        return self._objects.put(key, heeded(tar_chunks(ms, mtime=mtime), heed), at_most=tar_bytes(ms, mtime=mtime))
 
     def store_log(self, order: RestoreOrdered, files: tuple[Path, ...], *, attempt: str) -> ObjectRef:
         """Store CASA's log together with what it printed."""

@@ -45,14 +45,28 @@ def tar_chunks(folder: Path, *, mtime: int, chunk: int = CHUNK) -> Iterator[byte
     yield bytes(buffer)
 
 
+def tar_bytes(folder: Path, *, mtime: int) -> int:
+    """Tell how large the tar of a directory is, to the byte, without reading its files; see `tar_chunks`."""
+    size = 0
+    for path, name in _named(str(folder), folder.name):
+        info = _info(name, os.lstat(path), mtime)
+        size += len(info.tobuf(tarfile.GNU_FORMAT)) + info.size + -info.size % tarfile.BLOCKSIZE
+    return size + _end_bytes(size)
+
+
 def _pieces(folder: Path, mtime: int) -> Iterator[bytes]:
     size = 0
     for path, name in _named(str(folder), folder.name):
         for piece in _member(path, name, mtime):
             size += len(piece)
             yield piece
+    yield bytes(_end_bytes(size))
+
+
+def _end_bytes(size: int) -> int:
+    """Tell how many zeros end a tar whose members take so many bytes: two blocks, and what fills the record."""
     end = 2 * tarfile.BLOCKSIZE
-    yield bytes(end + -(size + end) % tarfile.RECORDSIZE)
+    return end + -(size + end) % tarfile.RECORDSIZE
 
 
 def _named(path: str, name: str) -> Iterator[tuple[str, str]]:
@@ -69,21 +83,28 @@ def _named(path: str, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _member(path: str, name: str, mtime: int) -> Iterator[bytes]:
-    status = os.lstat(path)
+    info = _info(name, os.lstat(path), mtime)
+    if info.isdir():
+        yield info.tobuf(tarfile.GNU_FORMAT)
+        return
+    with open(path, "rb") as file:  # noqa: PTH123 (a MeasurementSet has hundreds of files)
+        info.size = os.fstat(file.fileno()).st_size
+        yield info.tobuf(tarfile.GNU_FORMAT)
+        yield from _content(file, info)
+
+
+def _info(name: str, status: os.stat_result, mtime: int) -> tarfile.TarInfo:
+    """Describe a member; raise ValueError if it is neither a directory nor a file."""
     info = tarfile.TarInfo(name)
     info.mtime = mtime
     info.uname = info.gname = "root"
     if stat.S_ISDIR(status.st_mode):
         info.type, info.mode = tarfile.DIRTYPE, 0o755
-        yield info.tobuf(tarfile.GNU_FORMAT)
     elif stat.S_ISREG(status.st_mode):
-        info.mode = 0o644
-        with open(path, "rb") as file:  # noqa: PTH123 (a MeasurementSet has hundreds of files)
-            info.size = os.fstat(file.fileno()).st_size
-            yield info.tobuf(tarfile.GNU_FORMAT)
-            yield from _content(file, info)
+        info.mode, info.size = 0o644, status.st_size
     else:
-        raise ValueError(f"{path} is neither a file nor a directory")
+        raise ValueError(f"{name} is neither a file nor a directory")
+    return info
 
 
 def _content(file: BinaryIO, info: tarfile.TarInfo) -> Iterator[bytes]:

@@ -71,7 +71,7 @@ class S3Store:
     ) -> ObjectRef:
         """Store a stream, replacing what was there; see `ObjectStore.put`.
 
-        Memory: about 100 MiB (three parts on their way, one being filled); parts of untold size grow in the end.
+        Memory: `parts.upload_bytes` if the size is known (80 MiB up to 156 GiB); of untold size, the parts grow.
         """
         check_key(key)
         digest = Digest()

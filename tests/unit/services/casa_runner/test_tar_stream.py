@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.casa_runner.tar_stream import ChangedWhileReadError, tar_chunks
+from services.casa_runner.tar_stream import ChangedWhileReadError, tar_bytes, tar_chunks
 
 MTIME = 1_538_380_815
 
@@ -42,6 +42,13 @@ def test_every_member_bears_the_time_given_and_belongs_to_root(ms: Path) -> None
     assert {member.mode for member in members} == {0o755, 0o644}
 
 
+def test_the_size_is_told_to_the_byte_where_names_are_long_and_folders_deep(ms: Path) -> None:
+    deep = ms / ("deep" * 20) / ("deeper" * 20)
+    deep.mkdir(parents=True)
+    (deep / ("n" * 200)).write_bytes(b"x" * 1025)
+    assert tar_bytes(ms, mtime=MTIME) == len(b"".join(tar_chunks(ms, mtime=MTIME)))
+
+
 def test_times_and_modes_on_disk_do_not_change_the_bytes(ms: Path) -> None:
     before = b"".join(tar_chunks(ms, mtime=MTIME))
     (ms / "table.dat").chmod(0o600)
@@ -59,7 +66,8 @@ def test_the_pieces_are_of_the_size_asked_for_and_make_whole_records(
     pieces = list(tar_chunks(folder, mtime=MTIME, chunk=chunk))
     assert all(len(piece) == chunk for piece in pieces[:-1])
     assert len(pieces[-1]) < chunk
-    assert sum(map(len, pieces)) % tarfile.RECORDSIZE == 0
+    assert sum(map(len, pieces)) == tar_bytes(folder, mtime=MTIME)
+    assert tar_bytes(folder, mtime=MTIME) % tarfile.RECORDSIZE == 0
     with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
         assert [member.size for member in tar if member.isfile()] == sizes
 
