@@ -172,6 +172,7 @@ class Restorer:
         self, order: RestoreOrdered, voice: Voice, interruption: Interruption, check: Callable[[], None]
     ) -> Task:
         """Find out all that can be known before anything is copied or started, and choose the way."""
+        until = time.monotonic() + self._settings.time_limit
         source = Source(self._objects, heed=interruption.check)
         asked = read_asked(source.read(order.ppr.ref), eb_uid=order.eb_uid, session=order.session)
         inputs = Inputs(order, source)
@@ -188,6 +189,7 @@ class Restorer:
             voice=voice,
             interruption=interruption,
             check=check,
+            until=until,
         )
 
     def _calibrate(self, task: Task, files: CasaFiles, running: RunningCasa) -> tuple[CasaResult, Described]:
@@ -234,7 +236,7 @@ class Restorer:
             signs,
             on_progress=task.voice.progressed,
             interruption=task.interruption,
-            time_limit=self._settings.time_limit,
+            time_limit=max(0.0, task.until - time.monotonic()),
             hang_limit=self._settings.hang_limit,
         )
 

@@ -60,7 +60,12 @@ class CasaRunnerSettings(BaseSettings):
         "reference 5.5, pipeline 6, scriptForPI 14)",
     )
     disk_reserve: int = Field(default=200_000_000, ge=0, description="Free scratch needed beyond that, bytes")
-    time_limit: float = Field(default=172_800.0, gt=0, description="Longest a restore may take, seconds")
+    time_limit: float = Field(
+        default=172_800.0,
+        gt=0,
+        description="Longest a restore may take, seconds: its inputs and all its tries; RabbitMQ has to let its order "
+        "be held for so long and an hour more, for storing",
+    )
     hang_limit: float = Field(
         default=3600.0, gt=0, description="Longest that CASA may give no sign of life (log, files that grow), seconds"
     )

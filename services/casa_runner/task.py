@@ -16,7 +16,13 @@ from services.casa_runner.ways import Way
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """One order with what is known of it, and who is to be told and asked while it is worked on."""
+    """One order with what is known of it, and who is to be told and asked while it is worked on.
+
+    Attributes
+    ----------
+    until
+        When it has to have ended, however often it is tried, by the monotonic clock; only storing comes after.
+    """
 
     order: RestoreOrdered
     inputs: Inputs
@@ -27,6 +33,7 @@ class Task:
     voice: Voice
     interruption: Interruption
     check: Callable[[], None]
+    until: float
 
 
 @dataclass(frozen=True, kw_only=True)

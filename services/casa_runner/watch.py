@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from contracts.reasons import ReasonCode
+from services.casa_runner.errors import RestoreInterruptedError
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.launcher import RunningCasa
-from shared.errors import BlockFailedError
+from shared.errors import BlockFailedError, RestoreError
 
 _POLL_SECONDS = 0.5
 """Between two looks at what CASA says and whether it is wanted; its end is seen at once. A look costs 0.4 ms of CPU."""
@@ -58,7 +59,8 @@ def watch(
     """Wait for CASA to end and return its exit status.
 
     However this function is left, CASA works no more, unless it is left to the next runner. While CASA waits for
-    a place to work, no clock runs.
+    a place to work, it need not give a sign of life; if the time is over then, or because of it, CASA is left to the
+    next who gets the order, and has its time anew.
 
     Parameters
     ----------
@@ -67,14 +69,14 @@ def watch(
     interruption
         Says why CASA is to be ended.
     time_limit
-        Seconds after which it is ended.
+        Seconds after which it is ended, or left if it had to wait for its place.
     hang_limit
         Seconds without any sign of life after which it is ended.
 
     Raises
     ------
     RestoreInterruptedError
-        If it was ended because of the interruption.
+        If it was ended because of the interruption, or left.
     BlockFailedError
         If it took too long or hung (``casa_hung``).
     """
@@ -89,8 +91,11 @@ def watch(
                 if interruption.cause() is not None:
                     left = interruption.is_wanted_later and running.leave()
                     interruption.check(works_on=left)
+                if clocks.are_over():
+                    left = clocks.waited_for_place and running.leave()
+                    raise clocks.over(left=left)
                 if running.is_queued():
-                    clocks.begin_anew()
+                    clocks.wait_for_place()
                     if step != "queued":
                         step, percent = "queued", 0.0
                         on_progress(step, percent)
@@ -112,10 +117,27 @@ class _Clocks:
         self._hang_limit = hang_limit
         self._begun = self._alive = self._looked = time.monotonic()
         self._last: tuple[int, ...] = ()
+        self.waited_for_place = False
 
-    def begin_anew(self) -> None:
-        """Count from now on."""
-        self._begun = self._alive = time.monotonic()
+    def wait_for_place(self) -> None:
+        """Expect no sign of life until now."""
+        self._alive, self.waited_for_place = time.monotonic(), True
+
+    def are_over(self) -> bool:
+        """Whether there is no time left."""
+        return time.monotonic() - self._begun > self._time_limit
+
+    def over(self, *, left: bool) -> RestoreError:
+        """Say that there was no time left for CASA, or that it goes on for whoever gets the order next."""
+        if left:
+            return RestoreInterruptedError(
+                f"the restore was left to work on: it waited for its place, and {self._time_limit:.0f} seconds are "
+                "over; whoever gets its order next takes it up",
+                works_on=True,
+            )
+        return BlockFailedError(
+            ReasonCode.CASA_HUNG, f"CASA did not end in the {self._time_limit:.0f} seconds that were left for it"
+        )
 
     def looked(self, step: str) -> bool:
         """Look for signs of life where it is time to; tell whether it was.
@@ -123,11 +145,9 @@ class _Clocks:
         Raises
         ------
         BlockFailedError
-            If CASA took too long, or gave none for too long (``casa_hung``).
+            If CASA gave none for too long (``casa_hung``).
         """
         now = time.monotonic()
-        if now - self._begun > self._time_limit:
-            raise BlockFailedError(ReasonCode.CASA_HUNG, f"CASA did not end within {self._time_limit:.0f} seconds")
         if now - self._looked < min(_LOOK_SECONDS, self._hang_limit / 4):
             return False
         self._looked = now

@@ -198,6 +198,8 @@ def _holding(lock: Path, descriptor: int) -> Iterator[Attempt]:
         yield attempt
     except RestoreInterruptedError as error:
         works_on = error.works_on
+        if works_on:
+            os.utime(attempt.root)  # its age counts from when it was left: see `Launcher.end_orphans`
         raise
     finally:
         if not works_on:

@@ -4,6 +4,7 @@ A stand-in script takes CASA's place, in a process of its own as CASA would be.
 """
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -99,6 +100,16 @@ def test_too_long_a_restore_is_ended(bench: Bench) -> None:
     failure = failed(runner.handle(bench.order(), RecordingDelivery()))
     assert failure.reason is ReasonCode.CASA_HUNG
     assert bench.launcher.started[0].wait(0) == -signal.SIGKILL
+
+
+def test_both_tries_of_a_restore_that_lacks_memory_have_one_time_limit(bench: Bench) -> None:
+    runner = bench.runner(f"if {LARGE}:\n    {HANG}time.sleep(1)\nraise MemoryError()\n", time_limit=5)
+    bench.launcher.memory = 2**30
+    failure = failed(runner.handle(bench.order(), RecordingDelivery()))
+    assert failure.reason is ReasonCode.CASA_HUNG
+    [seconds] = re.findall(r"in the (\d+) seconds that were left", failure.detail)
+    assert int(seconds) <= 4
+    assert [casa.wait(0) for casa in bench.launcher.started[1:]] == [-signal.SIGKILL]
 
 
 def test_a_silent_casa_is_ended_and_its_log_kept(bench: Bench) -> None:

@@ -184,6 +184,11 @@ def test_it_listens_to_ordered_restores_as_many_at_a_time_as_is_set(bench: Bench
     assert subscription.concurrency == 2
 
 
+def test_its_order_may_be_held_for_as_long_as_a_restore_may_take(bench: Bench) -> None:
+    [subscription] = bench.runner(time_limit=7200).subscriptions()
+    assert subscription.longest == 7200
+
+
 def test_a_runner_without_a_casa_is_not_ready(tmp_path: Path, objects: DirectoryStore) -> None:
     settings = CasaRunnerSettings(scratch=tmp_path / "scratch", python=tmp_path / "missing")
     assert not build(objects=objects, settings=settings).is_ready()

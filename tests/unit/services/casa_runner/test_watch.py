@@ -49,18 +49,26 @@ def interruption(**flags: Flag) -> Interruption:
     return Interruption(**{name: flags.get(name, Flag()) for name in names})
 
 
-def watched(casa: Queued, signs: Signs, said: list[str], ending: Interruption) -> int:
+def watched(
+    casa: Queued,
+    signs: Signs,
+    said: list[str],
+    ending: Interruption,
+    *,
+    time_limit: float = 30,
+    hang_limit: float = LIMIT,
+) -> int:
     return watch(
         casa,
         signs,
         on_progress=lambda step, _: said.append(step),
         interruption=ending,
-        time_limit=LIMIT,
-        hang_limit=LIMIT,
+        time_limit=time_limit,
+        hang_limit=hang_limit,
     )
 
 
-def test_no_clock_runs_while_it_is_queued_which_is_said_once(signs: Signs) -> None:
+def test_silence_does_not_count_while_it_is_queued_which_is_said_once(signs: Signs) -> None:
     said: list[str] = []
     assert watched(Queued(looks=6, lives=False), signs, said, interruption()) == 0
     assert said == ["queued"]
@@ -70,6 +78,25 @@ def test_once_it_has_its_place_its_silence_counts(signs: Signs) -> None:
     casa = Queued(looks=2)
     with pytest.raises(BlockFailedError) as raised:
         watched(casa, signs, [], interruption())
+    assert raised.value.reason is ReasonCode.CASA_HUNG
+    assert casa.is_stopped
+
+
+@pytest.mark.parametrize("looks", [1, 99], ids=["has its place", "waits"])
+def test_a_job_that_waited_for_its_place_is_left_to_the_next_who_gets_the_order_when_the_time_is_over(
+    signs: Signs, looks: int
+) -> None:
+    casa = Queued(looks=looks)
+    with pytest.raises(RestoreInterruptedError, match="left to work on") as raised:
+        watched(casa, signs, [], interruption(), time_limit=LIMIT, hang_limit=1)
+    assert raised.value.works_on
+    assert not casa.is_stopped
+
+
+def test_a_job_that_did_not_wait_is_ended_when_the_time_is_over(signs: Signs) -> None:
+    casa = Queued(looks=0)
+    with pytest.raises(BlockFailedError, match="seconds that were left for it") as raised:
+        watched(casa, signs, [], interruption(), time_limit=LIMIT, hang_limit=30)
     assert raised.value.reason is ReasonCode.CASA_HUNG
     assert casa.is_stopped
 
