@@ -38,7 +38,7 @@ class ExportCommand:
     command
         The program and its arguments; no shell is involved.
     directory
-        Where exports lie until they are stored; needs room for the largest ASDM per transfer.
+        Where exports lie until they are stored; needs room for the largest ASDM per block that is staged at a time.
     time_limit
         Seconds that an export may take.
     """

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 from typing import Protocol, TypeVar
 
 import structlog
@@ -122,10 +123,27 @@ class _Pinned:
     ref: ObjectRef | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Brought:
+    """Where a product is now, and whether it had to be fetched for that."""
+
+    ref: ObjectRef
+    fetched: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelved:
+    """Products in the store, and whether one of them had to be fetched for this."""
+
+    refs: tuple[NamedRef, ...]
+    fetched: bool
+
+
 class ProductShelf:
     """The products of one MOUS while one request is handled: each is located and fetched once.
 
-    Who fetches claims the MOUS's products, so that of several requests for it one fetches.
+    Who fetches claims the MOUS's products, so that of several requests for it one fetches. Of
+    the request's own blocks one is served at a time: most of what the next needs is there then.
 
     Parameters
     ----------
@@ -146,9 +164,9 @@ class ProductShelf:
         self._claims = claims
         self._stored: dict[str, NamedRef] = {}
         self._failed: dict[str, BlockFailedError] = {}
-        self.fetched = 0
+        self._lock = Lock()
 
-    def stage(self, products: Sequence[ProductFile], stop: Stop, run: Run) -> list[NamedRef]:
+    def stage(self, products: Sequence[ProductFile], stop: Stop, run: Run) -> Shelved:
         """Bring these products, no two of which are the same, into the store.
 
         Parameters
@@ -167,16 +185,24 @@ class ProductShelf:
         LeaseHeldError
             If another fetches products of this MOUS now: look again later.
         """
+        with self._lock:
+            stop.check()
+            return self._stage(products, stop, run)
+
+    def _stage(self, products: Sequence[ProductFile], stop: Stop, run: Run) -> Shelved:
         wanted = [product for product in products if product.file_id not in self._stored]
         pinned = run([Job(work=partial(self._pin, product, stop)) for product in wanted])
         lacking = [one for one in pinned if one.ref is None]
-        refs = {one.file.file_id: one.ref for one in pinned if one.ref is not None}
+        refs, brought = {one.file.file_id: one.ref for one in pinned if one.ref is not None}, list[_Brought]()
         if lacking:
             with self._claims.held(f"calibration/{self._mous_uid.file_form}"):
                 brought = run([Job(work=partial(self._bring, one, stop)) for one in lacking])
-            refs |= {one.file.file_id: ref for one, ref in zip(lacking, brought, strict=True)}
+            refs |= {one.file.file_id: new.ref for one, new in zip(lacking, brought, strict=True)}
         self._stored |= {file_id: NamedRef(name=file_id, ref=ref) for file_id, ref in refs.items()}
-        return [self._stored[product.file_id] for product in products]
+        return Shelved(
+            refs=tuple(self._stored[product.file_id] for product in products),
+            fetched=any(new.fetched for new in brought),
+        )
 
     def _pin(self, product: ProductFile, stop: Stop) -> _Pinned:
         stop.check()
@@ -201,15 +227,14 @@ class ProductShelf:
             log.warning("product_size_differs", file_id=file.file_id, tables=product.size, ngas=file.size)
         return file
 
-    def _bring(self, product: _Pinned, stop: Stop) -> ObjectRef:
+    def _bring(self, product: _Pinned, stop: Stop) -> _Brought:
         stop.check()
         # Who held the claim until now may have just stored it.
         if (stored := self._fetcher.stored(product.file, product.key)) is not None:
-            return stored
+            return _Brought(ref=stored, fetched=False)
         try:
             ref = self._fetcher.fetch(product.file, product.key, stop=stop, on_position=lambda _: None)
         except BlockFailedError as error:
             self._failed[product.file.file_id] = error
             raise
-        self.fetched += 1
-        return ref
+        return _Brought(ref=ref, fetched=True)

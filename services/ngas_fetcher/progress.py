@@ -1,8 +1,9 @@
 """How far the fetch of an execution block is, said at a bearable rate."""
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -102,8 +103,20 @@ class Rate:
         return (position - before) / (now - began) if now > began else None
 
 
+class Underway(Protocol):
+    """A block that may have something to tell."""
+
+    @property
+    def holding(self) -> Sized | None:
+        """What comes, once something does."""
+
+    @property
+    def progress(self) -> Progress:
+        """Counts what comes."""
+
+
 class ProgressTeller:
-    """Publishes the progress of a request's blocks, not more often than every so many seconds.
+    """Publishes the progress of a request's blocks, not more often than every so many seconds for all of them.
 
     Parameters
     ----------
@@ -138,31 +151,39 @@ class ProgressTeller:
         self._pause = pause
         self._clock = clock
         self._told_at = -interval
-        self._told: tuple[str, Snapshot] | None = None
-        self._rate = Rate()
-        self._eb_uid: ExecBlockUid | None = None
+        self._told: dict[ExecBlockUid, tuple[float, Snapshot]] = {}
+        self._rates: dict[ExecBlockUid, Rate] = {}
+
+    def tell_one_of(self, blocks: Iterable[Underway]) -> None:
+        """Say how far one of them is, if it is time: of those with news that of which nothing was said for longest."""
+        coming = [(block.holding, block.progress) for block in blocks if block.holding is not None]
+        for holding, progress in sorted(coming, key=lambda one: self._last_told(one[0].eb_uid)[0]):
+            self.tell(holding, progress.snapshot())
+
+    def tell_last(self, block: Underway) -> None:
+        """Say the last word on a block of which anything came."""
+        if block.holding is not None:
+            self.tell(block.holding, block.progress.snapshot(), last=True)
 
     def tell(self, holding: Sized, snapshot: Snapshot, *, last: bool = False) -> None:
         """Say how far a block is, if it is time or the last word, and there is news."""
-        news = (holding.eb_uid, snapshot)
+        eb_uid = holding.eb_uid
         early = self._told_at + self._interval - self._clock()
-        if news == self._told or (early > 0 and not last):
+        if snapshot == self._last_told(eb_uid)[1] or (early > 0 and not last):
             return
         if early > 0:
             self._pause(early)
         now = self._clock()
-        if holding.eb_uid != self._eb_uid:
-            self._eb_uid, self._rate = holding.eb_uid, Rate()
-        self._told, self._told_at = news, now
+        self._told[eb_uid], self._told_at = (now, snapshot), now
         assert isinstance(self._event.data, StructureResolved)
         request = self._event.data.request
         # Who exports an ASDM knows its size only when it is there.
         files_total, bytes_total = max(holding.files_total, snapshot.files), max(holding.size, snapshot.bytes)
-        rate = self._rate.see(now, snapshot.bytes)
+        rate = self._rates.setdefault(eb_uid, Rate()).see(now, snapshot.bytes)
         message = FetchProgressed(
             request_id=request.request_id,
             mous_uid=request.mous_uid,
-            eb_uid=holding.eb_uid,
+            eb_uid=eb_uid,
             files_done=snapshot.files,
             files_total=files_total,
             bytes_done=snapshot.bytes,
@@ -170,12 +191,15 @@ class ProgressTeller:
             rate=rate,
             expected_end=expected_end(bytes_total - snapshot.bytes, rate),
         )
-        key = f"{holding.eb_uid}/{snapshot.files}/{snapshot.bytes}"
+        key = f"{eb_uid}/{snapshot.files}/{snapshot.bytes}"
         try:
             self._delivery.publish([self._event.derive(message, source=self._source, key=key)])
         except DependencyAwayError as error:
             # Nobody's work depends on a word of progress; what is staged is published with confirms.
             log.warning("progress_unsaid", topic=message.topic, cause=str(error))
+
+    def _last_told(self, eb_uid: ExecBlockUid) -> tuple[float, Snapshot | None]:
+        return self._told.get(eb_uid, (-math.inf, None))
 
 
 def expected_end(bytes_left: int, rate: float | None) -> datetime | None:

@@ -1,6 +1,7 @@
 """The service: structure.resolved in, artefacts.staged out, one per execution block as soon as it is whole."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -10,10 +11,10 @@ from prometheus_client import CollectorRegistry
 from structlog.contextvars import bound_contextvars
 
 from contracts.envelope import Event
-from contracts.identifiers import ExecBlockUid
 from contracts.messages import ArtefactsStaged, StructureResolved
 from contracts.messages.parts import BlockFailure, Stage
 from services.ngas_fetcher.adapters import client_of, fetcher_of, patience_of, source_of_asdms
+from services.ngas_fetcher.blocks import Block, side_by_side
 from services.ngas_fetcher.claims import Claims
 from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import FetchAbandonedError
@@ -23,7 +24,7 @@ from services.ngas_fetcher.metrics import FetchMetrics
 from services.ngas_fetcher.parallel import run_all
 from services.ngas_fetcher.pool import Group, Job, TransferPool
 from services.ngas_fetcher.products import ProductLocator, ProductShelf, needed_products
-from services.ngas_fetcher.progress import Progress, ProgressTeller
+from services.ngas_fetcher.progress import ProgressTeller
 from services.ngas_fetcher.settings import NgasFetcherSettings
 from services.ngas_fetcher.staging import AsdmStaging
 from services.ngas_fetcher.stop import Stop
@@ -38,6 +39,8 @@ from shared.service import source_of
 log = structlog.get_logger()
 NAME = "ngas-fetcher"
 SOURCE = source_of(NAME)
+
+_Outcome = ArtefactsStaged | BlockFailure | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +134,9 @@ class NgasFetcher:
         self._cancellations.hear(event)
 
     def handle(self, event: Event, delivery: Delivery) -> list[Event]:
-        """Stage every execution block of a MOUS, in order; say each at once when it is whole.
+        """Stage the execution blocks of a MOUS, several side by side; say each at once when it is whole.
 
-        A block that waits for a server does not hold up the next ones; the event is tried again for it at the end.
+        A block that waits for a server does not hold up the others; the event is tried again for it at the end.
         Of a cancelled request nothing more is said.
         """
         message = event.data
@@ -178,12 +181,11 @@ class NgasFetcher:
 
     def _stage_all(self, handling: _Handling) -> None:
         away, given_up = list[RestoreError](), list[Exception]()
-        for eb_uid in handling.message.structure.execution_blocks:
-            self._check_wanted(handling)
-            with bound_contextvars(eb_uid=eb_uid):
+
+        def ended(block: Block, staging: Future[_Outcome]) -> None:
+            with bound_contextvars(eb_uid=block.eb_uid):
                 try:
-                    if events := self._events_of_block(handling, eb_uid):
-                        handling.delivery.publish(events)
+                    self._say(handling, block, staging.result())
                 except (DependencyAwayError, LeaseHeldError, LeaseLostError) as error:
                     log.warning("block_waits", error=str(error), code=error.code)
                     away.append(error)
@@ -192,6 +194,15 @@ class NgasFetcher:
                 except Exception as error:  # whatever it is, it is of this block; it is raised once the others are done
                     log.warning("block_given_up", error=str(error), consequence="a dead letter, after the other blocks")
                     given_up.append(error)
+
+        side_by_side(
+            [Block(eb_uid=eb_uid) for eb_uid in handling.message.structure.execution_blocks],
+            partial(self._outcome_of, handling),
+            at_a_time=self._settings.blocks,
+            interval=self._settings.progress_interval,
+            ended=ended,
+            tick=handling.teller.tell_one_of,
+        )
         # Who waits is tried again, and only after that a person has to look.
         for problem in (*away, *given_up):
             raise problem
@@ -206,51 +217,56 @@ class NgasFetcher:
             handling.cancelled.tell()
         handling.cancelled.check()
 
-    def _events_of_block(self, handling: _Handling, eb_uid: ExecBlockUid) -> Sequence[Event]:
-        """Stage a block and return what is to be said of it; repeat what was said if it failed here before."""
-        request, blocks = handling.message.request, handling.message.structure.execution_blocks
-        outcome = self._outcomes.find(request, eb_uid)
-        if outcome is None:
+    def _outcome_of(self, handling: _Handling, block: Block) -> _Outcome:
+        """Stage a block, and tell what is to be said of it: None if others have said it."""
+        with bound_contextvars(eb_uid=block.eb_uid):
+            self._check_wanted(handling)
+            outcome = self._outcomes.find(handling.message.request, block.eb_uid)
+            if outcome is not None:
+                return outcome if isinstance(outcome, BlockFailure) and outcome.stage is Stage.FETCH else None
             try:
-                staged = self._stage(handling, eb_uid)
-                return [handling.event.derive(staged, source=SOURCE, key=eb_uid)]
+                return self._stage(handling, block)
             except BlockFailedError as error:
                 log.error("block_failed", reason=error.reason, detail=error.detail)  # noqa: TRY400  # no traceback wanted
-                outcome = BlockFailure(eb_uid=eb_uid, stage=Stage.FETCH, reason=error.reason, detail=error.detail)
-        elif not (isinstance(outcome, BlockFailure) and outcome.stage is Stage.FETCH):
-            return []
-        return self._outcomes.record(handling.event, request, blocks, outcome)
+                return BlockFailure(eb_uid=block.eb_uid, stage=Stage.FETCH, reason=error.reason, detail=error.detail)
 
-    def _stage(self, handling: _Handling, eb_uid: ExecBlockUid) -> ArtefactsStaged:
+    def _say(self, handling: _Handling, block: Block, outcome: _Outcome) -> None:
+        """Publish what became of a block, after the last word on its progress; a failure is told again if it was."""
+        message, events = handling.message, list[Event]()
+        if isinstance(outcome, ArtefactsStaged):
+            handling.teller.tell_last(block)
+            events = [handling.event.derive(outcome, source=SOURCE, key=block.eb_uid)]
+        elif outcome is not None:
+            blocks = message.structure.execution_blocks
+            events = self._outcomes.record(handling.event, message.request, blocks, outcome)
+        if events:
+            handling.delivery.publish(events)
+
+    def _stage(self, handling: _Handling, block: Block) -> ArtefactsStaged:
         """Bring the products, which are small and may be missing, then the ASDM; who waits hears of a cancellation."""
-        stop, progress, message = Stop(), Progress(), handling.message
-        fetched_before = handling.shelf.fetched
+        message, stop, interval = handling.message, block.stop, self._settings.progress_interval
 
         def stop_if_lost() -> None:
             if handling.delivery.lost.is_set():
                 stop.tell()
 
         with handling.cancelled.calling(stop.tell):
-            run = partial(
-                run_all, handling.group, stop=stop, interval=self._settings.progress_interval, tick=stop_if_lost
-            )
-            products = handling.shelf.stage(needed_products(message.structure, eb_uid), stop, run)
-            (holding,) = run([Job(work=partial(self._source.locate, eb_uid))])
+            run = partial(run_all, handling.group, stop=stop, interval=interval, tick=stop_if_lost)
+            products = handling.shelf.stage(needed_products(message.structure, block.eb_uid), stop, run)
+            (holding,) = run([Job(work=partial(self._source.locate, block.eb_uid))])
 
             def tick() -> None:
                 stop_if_lost()
-                handling.teller.tell(holding, progress.snapshot())
+                block.holding = holding
 
-            asdm = self._staging.stage(holding, handling.group, stop=stop, progress=progress, tick=tick)
-        if not asdm.reused:
-            handling.teller.tell(holding, progress.snapshot(), last=True)
+            asdm = self._staging.stage(holding, handling.group, stop=stop, progress=block.progress, tick=tick)
         return ArtefactsStaged(
             request=message.request,
             structure=message.structure,
-            eb_uid=eb_uid,
+            eb_uid=block.eb_uid,
             asdm=asdm.manifest,
-            products=tuple(products),
-            reused=asdm.reused and handling.shelf.fetched == fetched_before,
+            products=products.refs,
+            reused=asdm.reused and not products.fetched,
         )
 
 

@@ -85,6 +85,9 @@ class NgasFetcherSettings(BaseSettings):
     claim_seconds: float = Field(
         default=20.0, gt=0, description="Seconds without a sign of life after which another takes a block over"
     )
+    blocks: int = Field(
+        default=4, ge=1, le=32, description="Execution blocks of one request that are staged side by side"
+    )
     concurrency: int = Field(default=2, ge=1, le=32, description="Requests that one process handles at a time")
     longest: float = Field(
         default=2 * 24 * 3600.0,

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from contracts.envelope import Event
 from contracts.messages import StructureResolved
 from observatory.ngas import Fault, NgasServer
+from services.ngas_fetcher.blocks import Block
 from services.ngas_fetcher.errors import FetchAbandonedError, NgasAwayError, NgasRefusedError
 from services.ngas_fetcher.service import NgasFetcher
 from shared.objects.lease import LeaseHeldError
@@ -92,8 +93,8 @@ def test_a_bug_that_one_block_brings_to_light_does_not_end_the_event_for_later_o
     fetcher, delivery = make_fetcher(), RecordingDelivery()
     stage = NgasFetcher._stage
 
-    def stumble(self: NgasFetcher, handling: object, eb_uid: str) -> object:
-        return 1 // 0 if eb_uid == EBS[0] else stage(self, handling, eb_uid)  # type: ignore[arg-type]  # as it came
+    def stumble(self: NgasFetcher, handling: object, block: Block) -> object:
+        return 1 // 0 if block.eb_uid == EBS[0] else stage(self, handling, block)  # type: ignore[arg-type]  # as it came
 
     monkeypatch.setattr(NgasFetcher, "_stage", stumble)
     with pytest.raises(ZeroDivisionError):

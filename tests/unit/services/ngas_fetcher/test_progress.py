@@ -1,6 +1,7 @@
 """Progress is said at a bearable rate, and its last word always."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -95,11 +96,39 @@ def test_the_last_words_on_many_small_blocks_keep_the_pace_too() -> None:
     clock = Clock()
     delivery = TimedDelivery(clock)
     teller = teller_for(delivery, clock)
-    for eb_uid in EBS * 3:
+    for size, eb_uid in enumerate(EBS * 3):
         progress = Progress()
-        progress.done("Main.xml", 100)
+        progress.done("Main.xml", size)
         teller.tell(FilesHolding(location=AsdmLocation(eb_uid=eb_uid, files=(FILE,))), progress.snapshot(), last=True)
     assert delivery.times == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+
+
+@dataclass(frozen=True)
+class Underway:
+    """A block that comes, or of which nothing has come."""
+
+    holding: FilesHolding | None
+    progress: Progress
+
+
+def test_blocks_side_by_side_take_turns_and_each_has_its_own_rate() -> None:
+    clock, delivery = Clock(), RecordingDelivery()
+    teller = teller_for(delivery, clock, interval=1.0)
+    blocks = [Underway(FilesHolding(location=AsdmLocation(eb_uid=eb, files=(FILE,))), Progress()) for eb in EBS]
+    for step in range(4):
+        for speed, block in enumerate(blocks, start=1):
+            block.progress.position("Main.xml")(step * speed * 10)
+        teller.tell_one_of([*blocks, Underway(None, Progress())])
+        clock.wait(1)
+    said = said_by(delivery)
+    assert [word.eb_uid for word in said] == [*EBS, *EBS]
+    assert [word.rate for word in said] == [None, None, 10, 20]
+
+
+def test_of_a_block_of_which_nothing_came_there_is_no_last_word() -> None:
+    delivery = RecordingDelivery()
+    teller_for(delivery, Clock()).tell_last(Underway(None, Progress()))
+    assert delivery.published == []
 
 
 def test_rate_and_expected_end_are_said_from_the_second_word_on() -> None:

@@ -23,7 +23,9 @@ FIRST_BDF = bdf_names(0)[0].removeprefix("uid___").replace("_", "/")
 
 
 def staged_of(events: list[Event]) -> list[ArtefactsStaged]:
-    return [event.data for event in events if isinstance(event.data, ArtefactsStaged)]
+    """What was staged, in the order of the blocks' names: whichever is whole first is said first."""
+    found = [event.data for event in events if isinstance(event.data, ArtefactsStaged)]
+    return sorted(found, key=lambda staged: staged.eb_uid)
 
 
 def failures_of(events: list[Event]) -> list[BlockFailure]:
@@ -61,7 +63,7 @@ def test_a_repeat_fetches_nothing_and_says_the_same(make_fetcher: Make, archived
     assert retrieved == 2 * 7 + len(PRODUCTS)
     again = run(make_fetcher(), archived)
     assert len(server.retrieved()) == retrieved
-    assert [event.id for event in again] == [event.id for event in first]
+    assert {event.id for event in again} == {event.id for event in first}
     assert all(message.reused for message in staged_of(again))
 
 
@@ -117,6 +119,7 @@ def test_a_request_whose_blocks_all_fail_is_concluded(
     events = run(make_fetcher(), archived)
     (concluded,) = [event.data for event in events if isinstance(event.data, RequestFailed)]
     assert [failure.eb_uid for failure in concluded.failures] == list(EBS)
+    assert isinstance(events[-1].data, RequestFailed)
 
 
 def test_a_product_that_is_nowhere_fails_the_blocks_that_need_it(
