@@ -23,7 +23,7 @@ PROBLEM = "application/problem+json"
 
 def add_handlers(app: FastAPI) -> None:
     """Let an application answer faults as this module does."""
-    app.add_exception_handler(CallError, _call_error)
+    app.add_exception_handler(CallError, call_error)
     app.add_exception_handler(DeliveryError, _delivery_error)
     app.add_exception_handler(DependencyAwayError, _away)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -48,7 +48,8 @@ def _is_browser(request: Request) -> bool:
     return not request.url.path.startswith("/api") and "text/html" in accepted
 
 
-async def _call_error(request: Request, error: Exception) -> Response:
+async def call_error(request: Request, error: Exception) -> Response:
+    """Answer a fault that a call was refused for."""
     assert isinstance(error, CallError), "it is registered for these alone"
     told = log.warning if error.status in (401, 403, 413, 429) else log.info
     told("call_refused", reason=error.reason, code=error.code, status=error.status, detail=error.detail)

@@ -64,14 +64,6 @@ class ConflictError(CallError):
     title = "This cannot be done now"
 
 
-class GoneError(CallError):
-    """It was here, and is no more."""
-
-    status = 410
-    code = "gone"
-    title = "This is not here any more"
-
-
 class TooLongError(CallError):
     """A body is longer than it may be."""
 

@@ -3,7 +3,6 @@
 Plain ASGI, so that live views are passed on byte by byte.
 """
 
-import json
 import re
 import time
 from collections.abc import Mapping
@@ -11,8 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.request_desk.web.errors import call_error
+from services.request_desk.web.faults import TooLongError
 from shared import tracing
 
 log = structlog.get_logger()
@@ -86,7 +88,7 @@ class LongestBody:
             await self._app(scope, receive, send)
             return
         if (said := _length(scope)) is not None and said > self._most:
-            await self._refuse(send)
+            await self._refuse(scope, receive, send)
             return
         body, more = bytearray(), scope["method"] not in {"GET", "HEAD", "OPTIONS"}
         while more:
@@ -96,16 +98,14 @@ class LongestBody:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > self._most:
-                await self._refuse(send)
+                await self._refuse(scope, receive, send)
                 return
         await self._app(scope, _replayed(bytes(body), receive), send)
 
-    async def _refuse(self, send: Send) -> None:
-        log.warning("call_refused", reason="body_too_long", code="too_long", status=413)
-        told = {"title": "This is too long", "status": 413, "code": "too_long", "detail": f"at most {self._most} bytes"}
-        headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-        await send({"type": "http.response.start", "status": 413, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        error = TooLongError(f"at most {self._most} bytes", reason="body_too_long", headers={"Connection": "close"})
+        answer = await call_error(Request(scope), error)
+        await answer(scope, receive, send)
 
 
 class CallLog:

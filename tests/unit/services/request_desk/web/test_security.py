@@ -178,8 +178,13 @@ def test_a_long_body_is_refused_by_what_it_says_and_by_what_it_is(desk: DeskSite
         sent = raw(
             desk, *head, "Transfer-Encoding: chunked", body=b"10000\r\n" + b"x" * 65536 + b"\r\n1\r\nx\r\n0\r\n\r\n"
         )
-    assert (said.split()[1], sent.split()[1]) == (b"413", b"413")
-    assert reasons(logs) == ["body_too_long", "body_too_long"]
+        page = raw(desk, "POST /requests HTTP/1.1", *head[1:], "Accept: text/html", "Content-Length: 10000000000")
+        job = raw(desk, "POST /uws/jobs HTTP/1.1", *head[1:], "Content-Length: 10000000000")
+    assert [answer.split()[1] for answer in (said, sent, page, job)] == [b"413"] * 4
+    assert reasons(logs) == ["body_too_long"] * 4
+    assert b'"type":"about:blank"' in said
+    assert b"\r\ncontent-type: text/html" in page.lower()
+    assert b"\r\ncontent-type: text/plain" in job.lower()
 
 
 @pytest.mark.parametrize(
