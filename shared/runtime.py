@@ -212,7 +212,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
             HealthServer(
                 host=settings.http_host,
                 port=settings.http_port,
-                is_live=lambda: True,
+                is_live=bus.is_alive,
                 is_ready=lambda: _is_ready(bus, objects, service, metrics),
                 registry=registry,
             ) as health,

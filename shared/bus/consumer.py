@@ -115,6 +115,11 @@ class Consumer:
         """Whether events are coming."""
         return self._link.is_ready
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether all threads are there, or are to end."""
+        return self._stopping.is_set() or (self._link.is_alive and self._workers.are_alive)
+
     def stop(self) -> None:
         """Take no more events."""
         if self._stopping.is_set():
@@ -220,11 +225,8 @@ class Consumer:
         self, delivery: RabbitDelivery, decision: RetryLater | DeadLetter, first_failure: datetime | None
     ) -> Outgoing:
         """Tell where a message goes that is not done."""
-        about: dict[str, Any] = {
-            "queue": self._subscription.queue,
-            "first_failure": first_failure or datetime.now(UTC),
-            "names": self._names,
-        }
+        since = first_failure or datetime.now(UTC)
+        about: dict[str, Any] = {"queue": self._subscription.queue, "first_failure": since, "names": self._names}
         match decision:
             case RetryLater(delay=delay):
                 return wire.put_off(delivery.body, delivery.properties, delay=delay, **about)

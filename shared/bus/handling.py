@@ -217,6 +217,11 @@ class Workers:
         while (job := self._take()) is not None:
             job()
 
+    @property
+    def are_alive(self) -> bool:
+        """Whether none of the threads has ended."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def join(self, timeout: float) -> bool:
         """Wait for the threads to end; tell whether all did."""
         until = monotonic() + timeout

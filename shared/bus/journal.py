@@ -46,6 +46,11 @@ class JournalFollowing:
         self._thread = Thread(target=self._run, name="bus-following", daemon=True)
         self._thread.start()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is there by which it follows, or is to end."""
+        return self._thread.is_alive() or self._stopping.is_set()
+
     def close(self) -> None:
         """End the thread and the connection."""
         self._stopping.set()

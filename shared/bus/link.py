@@ -80,6 +80,11 @@ class Link:
         return self._ready.is_set()
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the link's thread still tries, or was told to end."""
+        return self._thread.is_alive() or self._closing.is_set()
+
+    @property
     def blocked(self) -> str | None:
         """Why the broker takes no messages over this connection at the moment (an alarm), if it said so."""
         return self._blocked

@@ -50,6 +50,11 @@ class Listening:
             self.close()
             raise DependencyAwayError("RabbitMQ does not let us listen: is the topology declared?")
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is there by which it listens, or is to end."""
+        return self._link.is_alive
+
     def close(self) -> None:
         """End the listening."""
         self._link.close()

@@ -91,6 +91,11 @@ class Publisher:
         """Whether the broker takes messages."""
         return self._link.is_ready
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is there by which it publishes, or is to end."""
+        return self._link.is_alive
+
     def publish(self, messages: Sequence[Outgoing], *, lost: Flag | None = None) -> None:
         """Publish in order and wait for all confirmations.
 

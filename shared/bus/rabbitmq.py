@@ -165,6 +165,16 @@ class RabbitBus:
         """Whether events can be published and every subscription gets its events."""
         return self._publisher.is_ready and all(consumer.is_ready for consumer in self._consumers)
 
+    def is_alive(self) -> bool:
+        """Whether every thread of the bus is there that is not to end; what one of them does, no other takes over."""
+        parts: tuple[Publisher | Consumer | Listening | JournalFollowing, ...] = (
+            self._publisher,
+            *self._consumers,
+            *self._listenings,
+            *self._followings,
+        )
+        return all(part.is_alive for part in parts)
+
     def stop(self) -> None:
         """Take no more events."""
         for consumer in self._consumers:

@@ -5,7 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
+from time import monotonic, sleep
 from uuid import uuid4
 
 import pytest
@@ -15,6 +19,7 @@ from contracts.messages import RequestSubmitted
 from shared.bus.rabbitmq import RabbitBus
 from shared.bus.settings import RabbitSettings
 from shared.objects import DirectorySettings, open_store
+from tests.support.ports import free_ports
 from tests.support.rabbitmq import RabbitServer
 from tests.support.samples import REQUEST
 
@@ -36,6 +41,8 @@ class Service:
         print("AT WORK", flush=True)
         if sys.argv[1] == "fails":
             raise KeyError("gain")
+        if sys.argv[1] == "breaks":
+            raise KeyboardInterrupt
         if sys.argv[1] == "ends":
             return []
         threading.Event().wait()
@@ -152,6 +159,27 @@ def test_a_service_without_a_broker_ends_with_the_code_of_what_is_worth_another_
     assert process.returncode == os.EX_TEMPFAIL
     assert "cannot start: RabbitMQ cannot be reached" in told
     assert "hush-hush" not in said + told
+
+
+def test_a_process_in_which_nobody_works_any_more_says_that_it_is_to_be_started_anew(site: Site) -> None:
+    (port,) = free_ports(1)
+    site.environment["ALMA_RESTORE_HTTP_PORT"] = str(port)
+    process = site.start("breaks")
+    wait_for_liveness(port, HTTPStatus.OK)
+    site.say_something()
+    wait_for_liveness(port, HTTPStatus.SERVICE_UNAVAILABLE)
+    assert process.poll() is None
+
+
+def wait_for_liveness(port: int, wanted: HTTPStatus) -> None:
+    until, status = monotonic() + SECONDS, None
+    while status != wanted:
+        assert monotonic() < until, status
+        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        with suppress(OSError), closing(connection):
+            connection.request("GET", "/live")
+            status = connection.getresponse().status
+        sleep(0.05)
 
 
 def test_the_traceback_of_what_a_service_gave_up_lies_in_the_store(site: Site) -> None:

@@ -1,9 +1,11 @@
-"""A link whose broker is away asks again and again, ever less often, up to a limit."""
+"""A link whose broker is away asks again and again, ever less often, up to a limit, and lives as long as it asks."""
 
 from itertools import pairwise
+from threading import Event as Flag
 from time import monotonic
 from unittest.mock import Mock
 
+import pytest
 from pydantic import SecretStr
 
 from shared.bus.link import Link, LinkOwner
@@ -23,9 +25,29 @@ def test_the_wait_between_tries_doubles_up_to_a_limit() -> None:
     link = Link(name="away", settings=settings, owner=Mock(spec=LinkOwner), prepare=lambda: tries(monotonic()))
     try:
         found = [later - earlier for earlier, later in pairwise(tries.wait_for(11, 60))]
+        assert link.is_alive
     finally:
         link.close()
+    assert link.is_alive
     wanted = [min(FIRST * 2**step, LONGEST) for step in range(10)]
     assert all(wait >= least / 2 for wait, least in zip(found, wanted, strict=False))
     # Without a limit the last one would be five seconds at the least.
     assert found[9] < 5.0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_link_whose_thread_ended_unasked_lives_no_more() -> None:
+    let_go, tries = Flag(), Collector[bool]()
+
+    def end() -> None:
+        tries(let_go.wait(30))
+        raise SystemExit
+
+    link = Link(name="ended", settings=RabbitSettings(), owner=Mock(spec=LinkOwner), prepare=end)
+    assert link.is_alive
+    let_go.set()
+    tries.wait_for(1)
+    until = monotonic() + 30
+    while link.is_alive:
+        assert monotonic() < until
+    link.close()
