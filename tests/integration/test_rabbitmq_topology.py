@@ -181,6 +181,21 @@ def test_what_is_missing_or_differs_is_listed_whole_and_nothing_is_changed(world
         ]
 
 
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({"journal_age": "7D"}, "x-max-age is 7D, not 90D"),
+        ({"journal_bytes": 9}, "x-max-length-bytes is 9, not 2000000000"),
+    ],
+    ids=["age", "bytes"],
+)
+def test_the_journal_keeps_as_long_and_as_much_as_is_set(world: World, change: dict[str, Any], found: str) -> None:
+    queues = {"casa-runner": (STARTED,)}
+    world.bus(**change).declare(queues)
+    assert world.bus(**change).compare(queues) == ()
+    assert [str(each) for each in world.bus().compare(queues)] == [f"{world.names.journal}: {found}"]
+
+
 def test_what_came_to_differ_while_a_service_ran_does_not_keep_it_from_reconnecting(world: World) -> None:
     interrupted, event = Interrupted(), started()
     answers = world.collect("request-desk", PROGRESSED)
