@@ -28,6 +28,11 @@ class HostSlots:
         self._free = Condition()
         self._taken: Counter[str] = Counter()
 
+    @property
+    def limit(self) -> int:
+        """Requests that a host gets at a time."""
+        return self._limit
+
     def has_room(self, server: str, *, promised: int = 0) -> bool:
         """Whether a request to this host could begin now, if so many that were let begin may not have done so yet."""
         with self._free:

@@ -1,9 +1,10 @@
 """The threads that transfer files: bounded in number, per host and in memory, and fair between requests.
 
 Each request has a group of its own. A free thread goes to the group with the fewest
-transfers at work, and of those to the one that was served longest ago. No group takes
-all threads or all memory: what one large file of each other request needs is left, so
-that a request of hundreds of gigabytes does not hold up one of a few.
+transfers at work, and of those to the one that was served longest ago; within a group
+the hosts take turns. No group takes all threads, all memory or all that a host is asked
+at a time: what one large file of each other request needs is left, so that a request of
+hundreds of gigabytes does not hold up one of a few.
 """
 
 from collections import Counter, deque
@@ -67,6 +68,7 @@ class Group:
     at_work: int = 0
     memory: int = 0
     served: int = 0
+    at_hosts: Counter[str] = field(default_factory=Counter)
 
     def submit(self, job: Job[T]) -> Future[T]:
         """Have a job done by one of the pool's threads, with this thread's context."""
@@ -85,19 +87,20 @@ class TransferPool:
     memory
         Bytes that all jobs together may hold.
     requests
-        Requests that are handled side by side; each keeps room for one transfer.
+        Requests that are handled side by side; each keeps room for one transfer, also at each host.
     """
 
     def __init__(self, *, threads: int, hosts: HostSlots, memory: int, requests: int = 1) -> None:
         self._hosts = hosts
         self._memory = memory
         self._group_threads = max(1, threads - (requests - 1))
+        self._group_at_host = max(1, hosts.limit - (requests - 1))
         self._group_memory = max(memory // requests, memory - (requests - 1) * LARGE_TRANSFER)
         self._changed = Condition()
         self._groups: list[Group] = []
         self._used = 0
         self._served = 0
-        self._at_hosts: Counter[str | None] = Counter()
+        self._at_hosts: Counter[str] = Counter()
         self._closing = False
         self._threads = [Thread(target=self._work, name=f"transfer-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
@@ -145,7 +148,9 @@ class TransferPool:
                     group.at_work -= 1
                     group.memory -= waiting.job.memory
                     self._used -= waiting.job.memory
-                    self._at_hosts[waiting.job.host] -= 1
+                    if waiting.job.host is not None:
+                        self._at_hosts[waiting.job.host] -= 1
+                        group.at_hosts[waiting.job.host] -= 1
 
     def _take(self) -> tuple[Group, _Waiting] | None:
         with self._changed:
@@ -166,6 +171,7 @@ class TransferPool:
             if not queue:
                 del group.waiting[host]
             elif self._can_begin(group, queue[0].job):
+                group.waiting[host] = group.waiting.pop(host)  # to the end: the hosts take turns
                 return queue.popleft()
         return None
 
@@ -179,10 +185,15 @@ class TransferPool:
     def _can_begin(self, group: Group, job: Job[Any]) -> bool:
         if group.at_work >= self._group_threads:
             return False
-        if job.host is not None and not self._hosts.has_room(job.host, promised=self._at_hosts[job.host]):
+        if job.host is not None and not self._may_ask(group, job.host):
             return False
         in_group = group.memory == 0 or group.memory + job.memory <= self._group_memory
         return in_group and (self._used == 0 or self._used + job.memory <= self._memory)
+
+    def _may_ask(self, group: Group, host: str) -> bool:
+        if group.at_hosts[host] >= self._group_at_host:
+            return False
+        return self._hosts.has_room(host, promised=self._at_hosts[host])
 
     def _begin(self, group: Group, waiting: _Waiting) -> None:
         self._served += 1
@@ -190,7 +201,9 @@ class TransferPool:
         group.at_work += 1
         group.memory += waiting.job.memory
         self._used += waiting.job.memory
-        self._at_hosts[waiting.job.host] += 1
+        if waiting.job.host is not None:
+            self._at_hosts[waiting.job.host] += 1
+            group.at_hosts[waiting.job.host] += 1
 
 
 def _do(waiting: _Waiting) -> None:

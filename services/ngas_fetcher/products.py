@@ -15,6 +15,7 @@ from services.ngas_fetcher.claims import Claims
 from services.ngas_fetcher.client import NgasClient
 from services.ngas_fetcher.errors import NgasAwayError, NgasFileMissingError, NgasRefusedError
 from services.ngas_fetcher.fetcher import FileFetcher
+from services.ngas_fetcher.holding import fetch_job
 from services.ngas_fetcher.location import ArchiveFile
 from services.ngas_fetcher.patience import Patience
 from services.ngas_fetcher.pool import Job
@@ -81,6 +82,11 @@ class ProductLocator:
         self._client = client
         self._hosts = tuple(hosts)
         self._patience = patience
+
+    @property
+    def first(self) -> str | None:
+        """The server that is asked first, if there is any."""
+        return self._hosts[0] if self._hosts else None
 
     def locate(self, file_id: str, *, stop: Stop) -> ArchiveFile:
         """Pin the newest version that the first server that has the file knows; the others are its replicas.
@@ -191,12 +197,13 @@ class ProductShelf:
 
     def _stage(self, products: Sequence[ProductFile], stop: Stop, run: Run) -> Shelved:
         wanted = [product for product in products if product.file_id not in self._stored]
-        pinned = run([Job(work=partial(self._pin, product, stop)) for product in wanted])
+        host = self._locator.first
+        pinned = run([Job(work=partial(self._pin, product, stop), host=host) for product in wanted])
         lacking = [one for one in pinned if one.ref is None]
         refs, brought = {one.file.file_id: one.ref for one in pinned if one.ref is not None}, list[_Brought]()
         if lacking:
             with self._claims.held(f"calibration/{self._mous_uid.file_form}"):
-                brought = run([Job(work=partial(self._bring, one, stop)) for one in lacking])
+                brought = run([fetch_job(one.file, partial(self._bring, one, stop)) for one in lacking])
             refs |= {one.file.file_id: new.ref for one, new in zip(lacking, brought, strict=True)}
         self._stored |= {file_id: NamedRef(name=file_id, ref=ref) for file_id, ref in refs.items()}
         return Shelved(

@@ -61,6 +61,51 @@ def test_a_request_that_comes_later_is_served_although_a_large_one_waits(cleanup
     assert [future.result(SOON) for future in long] == ["large"] * 20
 
 
+def test_a_request_does_not_take_all_that_a_host_is_asked_at_a_time(cleanup: ExitStack) -> None:
+    """Given threads enough and a host that takes fewer, when a large request is at all it may, another begins."""
+    watched, transfers = Watched(), pool(cleanup, threads=8, per_host=6, requests=2)
+    large, small = cleanup.enter_context(transfers.group()), cleanup.enter_context(transfers.group())
+    long = [large.submit(watched.job("large", host="a")) for _ in range(20)]
+    for _ in range(8):  # hosts take turns: between two jobs of another host one of this begins, if any may
+        large.submit(watched.job("beside", host="b", wait=False)).result(SOON)
+    try:
+        assert small.submit(watched.job("small", host="a", wait=False)).result(SOON) == "small"
+        assert not any(future.done() for future in long)
+    finally:
+        watched.go.set()
+    assert [future.result(SOON) for future in long] == ["large"] * 20
+    assert watched.most <= 6
+
+
+def test_a_request_that_is_alone_may_take_all_that_a_host_is_asked_at_a_time(cleanup: ExitStack) -> None:
+    together, transfers = Barrier(3), pool(cleanup, threads=4, per_host=3)
+    group = cleanup.enter_context(transfers.group())
+    seen = [group.submit(Job(work=lambda: together.wait(SOON), host="a")) for _ in range(3)]
+    assert sorted(future.result(SOON) for future in seen) == [0, 1, 2]
+
+
+def test_where_a_host_takes_fewer_than_there_are_requests_each_may_ask_it(cleanup: ExitStack) -> None:
+    watched, transfers = Watched(), pool(cleanup, threads=8, per_host=1, requests=4)
+    watched.go.set()
+    groups = [cleanup.enter_context(transfers.group()) for _ in range(4)]
+    futures = [group.submit(watched.job("x", host="a")) for group in groups]
+    assert [future.result(SOON) for future in futures] == ["x"] * 4
+    assert watched.most == 1
+
+
+def test_within_a_request_the_hosts_take_turns(cleanup: ExitStack) -> None:
+    watched, transfers = Watched(), pool(cleanup, threads=1)
+    group = cleanup.enter_context(transfers.group())
+    first = group.submit(watched.job("first"))
+    while not watched.begun:
+        first.running()
+    futures = [group.submit(watched.job(host, host=host)) for host in ("a", "a", "a", "b", "b")]
+    watched.go.set()
+    for future in (first, *futures):
+        future.result(SOON)
+    assert watched.begun == ["first", "a", "b", "a", "b", "a"]
+
+
 def test_threads_are_shared_evenly(cleanup: ExitStack) -> None:
     together, transfers = Barrier(4), pool(cleanup, threads=4, requests=2)
     one, other = cleanup.enter_context(transfers.group()), cleanup.enter_context(transfers.group())
