@@ -7,8 +7,11 @@ import resource
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import structlog
 
 from services.casa_runner.errors import CasaAwayError
 from services.casa_runner.job import CasaFiles
@@ -17,7 +20,10 @@ from services.casa_runner.launchers.oom_kills import oom_kills
 from services.casa_runner.launchers.places import Places
 
 _TAIL_BYTES = 4096
+_GONE_SECONDS = 3.0
+_LOOK_SECONDS = 0.01
 _NO_MEMORY = re.compile(rb"MemoryError|bad_alloc|Cannot allocate memory")
+log = structlog.get_logger()
 
 
 class CasaProcess:
@@ -55,11 +61,14 @@ class CasaProcess:
         return self._process.pid
 
     def wait(self, timeout: float) -> int | None:
-        """Wait for the end; see `RunningCasa.wait`."""
+        """Wait for the end, and end what it left behind then; see `RunningCasa.wait`."""
+        was_over = self._process.returncode is not None
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             return None
+        if not was_over:
+            self._end_group()
         if status != 0 and not self._is_stopped:
             self._look_for_want_of_memory()
         return status
@@ -81,11 +90,30 @@ class CasaProcess:
 
     def stop(self) -> None:
         """Kill the group: what it wrote is thrown away, so there is nothing to tidy for it."""
+        if self._process.returncode is not None:
+            return
         self._is_stopped = True
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._end_group()
+
+    def _end_group(self) -> None:
+        """Kill what is left of the group when its leader has ended, and wait until it is gone.
+
+        A program that the leader started through another, such as a ``casa`` that is a shell's script, hears nothing
+        of the leader's end. The group's number is nobody else's while it has members.
+        """
+        until = time.monotonic() + _GONE_SECONDS
+        while time.monotonic() < until:
+            try:
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+            except ProcessLookupError:
+                return
+            with contextlib.suppress(ChildProcessError):  # orphans are ours where we are the first process
+                os.waitpid(-self._process.pid, os.WNOHANG)
+            time.sleep(_LOOK_SECONDS)
+        log.warning("processes_left", group=self._process.pid, consequence="they are killed, and have not ended yet")
 
 
 class ProcessLauncher:

@@ -17,11 +17,16 @@ from tests.support.casa_jobs import Jobs
 
 def start(files: CasaFiles, *shell: str) -> "subprocess.Popen[bytes]":
     """Start the way of the pipeline with something else in the application's place."""
-    more = {"shell": shell, "shell_version": None, "shell_environment": {"PLACE": "here"}, "ppr": "PPR_x.xml"}
-    files.write(more=more)
+    write(files, *shell)
     return subprocess.Popen(
         [sys.executable, SCRIPT, files.job], cwd=files.attempt.working, env=files.environment, stdout=subprocess.DEVNULL
     )
+
+
+def write(files: CasaFiles, *shell: str) -> None:
+    """Write the job of the way of the pipeline."""
+    more = {"shell": shell, "shell_version": None, "shell_environment": {"PLACE": "here"}, "ppr": "PPR_x.xml"}
+    files.write(more=more)
 
 
 def program(folder: Path, text: str) -> str:
@@ -41,6 +46,30 @@ def test_it_dies_with_the_one_that_started_it(tmp_path: Path) -> None:
 
         process.send_signal(signal.SIGKILL)
         process.wait()
+
+        assert select.select([application], [], [], 30)[0] == [application]
+        os.close(application)
+
+
+RUNNER = """
+import json, os, pathlib, subprocess, sys
+script, job = map(pathlib.Path, sys.argv[1:])
+job.write_text(json.dumps(json.loads(job.read_text()) | {"parent": os.getpid()}))
+subprocess.Popen([sys.executable, script, job], start_new_session=True).wait()
+"""
+
+
+@pytest.mark.timeout(60)
+def test_an_application_that_is_started_by_a_script_of_the_shell_dies_with_the_runner(tmp_path: Path) -> None:
+    fifo, wrapper = tmp_path / "alive", tmp_path / "casa"
+    os.mkfifo(fifo)
+    wrapper.write_text('"$@" &\nwait\n')
+    waits = program(tmp_path, f"open({str(fifo)!r}, 'w').write(f'{{os.getpid()}}\\n')\nwhile True: time.sleep(1)")
+    with Jobs(tmp_path).attempt() as files:
+        write(files, "/bin/sh", str(wrapper), sys.executable, waits)
+        with subprocess.Popen([sys.executable, "-c", RUNNER, SCRIPT, files.job], cwd=files.attempt.working) as runner:
+            application = os.pidfd_open(int(fifo.read_text()))
+            runner.kill()
 
         assert select.select([application], [], [], 30)[0] == [application]
         os.close(application)

@@ -1,7 +1,9 @@
 """How a process ended is told apart, and nothing of its group outlives it."""
 
+import fcntl
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,3 +67,43 @@ def test_a_kill_that_nobody_counted_is_a_crash(
     counts = iter([before, after])
     monkeypatch.setattr(process, "oom_kills", lambda: next(counts))
     assert launcher.start(jobs.script(KILLED), files).wait(ENOUGH) == -signal.SIGKILL
+
+
+FORKS = """
+lock = open("lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+shell = "(trap '' TERM; echo started; exec sleep 600) & wait"
+wrapper = subprocess.Popen(["/bin/sh", "-c", shell], stdout=subprocess.PIPE, pass_fds=[lock.fileno()])
+wrapper.stdout.readline()
+"""
+"""What a script starts through a shell's script holds a lock for as long as it lives."""
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [(KILLED, -signal.SIGKILL), ("os.kill(wrapper.pid, signal.SIGKILL)\nsys.exit(wrapper.wait())\n", 247)],
+    ids=["the script is killed", "the wrapper is killed"],
+)
+def test_what_a_wrapper_started_does_not_outlive_the_script(
+    launcher: ProcessLauncher, jobs: Jobs, files: CasaFiles, end: str, status: int
+) -> None:
+    running = launcher.start(jobs.script(FORKS + end), files)
+    assert running.wait(ENOUGH) == status
+    with (files.attempt.working / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    running.stop()
+    assert running.wait(0) == status
+
+
+def test_what_a_wrapper_started_is_ended_with_the_script(
+    launcher: ProcessLauncher, jobs: Jobs, files: CasaFiles
+) -> None:
+    running = launcher.start(jobs.script(FORKS + "say('hanging')\nwhile True: time.sleep(1)\n"), files)
+    until = time.monotonic() + ENOUGH
+    while not files.progress.read_text():
+        assert time.monotonic() < until
+        assert running.wait(0.05) is None
+    running.stop()
+    with (files.attempt.working / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert running.wait(0) == -signal.SIGKILL
