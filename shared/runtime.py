@@ -22,7 +22,7 @@ from contracts.flow import QUEUES
 from contracts.messages import RequestCancelled, RequestWaiting
 from contracts.messages.parts import RestoreRequest
 from shared import keys, tracing
-from shared.bus import Bus, DeadLetter, Delivery, Handler, RetryLater
+from shared.bus import Bus, DeadLetter, Delivery, Handler, RetryLater, Subscription
 from shared.bus.base import Reporter
 from shared.bus.rabbitmq import RabbitBus
 from shared.errors import RestoreError
@@ -53,11 +53,20 @@ class Runtime:
         Keeps the tracebacks of what is given up; nothing does if None.
     quota
         Counts what is handled.
+    prefetch
+        Events that are held at a time, at work or ready for it; as many as are handled at a time if None.
     """
 
     def __init__(
-        self, *, bus: Bus, metrics: ServiceMetrics, objects: ObjectStore | None = None, quota: Quota | None = None
+        self,
+        *,
+        bus: Bus,
+        metrics: ServiceMetrics,
+        objects: ObjectStore | None = None,
+        quota: Quota | None = None,
+        prefetch: int | None = None,
     ) -> None:
+        self._prefetch = prefetch
         self._bus = bus
         self._quota = quota or Quota()
         self._metrics = metrics
@@ -71,6 +80,7 @@ class Runtime:
             self._bus.subscribe(
                 replace(
                     subscription,
+                    prefetch=self._held(subscription),
                     handler=self._watched(service.name, subscription.handler),
                     report=self._counted(service.name, subscription.report or partial(_tell_who_waits, service.name)),
                     keep=self._keep_traceback if self._objects else None,
@@ -83,6 +93,12 @@ class Runtime:
         if isinstance(service, Speaker):
             service.begin(self._bus.publish)
             self._speakers.append(service)
+
+    def _held(self, subscription: Subscription) -> int | None:
+        """Hold more than is handled only of what is soon done: another replica could do the rest, and its time runs."""
+        if self._prefetch is None or subscription.longest is not None:
+            return subscription.prefetch
+        return max(self._prefetch, subscription.concurrency)
 
     def rest(self) -> None:
         """Let no service speak of its own accord any more; do so before the bus is drained."""
@@ -205,7 +221,7 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     try:
         spans.enter_context(exported(service.name))
         bus.declare(QUEUES)
-        runtime = Runtime(bus=bus, metrics=metrics, objects=objects, quota=quota)
+        runtime = Runtime(bus=bus, metrics=metrics, objects=objects, quota=quota, prefetch=settings.prefetch)
         runtime.add(service)
         with (
             Housekeeping(objects=objects, interval=settings.sweep_interval, age=timedelta(seconds=settings.sweep_age)),

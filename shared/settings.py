@@ -40,6 +40,12 @@ class RuntimeSettings(BusAccess):
     end_after_events: int | None = Field(
         default=None, ge=1, description="Events after which the process ends by itself, where one is started per event"
     )
+    prefetch: int | None = Field(
+        default=None,
+        ge=1,
+        description="Events that a process holds, at work or ready for it; as many as it handles at a time if unset, "
+        "and never fewer. Services whose work may take hours hold no more than they handle",
+    )
     end_when_idle: float | None = Field(
         default=None, gt=0, description="Seconds without an event after which the process ends by itself"
     )

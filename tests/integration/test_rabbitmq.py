@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from contracts.envelope import Event
 from shared.bus import Delivery, DeliveryLostError, Subscription
 from shared.errors import DependencyAwayError
-from tests.contract.bus_harness import Collector, progressed, started
+from tests.contract.bus_harness import Collector, Slow, progressed, started
 from tests.support.rabbit_world import (
     PATIENCE,
     PROGRESSED,
@@ -104,6 +104,23 @@ def test_a_consumer_whose_queue_is_deleted_makes_it_anew_and_goes_on(world: Worl
     last = started()
     publish_until_routed(bus, last)
     assert progressed(last, 100.0).id in [answer.id for answer in answers.wait_for(3, PATIENCE)]
+
+
+@pytest.mark.parametrize(("prefetch", "ready"), [(None, 4), (3, 2)])
+def test_a_process_holds_as_many_events_as_it_handles_unless_more_is_asked_for(
+    world: World, prefetch: int | None, ready: int
+) -> None:
+    bus, slow = world.bus(), Slow()
+    bus.declare({"casa-runner": (STARTED,), "request-desk": (PROGRESSED,)})
+    bus.publish([started() for _ in range(5)])
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=slow, prefetch=prefetch))
+    slow.deliveries.wait_for(1)
+    until = monotonic() + PATIENCE
+    while (found := [each.ready for each in bus.depths(["casa-runner"])]) != [ready]:
+        assert monotonic() < until, found
+        sleep(0.05)
+    slow.go_on.set()
+    slow.deliveries.wait_for(5)
 
 
 def test_heartbeats_go_on_while_a_handler_works_longer_than_they_allow(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from queue import Queue
+from unittest.mock import Mock
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
@@ -154,3 +155,27 @@ def test_a_services_own_metrics_are_shown_with_those_of_the_runtime() -> None:
     shown = registry_of(service)
     ServiceMetrics(shown)
     assert shown.get_sample_value("restores_total") == 2
+
+
+@pytest.mark.parametrize(
+    ("prefetch", "longest", "held"),
+    [
+        pytest.param(None, None, None, id="as many as it handles"),
+        pytest.param(8, None, 8, id="more ahead"),
+        pytest.param(1, None, 3, id="never fewer than it handles"),
+        pytest.param(8, 3600.0, None, id="none of hours ahead"),
+    ],
+)
+def test_events_are_held_ahead_if_that_is_set_and_they_are_soon_done(
+    prefetch: int | None, longest: float | None, held: int | None
+) -> None:
+    bus, service = Mock(spec=MemoryBus), Mock(spec=Echo)
+    service.name = Echo.name
+    service.subscriptions.return_value = [
+        Subscription(
+            queue=Echo.name, topics=Echo.topics, handler=lambda event, delivery: [], concurrency=3, longest=longest
+        )
+    ]
+    Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry()), prefetch=prefetch).add(service)
+    ((subscription,), _) = bus.subscribe.call_args
+    assert subscription.prefetch == held
