@@ -1,6 +1,7 @@
 """Keep the object store tidy while a service runs: remove what killed writers left behind."""
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from threading import Event, Thread
 from types import TracebackType
@@ -11,6 +12,7 @@ import structlog
 from shared.errors import RestoreError
 from shared.objects import ObjectStore
 from shared.objects.lease import Leases
+from shared.service import Tidier
 
 log = structlog.get_logger(__name__)
 
@@ -29,14 +31,25 @@ class Housekeeping:
     first
         Seconds until the first sweep; a random part of the interval if None, so that
         replicas that were started together do not sweep together.
+    tidiers
+        Services that leave things of their own there.
     """
 
-    def __init__(self, *, objects: ObjectStore, interval: float, age: timedelta, first: float | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        objects: ObjectStore,
+        interval: float,
+        age: timedelta,
+        first: float | None = None,
+        tidiers: Sequence[Tidier] = (),
+    ) -> None:
         self._objects = objects
         self._interval = interval
         self._age = age
         self._first = random.uniform(0, interval) if first is None else first  # noqa: S311  (no secret: spreads replicas)
         self._leases = Leases(objects=objects)
+        self._tidiers = tuple(tidiers)
         self._done = Event()
         self._thread = Thread(target=self._keep, name="housekeeping", daemon=True)
 
@@ -53,7 +66,8 @@ class Housekeeping:
     def sweep(self) -> None:
         """Remove what is left behind; a store that is away is swept the next time."""
         try:
-            things, leases = self._objects.sweep(self._age), self._leases.sweep(self._age)
+            things = self._objects.sweep(self._age) + sum(tidier.tidy(self._age) for tidier in self._tidiers)
+            leases = self._leases.sweep(self._age)
         except RestoreError as error:
             log.warning("store_not_swept", error=str(error), tried_again_in=self._interval)
             return

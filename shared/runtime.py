@@ -33,7 +33,7 @@ from shared.metrics import CountedDelivery, ServiceMetrics
 from shared.objects import ObjectStore, open_store
 from shared.objects.metered import MeteredStore
 from shared.quota import Quota
-from shared.service import Listener, Measured, Overseer, Service, Speaker, source_of
+from shared.service import Listener, Measured, Overseer, Service, Speaker, Tidier, source_of
 from shared.settings import RuntimeSettings, explain
 from shared.trace_export import exported
 
@@ -224,7 +224,12 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
         runtime = Runtime(bus=bus, metrics=metrics, objects=objects, quota=quota, prefetch=settings.prefetch)
         runtime.add(service)
         with (
-            Housekeeping(objects=objects, interval=settings.sweep_interval, age=timedelta(seconds=settings.sweep_age)),
+            Housekeeping(
+                objects=objects,
+                interval=settings.sweep_interval,
+                age=timedelta(seconds=settings.sweep_age),
+                tidiers=[service] if isinstance(service, Tidier) else (),
+            ),
             HealthServer(
                 host=settings.http_host,
                 port=settings.http_port,

@@ -1,6 +1,7 @@
 """What a service is to the runtime that runs it."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Protocol, runtime_checkable
 
 from prometheus_client import CollectorRegistry
@@ -64,6 +65,14 @@ class Resumer(Protocol):
 
     def take_up_again(self, publish: Callable[[Sequence[Event]], None]) -> int:
         """Say what nothing followed once more; tell of how many requests."""
+
+
+@runtime_checkable
+class Tidier(Protocol):
+    """A service that leaves things of its own in the store when it is killed."""
+
+    def tidy(self, older_than: timedelta) -> int:
+        """Remove what nobody has been at for so long, and count the objects."""
 
 
 @runtime_checkable

@@ -28,3 +28,7 @@ class Claims:
     def held(self, folder: str) -> AbstractContextManager[Lease]:
         """Hold a folder for the block; see `Leases.held` for who else may have it."""
         return self._leases.held(folder, owner=self._owner, ttl=self._ttl)
+
+    def is_over(self, folder: str, *, since: timedelta) -> bool:
+        """Whether nobody has held a folder for so long."""
+        return self._leases.is_over(folder, since=since)

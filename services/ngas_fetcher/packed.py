@@ -21,12 +21,11 @@ from services.ngas_fetcher.location import ArchiveFile, AsdmLocation
 from services.ngas_fetcher.multipart_stream import multipart_parts
 from services.ngas_fetcher.parts import PackageError, Part
 from services.ngas_fetcher.tar_stream import tar_parts
+from services.ngas_fetcher.unpacked import UNPACKED
 from shared.errors import BlockFailedError
-from shared.objects import ObjectStore
 
 log = structlog.get_logger()
 MAX_FILES = 100_000
-_UNPACKED = "unpacked/"
 _TAR_MAGIC = slice(257, 262)
 
 
@@ -83,12 +82,6 @@ class PackedHolding:
         return staged
 
 
-def remove_unpacked(objects: ObjectStore, folder: str) -> None:
-    """Remove what killed attempts to unpack the package of this folder left; nobody else may be at it."""
-    for info in list(objects.list(f"{folder}{_UNPACKED}")):
-        objects.delete(info.key)
-
-
 class _Unpacking:
     """One attempt to unpack a package."""
 
@@ -96,7 +89,7 @@ class _Unpacking:
         self._eb_uid = eb_uid
         self._bringing = bringing
         self._package = package
-        self._folder = f"{_UNPACKED}{uuid4().hex}/"
+        self._folder = f"{UNPACKED}{uuid4().hex}/"
         self._staged: dict[str, StagedFile] = {}
 
     def run(self, chunks: Iterator[bytes]) -> tuple[StagedFile, ...]:

@@ -28,6 +28,7 @@ from services.ngas_fetcher.progress import ProgressTeller
 from services.ngas_fetcher.settings import NgasFetcherSettings
 from services.ngas_fetcher.staging import AsdmStaging
 from services.ngas_fetcher.stop import Stop
+from services.ngas_fetcher.unpacked import sweep_unpacked
 from shared.bus import Delivery, Subscription
 from shared.cancellation import Cancellations
 from shared.errors import BlockFailedError, DependencyAwayError, RestoreError
@@ -92,6 +93,7 @@ class NgasFetcher:
     ) -> None:
         self.registry = registry
         self._settings = settings
+        self._objects = objects
         self._client = client
         self._fetcher = fetcher
         self._source = source
@@ -105,12 +107,8 @@ class NgasFetcher:
         )
         self._products = ProductLocator(client=client, hosts=settings.hosts, patience=patience_of(settings))
         self._claims = Claims(objects=objects, ttl=timedelta(seconds=settings.claim_seconds))
-        self._staging = AsdmStaging(
-            objects=objects,
-            fetcher=fetcher,
-            interval=settings.progress_interval,
-            claims=self._claims,
-        )
+        interval, claims = settings.progress_interval, self._claims
+        self._staging = AsdmStaging(objects=objects, fetcher=fetcher, interval=interval, claims=claims)
 
     @property
     def name(self) -> str:
@@ -170,6 +168,10 @@ class NgasFetcher:
                     raise
                 log.info("request_cancelled", consequence="its transfers have ended, what is whole stays in the store")
         return []
+
+    def tidy(self, older_than: timedelta) -> int:
+        """Remove what killed attempts to unpack an ASDM left, where nobody has been at it for so long."""
+        return sweep_unpacked(self._objects, is_dead=partial(self._claims.is_over, since=older_than))
 
     def is_ready(self) -> bool:
         """Whether any of the configured NGAS servers is online."""

@@ -10,10 +10,10 @@ from contracts.messages.parts import ObjectRef
 from services.ngas_fetcher.claims import Claims
 from services.ngas_fetcher.fetcher import FileFetcher
 from services.ngas_fetcher.holding import Bringing, Holding
-from services.ngas_fetcher.packed import remove_unpacked
 from services.ngas_fetcher.pool import Group
 from services.ngas_fetcher.progress import Progress
 from services.ngas_fetcher.stop import Stop
+from services.ngas_fetcher.unpacked import remove_unpacked
 from shared import keys
 from shared.objects import ObjectExistsError, ObjectStore
 from shared.objects.lease import Lease

@@ -26,7 +26,7 @@ never less than the milliseconds since 1970, so that it grows even where a recor
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Event, Thread
 
 import structlog
@@ -133,16 +133,24 @@ class Leases:
         """List the leases that were not released, dead ones among them, of keys that begin with ``prefix``."""
         return (record for record in self._records(prefix) if not record.released)
 
+    def is_over(self, key: str, *, since: timedelta) -> bool:
+        """Whether the lease of a key ended so long ago, by release or death, or there is no record of one."""
+        found = read_record(self._objects, f"{FOLDER}{key.rstrip('/')}.json")
+        return found is None or found[0].until < self._long_ago(since)
+
     def sweep(self, older_than: timedelta) -> int:
         """Remove the records of leases that were released or died so long ago, and count them.
 
         Should one of them be claimed in this very moment, its holder loses it at its next check.
         """
-        before = self._clock.now() - older_than - self._allowed_skew
+        before = self._long_ago(older_than)
         gone = [record for record in self._records("") if record.until < before]
         for record in gone:
             self._objects.delete(f"{FOLDER}{record.key}.json")
         return len(gone)
+
+    def _long_ago(self, age: timedelta) -> datetime:
+        return self._clock.now() - age - self._allowed_skew
 
     def _may_take(self, record: LeaseRecord) -> bool:
         return record.is_over(self._clock.now(), self._allowed_skew) or self._watch.is_dead(record)

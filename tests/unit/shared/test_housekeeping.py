@@ -62,6 +62,20 @@ def test_what_killed_writers_left_and_leases_long_over_are_removed(store: Watche
     ]
 
 
+class Cellar:
+    """A service that has left three things."""
+
+    def tidy(self, older_than: timedelta) -> int:
+        assert older_than == WEEK
+        return 3
+
+
+def test_what_services_left_is_removed_by_them_and_counted(store: Watched) -> None:
+    with capture_logs() as logs:
+        Housekeeping(objects=store, interval=3600, age=WEEK, tidiers=[Cellar()]).sweep()
+    assert [(entry["event"], entry["left_by_killed_writers"]) for entry in logs] == [("store_swept", 3)]
+
+
 @pytest.mark.parametrize("trouble", [DependencyAwayError("The store is away"), ValueError("a fault of ours")])
 def test_a_store_that_could_not_be_swept_is_swept_the_next_time(store: Watched, trouble: Exception) -> None:
     store.away, store.trouble = 2, trouble
