@@ -46,11 +46,11 @@ class Outbox:
     """Looks whether a mail went out, sends it, and records that it did.
 
     Of several who hold the same event at one moment one sends; the others come again
-    and find the record. One window remains: a process that is killed after the other side
+    and find the record. One window remains: where the process is killed after the other side
     took a mail and before the record is stored (in `post`, between ``_send`` and
-    ``_remember``) sends it once more when its event comes again. Such a mail has the same
-    Message-ID, by which mail programs and helpdesks know it again. The directory
-    transport has no such window.
+    ``_remember``), or the store is away then, the mail is sent once more when its event comes
+    again. Such a mail has the same Message-ID, by which mail programs and helpdesks know it
+    again. The directory transport has no such window.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ def main(
 
 
 def _show(console: Console, report: Report) -> None:
-    kinds = Counter(" ".join(each.title.split(" ")[1:2]) for _, each in report.plan.asked)
+    kinds = Counter(" ".join(each.title.split(" ")[1:2]) for each in report.plan.asked)
     console.print("requests: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))
     console.print("troubles: " + ", ".join(f"{count} x {what}" for what, count in sorted(report.troubles.items())))
     console.print(f"events: {report.events} in the journal, {report.repeated} ids said more than once")

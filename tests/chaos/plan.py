@@ -8,14 +8,16 @@ from uuid import UUID
 from alma_restore.demo.scenario import CONTACT, Asked, Expected
 from alma_restore.progress import RequestState
 from contracts.identifiers import MousUid
-from contracts.messages.parts import RestoreRequest, Selection
+from contracts.messages.parts import RestoreTicket, Selection
 from contracts.reasons import ReasonCode
 from observatory import metadata_demo
 from observatory.metadata_entities import DemoAccount, DemoMous
+from shared.tickets import requests_of
 from tests.chaos.tiny_alma import CALIBRATORS, tiny_mous
 from tests.support.casa_standin import FIELDS
 
 QUEUES_OF_POISON = (
+    "request-desk",
     "entitlement-checker",
     "metadata-resolver",
     "ngas-fetcher",
@@ -32,6 +34,16 @@ BROKER, STORE, CUT_BROKER, CUT_STORE, REPEAT, POISON = (
     "poison",
 )
 _RARE = (BROKER, STORE)
+_ALWAYS = (CUT_BROKER, CUT_STORE, REPEAT, POISON)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """A ticket that is sent so many seconds after the beginning, and what must come of the request in it."""
+
+    at: float
+    ticket: RestoreTicket
+    asked: Asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +64,12 @@ class Plan:
         The MOUSs there are.
     corrupted, crashing
         Those whose first block is damaged in the archive, and those at whose first block CASA crashes.
-    asked
-        The requests, with how many seconds after the beginning each is sent.
+    asks
+        What is asked, in order.
+    kinds
+        All that can go wrong.
     troubles
-        What goes wrong, in order.
+        What goes wrong, in order; in a minute all of it.
     """
 
     seed: int
@@ -63,8 +77,14 @@ class Plan:
     mouss: tuple[DemoMous, ...]
     corrupted: tuple[MousUid, ...]
     crashing: tuple[MousUid, ...]
-    asked: tuple[tuple[float, Asked], ...]
+    asks: tuple[Ask, ...]
+    kinds: tuple[str, ...]
     troubles: tuple[Trouble, ...]
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """The requests."""
+        return tuple(each.asked for each in self.asks)
 
 
 def draw_plan(*, seed: int, requests: int, seconds: float, victims: Sequence[str], pause: float = 2.0) -> Plan:
@@ -87,8 +107,8 @@ def draw_plan(*, seed: int, requests: int, seconds: float, victims: Sequence[str
     number = max(6, requests // 3)
     mouss = tuple(tiny_mous(each, blocks=random.choice((1, 1, 2, 3))) for each in range(1, number + 1))
     corrupted, crashing, sound = mouss[:1], mouss[1:2], mouss[2:]
-    asked = [
-        (seconds * 0.75 * random.random(), _draw_request(random, index, sound, corrupted[0], crashing[0]))
+    asks = [
+        _draw_ask(random, seconds * 0.75 * random.random(), index, sound, corrupted[0], crashing[0])
         for index in range(requests)
     ]
     return Plan(
@@ -97,14 +117,15 @@ def draw_plan(*, seed: int, requests: int, seconds: float, victims: Sequence[str
         mouss=mouss,
         corrupted=tuple(mous.uid for mous in corrupted),
         crashing=tuple(mous.uid for mous in crashing),
-        asked=tuple(sorted(asked, key=lambda each: each[0])),
+        asks=tuple(sorted(asks, key=lambda each: each.at)),
+        kinds=(*_ALWAYS, *victims, *_RARE),
         troubles=tuple(_draw_troubles(random, seconds, victims, pause)),
     )
 
 
-def _draw_request(
-    random: Random, index: int, sound: Sequence[DemoMous], corrupted: DemoMous, crashing: DemoMous
-) -> Asked:
+def _draw_ask(
+    random: Random, at: float, index: int, sound: Sequence[DemoMous], corrupted: DemoMous, crashing: DemoMous
+) -> Ask:
     mous = random.choice(sound)
     kinds = {
         "pi": (metadata_demo.PI, mous, (), _delivered(mous, FIELDS)),
@@ -118,21 +139,19 @@ def _draw_request(
     (kind,) = random.choices(tuple(kinds), weights=(50, 16, 12, 8, 4, 5, 5))
     user, wanted, fields, expected = kinds[kind]
     uid = wanted.uid if wanted else metadata_demo.UNKNOWN_MOUS
-    return Asked(
-        title=f"{index} {kind} {uid}",
-        request=_request(UUID(int=random.getrandbits(128), version=4), user, uid, fields),
-        expected=expected,
-    )
+    ticket = _ticket(UUID(int=random.getrandbits(128), version=4), user, uid, fields)
+    (request,) = requests_of(ticket)
+    return Ask(at=at, ticket=ticket, asked=Asked(title=f"{index} {kind} {uid}", request=request, expected=expected))
 
 
-def _request(request_id: UUID, user: DemoAccount, mous_uid: MousUid, fields: tuple[str, ...]) -> RestoreRequest:
-    return RestoreRequest(
-        request_id=request_id,
+def _ticket(ticket_id: UUID, user: DemoAccount, mous_uid: MousUid, fields: tuple[str, ...]) -> RestoreTicket:
+    return RestoreTicket(
+        request_id=ticket_id,
         project_code=metadata_demo.PROJECT.code,
-        mous_uid=mous_uid,
+        mous_uids=(mous_uid,),
         user_name=user.name,
         user_email=user.email,
-        ticket=str(request_id)[:8],
+        ticket=str(ticket_id)[:8],
         selection=Selection(calibrator_fields=fields),
         contact_email=CONTACT,
         force=True,
@@ -148,10 +167,13 @@ def _ended(state: RequestState, reason: ReasonCode) -> Expected:
 
 
 def _draw_troubles(random: Random, seconds: float, victims: Sequence[str], pause: float) -> list[Trouble]:
-    """Draw rounds in which everything goes wrong once, in random order; servers that take long to start every other."""
-    kinds, troubles, at, turn = [CUT_BROKER, CUT_STORE, REPEAT, POISON, *victims], list[Trouble](), pause, 0
+    """Draw rounds in which everything goes wrong once, in random order; servers that take long to start every other.
+
+    In the first round all goes wrong, so that a short run has all of it.
+    """
+    troubles, at, turn = list[Trouble](), pause, 0
     while at < seconds:
-        this_round = [*kinds, _RARE[turn % len(_RARE)]]
+        this_round = [*_ALWAYS, *victims, *(_RARE if turn == 0 else (_RARE[turn % len(_RARE)],))]
         random.shuffle(this_round)
         for what in this_round:
             troubles.append(Trouble(at=at, what=what))

@@ -9,16 +9,17 @@ from urllib.parse import urlsplit
 from alma_restore.registry import BUILDERS
 from shared.objects.settings import S3Settings
 from tests.chaos.plan import Plan
+from tests.chaos.postbox import Postbox
 from tests.chaos.standin_casa import write_standin
 from tests.chaos.tiny_alma import TinyAlma
 from tests.support.deployment import Deployment
+from tests.support.mail_server import serving
 from tests.support.rabbitmq import RabbitServer
 from tests.support.s3 import S3Server
 from tests.support.tcp_proxy import TcpProxy
 
-DESK = "request-desk"
-REPLICAS = (*(name for name in BUILDERS if name != DESK), "casa-runner")
-"""Every service, and a second casa-runner; the desk's part is played by the one who asks."""
+REPLICAS = (*BUILDERS, "casa-runner")
+"""Every service, and a second casa-runner."""
 CASA_SECONDS = (0.5, 2.0)
 
 
@@ -45,6 +46,8 @@ class Site:
     to_broker: TcpProxy
     to_s3: TcpProxy
     deployment: Deployment
+    postbox: Postbox
+    ledger: str
 
 
 @contextmanager
@@ -56,6 +59,8 @@ def running(plan: Plan, root: Path) -> Iterator[Site]:
         to_broker = stack.enter_context(TcpProxy(target_port=broker.port))
         to_s3 = stack.enter_context(TcpProxy(target_port=urlsplit(s3.endpoint).port or 0))
         alma = stack.enter_context(TinyAlma(root=root / "alma", mouss=plan.mouss, corrupted=plan.corrupted))
+        ledger = f"sqlite:///{root / 'ledger.db'}"
+        postbox = Postbox(folder=root / "site" / "mails")
         deployment = stack.enter_context(
             Deployment(
                 root=root / "site",
@@ -63,10 +68,19 @@ def running(plan: Plan, root: Path) -> Iterator[Site]:
                 broker=_ProxiedBroker(broker.url.replace(f":{broker.port}", f":{to_broker.port}")),
                 s3=_ProxiedStore(s3, to_s3),
                 services=REPLICAS,
-                settings=_settings(plan, root),
+                mail_server=stack.enter_context(serving(postbox)),
+                settings={**_settings(plan, root), "ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": ledger},
             )
         )
-        yield Site(broker=broker, s3=s3, to_broker=to_broker, to_s3=to_s3, deployment=deployment)
+        yield Site(
+            broker=broker,
+            s3=s3,
+            to_broker=to_broker,
+            to_s3=to_s3,
+            deployment=deployment,
+            postbox=postbox,
+            ledger=ledger,
+        )
 
 
 def _settings(plan: Plan, root: Path) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""An observatory of many MOUSs whose execution blocks are a few bytes each, for a stand-in CASA."""
+"""An observatory of many MOUSs whose execution blocks are a few bytes each, for a stand-in CASA.
+
+Of some the binary data are so large that the store takes them in parts.
+"""
 
 import io
 import json
@@ -16,10 +19,13 @@ from observatory.ngas.locations import location_report
 from observatory.ngas.server import NgasServer
 from observatory.products_names import ProductNames
 from observatory.products_xml import manifest_xml
+from shared.objects.parts import FIRST_PART_BYTES, MIB
 from tests.support.casa_standin import FIELDS, write_tiny_asdm
 
 CALIBRATORS = ("J0510+1800",)
 _BINARY_BYTES = 20_000
+_LARGE_BINARY_BYTES = FIRST_PART_BYTES + MIB
+_EVERY_LARGE = 3
 
 
 def tiny_mous(number: int, *, blocks: int) -> DemoMous:
@@ -80,7 +86,7 @@ class TinyAlma:
 
     def __enter__(self) -> Self:
         self.ngas.start()
-        products = {mous.uid: self._archive(mous) for mous in self._mouss}
+        products = {mous.uid: self._archive(mous, number) for number, mous in enumerate(self._mouss)}
         engine = metadata.create_tables(self._root / "archive.db")
         metadata.fill(engine, accounts=metadata_demo.ACCOUNTS, mouss=self._mouss, product_files=products)
         engine.dispose()
@@ -89,12 +95,13 @@ class TinyAlma:
     def __exit__(self, *error: object) -> None:
         self.ngas.stop()
 
-    def _archive(self, mous: DemoMous) -> list[tuple[str, int]]:
+    def _archive(self, mous: DemoMous, place: int) -> list[tuple[str, int]]:
         if mous.uid in self._uncalibrated:
             return []
         for number, block in enumerate(mous.blocks):
             asdm = self._root / "asdms" / block.uid.file_form
-            _write_asdm(asdm, block.uid)
+            is_large = number == 0 and place % _EVERY_LARGE == _EVERY_LARGE - 1
+            _write_asdm(asdm, block.uid, size=_LARGE_BINARY_BYTES if is_large else _BINARY_BYTES)
             location_report(asdm, block.uid, self.ngas, write_to=self.locations)
             if mous.uid in self._corrupted and number == 0:
                 self._corrupt(block.uid)
@@ -111,10 +118,10 @@ class TinyAlma:
         self.ngas.faults.set(Fault(corrupt_at=_BINARY_BYTES // 2), file_id=binary["ngas_file_id"])
 
 
-def _write_asdm(folder: Path, eb_uid: ExecBlockUid) -> None:
+def _write_asdm(folder: Path, eb_uid: ExecBlockUid, *, size: int) -> None:
     binary = ExecBlockUid(f"{eb_uid}00")
     (folder / "ASDMBinary").mkdir(parents=True)
-    (folder / "ASDMBinary" / binary.file_form).write_bytes(eb_uid.encode() * (_BINARY_BYTES // len(eb_uid) + 1))
+    (folder / "ASDMBinary" / binary.file_form).write_bytes(eb_uid.encode() * (size // len(eb_uid) + 1))
     write_tiny_asdm(folder, binary=binary)
 
 

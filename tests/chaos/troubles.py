@@ -2,8 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from random import Random
+from threading import Event as Flag
 from threading import Lock, Thread
+from time import monotonic
 from uuid import uuid4
 
 import pika
@@ -13,12 +16,14 @@ from contracts.envelope import Event
 from contracts.messages import RestoreStarted
 from shared.bus.topology import Names
 from tests.chaos import plan as plans
-from tests.chaos.desk import Desk
+from tests.chaos.asker import Asker
 from tests.chaos.plan import Plan
 from tests.chaos.site import Site
 from tests.support.deployment import ServiceProcess
 
 _PREFIX = "alma-restore"
+_AWAY = 60.0
+"""Seconds that servers take at most to come back."""
 
 
 class Troublemaker:
@@ -28,15 +33,22 @@ class Troublemaker:
     ----------
     site
         What suffers.
-    desk
+    asker
         Repeats deliveries.
     plan
         Its seed chooses the poison.
+
+    Attributes
+    ----------
+    done
+        How often each kind of trouble really came to pass: something was alive to be killed or cut, and was.
     """
 
-    def __init__(self, *, site: Site, desk: Desk, plan: Plan) -> None:
+    def __init__(self, *, site: Site, asker: Asker, plan: Plan) -> None:
         self._site = site
-        self._desk = desk
+        self._asker = asker
+        self._away: list[tuple[str, datetime, datetime]] = []
+        self._counting = Lock()
         self._random = Random(plan.seed)
         self._plan = plan
         self._coming_back: list[Thread] = []
@@ -48,22 +60,21 @@ class Troublemaker:
 
     def make(self, what: str) -> None:
         """Let it happen."""
-        self.done[what] += 1
         match what:
             case plans.BROKER:
-                self._restart(what, self._site.broker.restart)
+                self._in_thread(what, lambda: self._restart(what, self._site.broker.restart))
             case plans.STORE:
-                self._restart(what, self._site.s3.restart)
+                self._in_thread(what, lambda: self._restart(what, self._site.s3.restart))
             case plans.CUT_BROKER:
-                self._site.to_broker.cut()
+                self._in_thread(what, self._site.to_broker.cut)
             case plans.CUT_STORE:
-                self._site.to_s3.cut()
+                self._in_thread(what, self._site.to_s3.cut)
             case plans.REPEAT:
-                self._in_thread(self._desk.repeat)
+                self._in_thread(what, self._asker.repeat)
             case plans.POISON:
-                self._in_thread(self._poison)
+                self._in_thread(what, self._poison)
             case _:
-                self._kill(self._site.deployment.replicas[int(what.split(" ")[0])])
+                self._count(what, self._kill(self._site.deployment.replicas[int(what.split(" ")[0])]))
 
     def look_after(self) -> None:
         """Start again what ended by itself, and remember it."""
@@ -72,6 +83,10 @@ class Troublemaker:
                 self.exits.append(f"{replica.name} ended by itself with code {code}")
                 self._kill(replica)
 
+    def times_away(self, name: str) -> list[tuple[datetime, datetime]]:
+        """Tell from when to when a server was away; of a service, when a replica died."""
+        return [(since, until) for away, since, until in self._away if away == name]
+
     def wait(self) -> None:
         """Wait until all is back."""
         for thread in self._coming_back:
@@ -79,23 +94,40 @@ class Troublemaker:
         for replica in self._site.deployment.replicas:
             replica.wait_until_ready()
 
-    def _kill(self, replica: ServiceProcess) -> None:
+    def _count(self, what: str, how_often: int) -> None:
+        with self._counting:
+            self.done[what] += how_often > 0
+
+    def _kill(self, replica: ServiceProcess) -> bool:
+        """Kill and start again; tell whether it lived."""
+        lived = replica.exit_code is None
         replica.kill()
+        died = datetime.now(UTC)
+        self._away.append((replica.name, died, died))
         replica.start()
+        return lived
 
-    def _restart(self, what: str, restart: Callable[[], None]) -> None:
-        def one_at_a_time() -> None:
-            with self._locks[what]:
-                restart()
+    def _restart(self, what: str, restart: Callable[[], None]) -> int:
+        with self._locks[what]:
+            since = datetime.now(UTC)
+            restart()
+            self._away.append((what, since, datetime.now(UTC)))
+        return 1
 
-        self._in_thread(one_at_a_time)
+    def _in_thread(self, what: str, job: Callable[[], int]) -> None:
+        """Do something until it had an effect: with the broker away nothing can be cut, repeated or poisoned."""
 
-    def _in_thread(self, job: Callable[[], None]) -> None:
-        thread = Thread(target=job, daemon=True)
+        def until_it_happened() -> None:
+            until = monotonic() + _AWAY
+            while not (how_often := job()) and monotonic() < until:
+                Flag().wait(0.2)
+            self._count(what, how_often)
+
+        thread = Thread(target=until_it_happened, daemon=True)
         thread.start()
         self._coming_back.append(thread)
 
-    def _poison(self) -> None:
+    def _poison(self) -> int:
         """Put into a queue what no service can handle; what the broker did not confirm may be there or not."""
         queue = self._random.choice(plans.QUEUES_OF_POISON)
         body = self._random.choice((_no_json, _unknown_version, _broken, _misplaced))()
@@ -107,8 +139,9 @@ class Troublemaker:
                 persistent = pika.BasicProperties(delivery_mode=2, message_id=str(uuid4()))
                 channel.basic_publish("", Names(_PREFIX).queue(queue), body, persistent, mandatory=True)
         except (AMQPError, OSError):
-            return
+            return 0
         self.poisoned.add((queue, body))
+        return 1
 
 
 def _no_json() -> bytes:

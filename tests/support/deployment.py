@@ -164,6 +164,8 @@ class Deployment:
         The running servers.
     services
         The services, each as often as it has replicas.
+    mail_server
+        Port of the mail server on loopback; mails go into a folder if None.
     settings
         Further settings of theirs, as environment.
     """
@@ -176,6 +178,7 @@ class Deployment:
         broker: Broker,
         s3: Store,
         services: Sequence[str] = (*BUILDERS, "casa-runner"),
+        mail_server: int | None = None,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.house = House(root)
@@ -184,7 +187,11 @@ class Deployment:
         self.logs.mkdir()
         self.bus = RabbitBus(settings=RabbitSettings.model_validate({"url": broker.url}))
         self._store_settings = s3.settings()
-        self._environment = self._settings(alma, broker, self._store_settings) | dict(settings or {})
+        self._environment = {
+            **self._settings(alma, broker, self._store_settings),
+            **self._mail_settings(mail_server),
+            **(settings or {}),
+        }
         self.replicas = [
             ServiceProcess(name, self._environment, self.logs / f"{number}-{name}.jsonl")
             for number, name in enumerate(services)
@@ -202,8 +209,6 @@ class Deployment:
             "ALMA_RESTORE_NGAS_FETCHER_HOSTS": alma.ngas.address,
             "ALMA_RESTORE_NGAS_FETCHER_LOCATION_DIRECTORY": str(alma.locations),
             "ALMA_RESTORE_CASA_RUNNER_SCRATCH": str(self.house.scratch),
-            "ALMA_RESTORE_NOTIFIER_MAIL__KIND": "directory",
-            "ALMA_RESTORE_NOTIFIER_MAIL__FOLDER": str(self.house.mails),
             **{
                 f"ALMA_RESTORE_NOTIFIER_{name.upper()}": str(getattr(notifier, name))
                 for name in (
@@ -217,6 +222,12 @@ class Deployment:
                 )
             },
         }
+
+    def _mail_settings(self, port: int | None) -> dict[str, str]:
+        by_folder = {"kind": "directory", "folder": str(self.house.mails)}
+        by_server = {"kind": "smtp", "host": "127.0.0.1", "port": str(port), "security": "none"}
+        chosen = by_folder if port is None else by_server
+        return {f"ALMA_RESTORE_NOTIFIER_MAIL__{name.upper()}": value for name, value in chosen.items()}
 
     def __enter__(self) -> Self:
         self.bus.declare(QUEUES)

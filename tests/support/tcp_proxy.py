@@ -42,13 +42,15 @@ class TcpProxy:
     ) -> None:
         self.close()
 
-    def cut(self) -> None:
-        """Cut all connections; new ones are let through."""
+    def cut(self) -> int:
+        """Cut all connections, and tell how many ends of them that were; new ones are let through."""
         with self._lock:
-            cut, self._open = self._open, []
+            cut, self._open, count = self._open, [], 0
         for each in cut:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+                count += 1
+        return count
 
     @contextmanager
     def silent(self) -> Iterator[None]:
