@@ -16,7 +16,7 @@ EXIT_CODES = {
     8: "a file exists already and is not what the archive has (see --force)",
     9: "the output directory cannot be written",
     10: "the ASDM is not whole, or its package cannot be unpacked",
-    130: "interrupted",
+    130: "interrupted, by Ctrl-C or SIGTERM",
 }
 """Exit codes of ``alma-restore fetch``, and what each says."""
 

@@ -1,5 +1,6 @@
 """What ``alma-restore fetch`` does: execution blocks and files from NGAS into a directory, without any service."""
 
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def run_fetch(
     typer.Exit
         With the code of what went wrong.
     """
-    with _exit_codes():
+    with _exit_codes(), _interrupted_by_sigterm():
         blocks = [ExecBlockUid(uid) for uid in uids]
         _check(blocks, location_file)
         _quieten(verbose)
@@ -154,6 +155,16 @@ def _quieten(verbose: bool) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
+
+
+@contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end this as Ctrl-C does, with nothing partial left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

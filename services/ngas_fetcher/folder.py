@@ -7,12 +7,12 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from uuid import uuid4
 
 from contracts.messages.parts import ObjectRef
 from services.ngas_fetcher.body import CHUNK
 from services.ngas_fetcher.errors import FolderError
 from services.ngas_fetcher.settling import Settling, Written
+from services.ngas_fetcher.unfinished import begin, beside, remove_unfinished
 from shared.objects import ObjectInfo
 from shared.objects.streams import Digest, measured, measured_aside
 
@@ -49,11 +49,10 @@ class Folder:
             If the disk refuses.
         """
         path = self.root / key
-        temporary = path.with_name(f".{uuid4().hex}.part")
         digest = Digest()
         with _told(path):
             self._make(path.parent)
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            descriptor, temporary = begin(path.parent)
         try:
             with closing(_seen(chunks, digest)) as seen:
                 for chunk in seen:
@@ -97,11 +96,25 @@ class Folder:
         with _told(self.root / key):
             (self.root / key).unlink(missing_ok=True)
 
-    def discard(self, folder: str) -> None:
-        """Remove a directory with all that is in it."""
-        self.settle()
-        shutil.rmtree(self.root / folder, ignore_errors=True)
-        self._directories = {path for path in self._directories if not path.is_relative_to(self.root / folder)}
+    @contextmanager
+    def aside(self) -> Iterator[str]:
+        """Begin keys of files that get their own names by `move`; what is not moved is removed at the end."""
+        with _told(self.root):
+            self._make(self.root)
+            descriptor, mark = begin(self.root)
+        try:
+            yield f"{beside(mark).name}/"
+        finally:
+            try:
+                self._discard(beside(mark))
+            finally:
+                mark.unlink(missing_ok=True)
+                os.close(descriptor)
+
+    def sweep(self, keys: Iterable[str]) -> None:
+        """Remove what killed processes left where these files belong."""
+        for directory in {self.root, *((self.root / key).parent for key in keys)}:
+            remove_unfinished(directory)
 
     def move(self, key: str, to: str) -> None:
         """Give a file another name."""
@@ -126,6 +139,11 @@ class Folder:
                     os.fsync(descriptor)
                 finally:
                     os.close(descriptor)
+
+    def _discard(self, folder: Path) -> None:
+        self.settle()
+        shutil.rmtree(folder, ignore_errors=True)
+        self._directories = {path for path in self._directories if not path.is_relative_to(folder)}
 
     def _make(self, directory: Path) -> None:
         if directory not in self._directories:

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
 
 from contracts.identifiers import ExecBlockUid
 from services.ngas_fetcher.adapters import client_of, fetcher_of, source_of_asdms
@@ -159,8 +158,9 @@ class LocalFetch:
             As `FileFetcher.fetch` and `Folder.put` do.
         """
         with closing(Folder(root=self._output_dir / wanted.folder)) as folder, self._pool.group() as group:
+            folder.sweep(file.path for file in wanted.files)
             bringing = Bringing(
-                folder=f".{uuid4().hex}/",
+                folder="",
                 target=folder,
                 fetcher=fetcher_of(self._settings, self._client, folder),
                 group=group,
@@ -202,12 +202,12 @@ class LocalFetch:
     def _fetch_block(self, holding: Holding, bringing: Bringing, folder: Folder) -> None:
         if (folder.root / MAIN_TABLE).exists() and not self._force:
             raise FileExistsAlreadyError(f"{folder.root} holds an ASDM already; --force replaces its files")
-        try:
-            for file in holding.bring(bringing):
+        with folder.aside() as aside:
+            brought = holding.bring(replace(bringing, folder=aside))
+            # The Main table last: where it is the ASDM is whole, also if this is killed on the way.
+            for file in sorted(brought, key=lambda file: file.path == MAIN_TABLE):
                 if not (self._sdm_only and _is_binary(file.path)):
                     folder.move(file.ref.key, file.path)
-        finally:
-            folder.discard(bringing.folder)
 
 
 def _is_same(path: Path, file: ArchiveFile) -> bool:

@@ -1,6 +1,11 @@
 """The command for people, as a process sees it: files, words and exit codes."""
 
 import json
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from alma_restore.fetch_command import EXIT_CODES, register
 from observatory.ngas import Fault, NgasServer, multipart_report, tar_report
 from tests.unit.services.ngas_fetcher.samples import EBS, bdf_names, write_asdm
 
+ROOT = Path(__file__).parents[3]
 EB = EBS[0]
 FIRST_BDF = bdf_names(0)[0].removeprefix("uid___").replace("_", "/")
 
@@ -184,7 +190,68 @@ def test_wrong_use_is_told_by_its_code(arguments: tuple[str, ...], code: int) ->
     assert failed.output.startswith("alma-restore: ")
 
 
-def test_the_help_documents_every_exit_code() -> None:
+@pytest.fixture
+def running(report: Path, out: Path, server: NgasServer) -> Iterator[subprocess.Popen[str]]:
+    """A process that is in the middle of a file, and would be for long."""
+    server.faults.set(Fault(stall=60, stall_after=200_000), file_id=FIRST_BDF)
+    command = [str(Path(sys.executable).with_name("alma-restore")), "fetch", "--location-file", str(report)]
+    with subprocess.Popen([*command, "--output-dir", str(out)], stderr=subprocess.PIPE, text=True) as process:
+        try:
+            until = time.monotonic() + 30
+            while not any(path.stat().st_size for path in out.glob("ASDMBinary/.*.part")):
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_interrupted_leaves_whole_files_and_nothing_else(
+    running: subprocess.Popen[str], number: signal.Signals, out: Path, asdm: Path
+) -> None:
+    running.send_signal(number)
+    _, told = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "Traceback" not in told
+    whole = tree(asdm)
+    del whole[f"ASDMBinary/{bdf_names(0)[0]}"]
+    assert tree(out).items() <= whole.items()
+
+
+def test_what_a_killed_run_left_the_next_one_removes_and_what_a_living_one_writes_stays(
+    running: subprocess.Popen[str], report: Path, out: Path, asdm: Path, server: NgasServer
+) -> None:
+    server.faults.clear(FIRST_BDF)
+    held = {path for path in tree(out) if path.endswith(".part")}
+    assert run("--location-file", report, "--output-dir", out).exit_code == 0
+    assert tree(out).items() >= tree(asdm).items()
+    assert tree(out).keys() >= held
+    running.kill()
+    running.wait(30)
+    assert run("--location-file", report, "--output-dir", out).exit_code == 0
+    assert tree(out) == tree(asdm)
+
+
+def test_a_directory_that_cannot_be_written_has_an_exit_code_of_its_own(report: Path, out: Path) -> None:
+    out.write_text("a file")
+    refused = run("--location-file", report, "--output-dir", out)
+    assert refused.exit_code == 9
+    assert f"{out}" in refused.output
+    assert "cannot be written or read" in refused.output
+
+
+def test_progress_tells_what_came_of_how_much(report: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    shown = " ".join(run("--location-file", report, "--output-dir", out).stderr.split())
+    assert f"{report}" in shown
+    assert "7/7 files" in shown
+    assert "905.6/905.6 kB" in shown
+
+
+def test_the_help_and_the_documentation_say_every_exit_code() -> None:
     shown = " ".join(run("--help").output.split())
-    for code, text in EXIT_CODES.items():
-        assert f"{code} {text.split()[0]}" in shown
+    assert all(f"{code} {text}" in shown for code, text in EXIT_CODES.items()), shown
+    documented = re.findall(r"^\| (\d+) \| (.+) \|$", (ROOT / "docs" / "fetching.md").read_text(), re.MULTILINE)
+    assert {int(code): text for code, text in documented} == EXIT_CODES
