@@ -9,6 +9,8 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services.ngas_fetcher.pool import LARGE_TRANSFER
+
 Servers = Annotated[tuple[str, ...], NoDecode]
 """Servers as ``host:port`` or ``https://host:port``, separated by commas."""
 
@@ -68,7 +70,8 @@ class NgasFetcherSettings(BaseSettings):
         default=6, ge=1, le=64, description="Requests at a time to one server; below its MaxSimReqs, for all processes"
     )
     memory: int = Field(
-        default=256 * MIB, ge=16 * MIB, description="Bytes that all transfers of one process together may hold"
+        default=256 * MIB,
+        description="Bytes that all transfers of one process together may hold; one large file alone holds 96 MiB",
     )
     connect_timeout: float = Field(default=10.0, gt=0, description="Seconds to wait for a connection")
     stall_timeout: float = Field(default=60.0, gt=0, description="Seconds without a byte until a transfer is broken")
@@ -99,6 +102,13 @@ class NgasFetcherSettings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("memory")
+    @classmethod
+    def _is_enough_for_one(cls, value: int) -> int:
+        if value < LARGE_TRANSFER:
+            raise ValueError(f"must be at least {LARGE_TRANSFER}: so many bytes the transfer of one large file holds")
+        return value
 
     @field_validator("export_command", mode="before")
     @classmethod

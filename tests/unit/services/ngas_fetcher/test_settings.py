@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from services.ngas_fetcher.pool import LARGE_TRANSFER, memory_of
 from services.ngas_fetcher.settings import NgasFetcherSettings
+from shared.settings import explain
 
 
 def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,3 +23,13 @@ def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_archive_must_be_named() -> None:
     with pytest.raises(ValidationError, match="hosts"):
         NgasFetcherSettings(hosts=(), location_directory=Path("/locations"))
+
+
+def test_less_memory_than_one_large_file_takes_is_refused_with_how_much_that_is() -> None:
+    with pytest.raises(ValidationError) as refused:
+        NgasFetcherSettings(hosts=("ngas:7777",), location_directory=Path("/locations"), memory=LARGE_TRANSFER - 1)
+    assert explain(refused.value).startswith(
+        "memory: Value error, must be at least 100663296: so many bytes the transfer of one large file holds"
+    )
+    enough = NgasFetcherSettings(hosts=("ngas:7777",), location_directory=Path("/locations"), memory=LARGE_TRANSFER)
+    assert enough.memory == LARGE_TRANSFER == memory_of(10 << 30)
