@@ -180,10 +180,17 @@ def own_loads(work: Path, scale: float) -> Iterator[Load]:
         shutil.rmtree(folder)
 
 
-def other_loads(work: Path) -> Iterator[Load]:
-    """The files of the server that the environment names, if any."""
-    address, listed = os.environ.get("NGAS_URL"), os.environ.get("NGAS_FILES", "").split()
-    if not address or not listed:
+def other_files() -> tuple[str, Sequence[str]]:
+    """The server that the environment names, if any, and which of its files are fetched."""
+    address, listed = os.environ.get("NGAS_URL", ""), os.environ.get("NGAS_FILES", "").split()
+    if bool(address) != bool(listed):
+        raise SystemExit("NGAS_URL and NGAS_FILES go together: a server, and which of its files are fetched")
+    return address, listed
+
+
+def other_loads(work: Path, address: str, listed: Sequence[str]) -> Iterator[Load]:
+    """Files of another server, if any."""
+    if not listed:
         return
     entries = []
     for number, text in enumerate(listed):
@@ -249,8 +256,9 @@ def s3_server(*, wanted: bool) -> Iterator[S3Settings | None]:
 
 def own_loads_and_others(work: Path, scale: float) -> Iterator[Load]:
     """All loads, one after the other: each has its server only while it is measured."""
+    address, listed = other_files()
     yield from own_loads(work, scale)
-    yield from other_loads(work)
+    yield from other_loads(work, address, listed)
 
 
 def measure(load: Load, s3: S3Settings | None, rounds: int) -> list[Figure]:
