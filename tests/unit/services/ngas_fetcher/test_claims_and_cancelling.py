@@ -1,5 +1,6 @@
 """Two fetchers with one block, dead ones, and requests that are cancelled: against a real archive and a real store."""
 
+import time
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -17,6 +18,7 @@ from tests.support.delivery import RecordingDelivery
 from tests.unit.services.ngas_fetcher.conftest import Archived
 from tests.unit.services.ngas_fetcher.samples import EBS, PRODUCTS, REQUEST, bdf_names
 from tests.unit.services.ngas_fetcher.test_service import FIRST_BDF, Make, run, staged_of
+from tests.unit.services.ngas_fetcher.test_sources import exporting, has_ended, script
 
 
 def test_two_fetchers_with_the_same_block_fetch_it_once(
@@ -90,6 +92,31 @@ def test_a_request_cancelled_while_an_asdm_comes_leaves_no_partial_object(
     assert staged_of(delivery.published) == []
     assert not [info for info in store.list("asdm/") if info.key.endswith((bdf_names(0)[0], "manifest.json"))]
     assert list(Path(store._root, "tmp").iterdir()) == []
+
+
+def test_a_request_cancelled_while_its_blocks_are_exported_ends_the_commands(
+    make_fetcher: Make, archived: Archived, store: DirectoryStore, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pids"
+    pids.touch()
+    command = script(tmp_path / "hangs", f"open({str(pids)!r}, 'a').write(f'{{os.getpid()}}\\n')\ntime.sleep(600)\n")
+    fetcher, delivery = make_fetcher(**exporting(command, tmp_path)), RecordingDelivery()
+    worker = Thread(target=lambda: fetcher.handle(archived.event, delivery))
+    worker.start()
+    try:
+        latest = time.monotonic() + 20
+        while len(begun := pids.read_text().split()) < len(EBS) and time.monotonic() < latest:
+            worker.join(0.05)
+    finally:
+        word = RequestCancelled(request_id=REQUEST.request_id, mous_uid=REQUEST.mous_uid, by="vrubin")
+        fetcher.hear(Event.first(word, source="/test"))
+        worker.join(timeout=10)
+    assert not worker.is_alive()
+    assert len(begun) == len(EBS)
+    assert all(has_ended(int(pid), within=5) for pid in begun)
+    assert staged_of(delivery.published) == []
+    assert list((tmp_path / "exports").iterdir()) == []
+    assert not list(store.list("asdm/"))
 
 
 class Overtaken(DirectoryStore):

@@ -8,6 +8,7 @@ from socket import socket
 from threading import Thread
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.messages.parts import ObjectRef
 from contracts.reasons import ReasonCode
@@ -84,6 +85,16 @@ def test_a_whole_file_takes_one_request_that_pins_the_version(
     server.archive(tmp_path / "newer", FILE_ID, version=2)
     assert fetch(file) == DATA
     assert len(server.retrieved()) == 1
+
+
+def test_a_file_without_a_recorded_checksum_is_logged_with_what_was_computed(fetch: Fetch, file: ArchiveFile) -> None:
+    with capture_logs() as logs:
+        assert fetch(replace(file, checksum=None)) == DATA
+    (told,) = [entry for entry in logs if entry["event"] == "file_without_checksum"]
+    assert (told["file_id"], told["server"], told["computed"]) == (FILE_ID, file.servers[0], str(file.checksum))
+    with capture_logs() as logs:
+        fetch(file)
+    assert [entry for entry in logs if entry["event"] == "file_without_checksum"] == []
 
 
 def test_no_name_from_a_header_is_used(fetch: Fetch, server: NgasServer, store: DirectoryStore, tmp_path: Path) -> None:
