@@ -210,12 +210,14 @@ class Notifier:
         record = self._outbox.post(event.id, write, kind=kind)
         sent = [self._sent(event, request, kind, event.id, record)]
         if record.refused:
-            notice = self._tell_support(event, request, record)
+            notice = self._tell_support(event, request, record, write)
             sent.append(self._sent(event, request, MailKind.UNDELIVERED, undelivered_id(event), notice))
         return sent
 
-    def _tell_support(self, event: Event, request: RestoreRequest | RestoreTicket, record: MailRecord) -> MailRecord:
-        """Tell support who was refused for good.
+    def _tell_support(
+        self, event: Event, request: RestoreRequest | RestoreTicket, record: MailRecord, write: Callable[[], Mail]
+    ) -> MailRecord:
+        """Tell support who was refused for good, and what they should have read.
 
         Raises
         ------
@@ -224,7 +226,7 @@ class Notifier:
         """
         notice_id: UUID = undelivered_id(event)
         notice = self._outbox.post(
-            notice_id, lambda: self._writer.undelivered(event, request, record), kind=MailKind.UNDELIVERED
+            notice_id, lambda: self._writer.undelivered(event, request, record, write()), kind=MailKind.UNDELIVERED
         )
         if not notice.sent_to and not record.sent_to:
             self._outbox.forget(event.id)

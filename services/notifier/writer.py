@@ -1,5 +1,6 @@
 """The mails of a request's end, worded as the procedure for calibrated data words them."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -151,8 +152,12 @@ class MailWriter:
             users=list(dict.fromkeys(REASONS[reason].user for reason in reasons)),
         )
 
-    def undelivered(self, event: Event, request: RestoreRequest | RestoreTicket, record: MailRecord) -> Mail:
-        """Tell support that a mail went out but that some recipients were refused for good."""
+    def undelivered(
+        self, event: Event, request: RestoreRequest | RestoreTicket, record: MailRecord, lost: Mail
+    ) -> Mail:
+        """Tell support that recipients of a mail were refused for good, and what it says."""
+        text = lost.message.get_body(("plain",))
+        assert text is not None, "every mail is written with a plain part"
         return self._write(
             undelivered_id(event),
             request,
@@ -161,6 +166,7 @@ class MailWriter:
             reply_to=self._people.operations,
             subject=f"UNDELIVERED: {_subject(request)}",
             record=record,
+            lost=re.sub(r"^> ?", "", text.get_content(), flags=re.MULTILINE),
         )
 
     def _days_until(self, moment: datetime) -> int:

@@ -12,7 +12,6 @@ from contracts.manifests import ProductManifest
 from contracts.messages import (
     DeliveryExpiring,
     ReleaseGranted,
-    ReleaseWithheld,
     RequestFailed,
     RequestRefused,
 )
@@ -68,17 +67,20 @@ def test_there_is_a_refusal_and_a_failure_mail_for_every_reason(
     assert f"X-ALMA-Restore-Reason: {reason}" in mail_text(failures)
 
 
-def test_the_notice_to_support_is_worded_as_its_golden_file() -> None:
+@pytest.mark.parametrize(
+    ("golden", "sent_to"), [("undelivered.eml", ("support@example.org",)), ("undelivered_to_all.eml", ())]
+)
+def test_the_notice_to_support_is_worded_as_its_golden_file(golden: str, sent_to: tuple[str, ...]) -> None:
     record = MailRecord(
         message_id=f"<{EVENT_ID}@restore.example.org>",
         sent_at=NOW,
-        sent_to=("support@example.org",),
+        sent_to=sent_to,
         refused={"vera@example.org": "550 5.1.1 no such user here"},
     )
-    mail = writer().undelivered(
-        event_of(ReleaseWithheld(request=REQUEST, reason=ReasonCode.NOT_ENTITLED)), REQUEST, record
-    )
-    agree_with_golden("undelivered.eml", mail.message.as_bytes().replace(b"\r\n", b"\n").decode())
+    refusal = RequestRefused(request=REQUEST, reason=ReasonCode.NOT_ENTITLED)
+    event = event_of(refusal)
+    mail = writer().undelivered(event, REQUEST, record, writer().refused(event, refusal))
+    agree_with_golden(golden, mail.message.as_bytes().replace(b"\r\n", b"\n").decode())
 
 
 @pytest.mark.parametrize(
