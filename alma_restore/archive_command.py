@@ -1,4 +1,4 @@
-"""The commands ``alma-restore archive check`` and ``alma-restore refresh``."""
+"""The commands ``alma-restore archive check``, ``alma-restore refresh`` and ``alma-restore restorable``."""
 
 from collections.abc import Callable, Sequence
 from threading import Event as Flag
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     archive.callback()(lambda: None)
     app.add_typer(archive, name="archive")
     app.command("refresh")(refresh)
+    app.command("restorable")(restorable)
 
 
 def check() -> None:
@@ -94,6 +95,29 @@ def refresh(
                 _show(refresh_once(full=full), telling)
             else:
                 _repeat(lambda: _show(refresh_once(full=full), telling), every)
+
+
+def restorable(mouss: Annotated[list[str], typer.Argument(metavar="MOUS…", help="UIDs of MOUSs")]) -> None:
+    """Say of MOUSs whether they can be restored, by the local record alone: as `alma-restore refresh` last found.
+
+    Yes: the MOUS is delivered and its calibration is stored. Who may have it is
+    another question. Reads ALMA_RESTORE_CALIBRATION_STATUS_PATH; no database is
+    asked. Exit code 0: each can be; 1: one cannot, or is not known in the record.
+    """
+    with clear_errors():
+        from alma_restore.refreshing import restorable as look_up
+        from contracts.identifiers import InvalidIdentifierError, MousUid
+
+        try:
+            uids = [MousUid(text) for text in mouss]
+        except InvalidIdentifierError as error:
+            raise BadArgumentsError(str(error)) from error
+        found = look_up(uids)
+    words = {True: "yes", False: "no", None: "not known"}
+    for uid, answer in found.items():
+        console.print(f"{uid}  {words[answer]}", highlight=False)
+    if not all(found.values()):
+        raise typer.Exit(1)
 
 
 def _repeat(refresh_once: Callable[[], None], every: float) -> None:

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from alma_restore.surroundings import deployment_bus
 from contracts.envelope import Event
+from contracts.identifiers import MousUid
+from services.metadata_resolver.settings import MetadataResolverSettings
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
 from shared.bus import Bus
 from shared.calibration_status import CalibrationStatusSettings, Refreshed, StatusRecord, Updater
@@ -54,6 +56,13 @@ class LateBus:
         self._bus.publish(events)
 
 
+def restorable(mous_uids: Sequence[MousUid]) -> dict[MousUid, bool | None]:
+    """Tell of MOUSs whether they could be restored when the record was last refreshed; None: not known there."""
+    manual = MetadataResolverSettings().restore_manual
+    with closing(StatusRecord(CalibrationStatusSettings().path)) as record:
+        return {uid: record.is_restorable(uid, restore_manual=manual) for uid in mous_uids}
+
+
 @contextmanager
 def refresher(*, telling: Telling) -> Iterator[RefreshOnce]:
     """Open archive, record and store as the environment names them, for one refresh or many."""
@@ -64,7 +73,8 @@ def refresher(*, telling: Telling) -> Iterator[RefreshOnce]:
         record = stack.enter_context(closing(StatusRecord(settings.path)))
         waiting = NotRestorableYet(objects=stack.enter_context(closing(open_store(RuntimeSettings().store))))
         archive = ArchiveStatus(database=database, delivery_column=settings.delivery_column)
-        updater = Updater(archive=archive, record=record, waiting=waiting, settings=settings)
+        manual = MetadataResolverSettings().restore_manual  # who refuses and who tells go by one setting
+        updater = Updater(archive=archive, record=record, waiting=waiting, settings=settings, restore_manual=manual)
         bus = LateBus(stack)
 
         def refresh_once(*, full: bool) -> Refreshed:

@@ -77,10 +77,10 @@ class StatusRecord:
         with self._engine.connect() as connection:
             return _read(connection, [mous_uid]).get(mous_uid)
 
-    def is_restorable(self, mous_uid: str) -> bool | None:
+    def is_restorable(self, mous_uid: str, *, restore_manual: bool = False) -> bool | None:
         """Whether a MOUS could be restored when the record was last refreshed; None if it is not known here."""
         status = self.get(mous_uid)
-        return None if status is None else status.is_restorable
+        return None if status is None else status.is_restorable(restore_manual=restore_manual)
 
     def count(self) -> int:
         """Return how many MOUSs are recorded."""

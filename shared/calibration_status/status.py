@@ -33,10 +33,15 @@ class MousStatus:
     manifests: int
     scripts: int
 
-    @property
-    def is_restorable(self) -> bool:
-        """Whether a restore is possible: the MOUS is delivered, and its calibration tables exist."""
-        return self.state == DELIVERED and self.caltables > 0
+    def is_restorable(self, *, restore_manual: bool) -> bool:
+        """Whether a restore is possible: the MOUS is delivered, and its calibration exists.
+
+        Parameters
+        ----------
+        restore_manual
+            Whether scripts of a calibration by hand will do without calibration tables.
+        """
+        return self.state == DELIVERED and (self.caltables > 0 or (restore_manual and self.scripts > 0))
 
 
 @dataclass(frozen=True)

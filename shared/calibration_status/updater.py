@@ -63,6 +63,8 @@ class Updater:
         Knows who was refused because nothing could be restored yet.
     settings
         How much is read at a time, and how often.
+    restore_manual
+        Whether what was calibrated by hand is restored by its scripts, as the metadata-resolver's setting says.
     clock
         Tells the time, UTC.
     """
@@ -74,12 +76,14 @@ class Updater:
         record: StatusRecord,
         waiting: NotRestorableYet,
         settings: CalibrationStatusSettings,
+        restore_manual: bool = False,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._archive = archive
         self._record = record
         self._waiting = waiting
         self._settings = settings
+        self._restore_manual = restore_manual
         self._clock = clock
 
     def refresh(self, *, full: bool = False) -> Refreshed:
@@ -149,7 +153,11 @@ class Updater:
         return found or self._record.without_calibration("", limit=limit)
 
     def _who_can_be_told(self) -> list[RefusedYet]:
-        return [refused for refused in self._waiting.all() if self._record.is_restorable(refused.request.mous_uid)]
+        return [
+            refused
+            for refused in self._waiting.all()
+            if self._record.is_restorable(refused.request.mous_uid, restore_manual=self._restore_manual)
+        ]
 
 
 def _count(done: Refreshed, page: Sequence[str], changes: Iterable[Change]) -> None:

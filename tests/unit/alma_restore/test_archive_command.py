@@ -84,6 +84,16 @@ def test_a_missing_setting_is_told_by_its_variable(monkeypatch: pytest.MonkeyPat
     assert "environment: ALMA_RESTORE_ARCHIVE_DB_URL" in result.output
 
 
+def test_what_can_be_restored_is_said_without_the_archive(tables: ArchiveTables) -> None:
+    run("refresh")
+    tables.path.unlink()
+    found = run("restorable", demo.MOUS.uid, demo.IN_QA3.uid, "uid://A001/X9/X9")
+    assert found.exit_code == 1
+    assert found.output.split() == [demo.MOUS.uid, "yes", demo.IN_QA3.uid, "no", "uid://A001/X9/X9", "not", "known"]
+    assert run("restorable", demo.MOUS.uid).exit_code == 0
+    assert run("restorable", "MOUS 9").exit_code == 2
+
+
 def test_a_refresh_says_what_it_did_and_whom_to_tell_until_they_are_told(tables: ArchiveTables, tmp_path: Path) -> None:
     objects = open_store(DirectorySettings(root=tmp_path / "objects"))
     request = REQUEST.model_copy(update={"request_id": uuid4()})

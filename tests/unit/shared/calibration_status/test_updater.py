@@ -37,12 +37,13 @@ class House:
     database: ArchiveDatabase
     now: datetime = NOW
 
-    def updater(self, **settings: object) -> Updater:
+    def updater(self, *, restore_manual: bool = False, **settings: object) -> Updater:
         return Updater(
             archive=ArchiveStatus(database=self.database, delivery_column="DELIVERY_NAME"),
             record=self.record,
             waiting=self.waiting,
             settings=CalibrationStatusSettings.model_validate({"page": 2, "watch": 2, **settings}),
+            restore_manual=restore_manual,
             clock=lambda: self.now,
         )
 
@@ -144,6 +145,18 @@ def test_new_products_are_noticed_in_turn_without_any_trace(house: House) -> Non
     assert not any(done.is_full for done in passes)
     assert sum(done.changes["products"] for done in passes) == 1
     assert house.record.is_restorable(demo.MOUS.uid)
+
+
+@pytest.mark.parametrize("restore_manual", [False, True])
+def test_who_waits_for_what_was_calibrated_by_hand_is_told_where_that_is_restored(
+    house: House, restore_manual: bool
+) -> None:
+    house.remove_products()
+    house.waiting.remember(RefusedYet(request=REQUEST, detail="no tables", since=WHEN))
+    scripts = [("member.uid___A001_X1284_X265f.scriptForCalibration.py", 1000)]
+    house.tables.change(lambda connection: add_products(connection, demo.MOUS.uid, scripts))
+    told = house.updater(restore_manual=restore_manual).refresh().can_be_told
+    assert [one.request.mous_uid for one in told] == [demo.MOUS.uid] * restore_manual
 
 
 def test_who_waits_is_told_at_the_next_refresh(house: House) -> None:
