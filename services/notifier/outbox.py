@@ -48,9 +48,9 @@ class Outbox:
     Of several who hold the same event at one moment one sends; the others come again
     and find the record. One window remains: where the process is killed after the other side
     took a mail and before the record is stored (in `post`, between ``_send`` and
-    ``_remember``), or the store is away then, or the connection breaks before the answer, the mail is sent once more when its event comes
-    again. Such a mail has the same Message-ID, by which mail programs and helpdesks know it
-    again. The directory transport has no such window.
+    ``_remember``), or the connection breaks before the answer, or the store is away then, the
+    mail is sent once more when its event comes again. Such a mail has the same Message-ID, by
+    which mail programs and helpdesks know it again. The directory transport has no such window.
 
     Parameters
     ----------
