@@ -3,11 +3,9 @@
 What it says and does for the pipeline and for delivered scripts is done by the real tasks.
 """
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from tests.support.standin import pipeline
@@ -38,7 +36,7 @@ def _task(name: str) -> Callable[..., Any]:
     """Return a task that is loaded when it is called."""
 
     def call(*arguments: Any, **keywords: Any) -> Any:
-        return getattr(_casatasks(), name)(*arguments, **keywords)
+        return getattr(pipeline.load_tasks(), name)(*arguments, **keywords)
 
     return call
 
@@ -48,11 +46,7 @@ class _Log:
 
     def setlogfile(self, path: str) -> None:
         """Say where it is written."""
-        importlib.import_module("casaconfig.config").logfile = path  # type: ignore[attr-defined]  # a module of settings
+        pipeline.log_file = path
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(_casatasks().casalog, name)
-
-
-def _casatasks() -> ModuleType:
-    return importlib.import_module("casatasks")
+        return getattr(pipeline.load_tasks().casalog, name)

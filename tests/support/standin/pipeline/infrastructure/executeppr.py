@@ -7,6 +7,7 @@ import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -63,7 +64,7 @@ def _misbehave_late() -> None:
     if pipeline.behaviour == "late":
         raise KeyError("default")
     if pipeline.behaviour == "severe":
-        log = importlib.import_module("casatasks").casalog
+        log = pipeline.load_tasks().casalog
         log.post("Exception Reported: Error in hifa_restoredata: KeyError: 'session_2'", "SEVERE", "hifa_restoredata")
 
 
@@ -73,12 +74,17 @@ def _error_exit(text: str) -> None:
             (folder / "errorexit-20181001T120000.txt").write_text(text)
 
 
+def _tasks() -> ModuleType:
+    pipeline.load_tasks()
+    return importlib.import_module("observatory.casa_scripts.restoring")
+
+
 def _import(rawdata: Path, asdm: str, session: str) -> None:  # all tasks are given it
-    importlib.import_module("observatory.casa_scripts.restoring").import_block(rawdata / asdm, Path(f"{asdm}.ms"))
+    _tasks().import_block(rawdata / asdm, Path(f"{asdm}.ms"))
 
 
 def _restore(rawdata: Path, asdm: str, session: str, *, copytoraw: bool = True) -> None:
-    restoring = importlib.import_module("observatory.casa_scripts.restoring")
+    restoring = _tasks()
     folder = Path("../products") if copytoraw else rawdata
     vis = f"{asdm}.ms"
     names = _names(folder, vis, session)
@@ -89,7 +95,7 @@ def _restore(rawdata: Path, asdm: str, session: str, *, copytoraw: bool = True) 
         with tarfile.open(folder / archive) as tar:
             members = [member for member in tar if member.name.startswith((vis, session))]
             tars.extract(tar, members=members)
-    importlib.import_module("casatasks").flagmanager(vis=vis, mode="restore", versionname="Pipeline_Final")
+    pipeline.load_tasks().flagmanager(vis=vis, mode="restore", versionname="Pipeline_Final")
     for line in (folder / names["applycmds"]).read_text().splitlines():
         if line.startswith("applycal("):
             call = ast.parse(line, mode="eval").body
