@@ -237,6 +237,7 @@ REASONS: dict[ReasonCode, Reason] = {
     ReasonCode.OUTPUT_INCOMPLETE: Reason(
         "RESTORE FAILED",
         _OURS,
-        "CASA ended without an error, but its output lacks rows, columns or tables that the ASDM promises.",
+        "CASA ended without an error, but its output lacks rows, columns or tables that the ASDM promises, "
+        "cannot be read, or has lost flags or good values.",
     ),
 }

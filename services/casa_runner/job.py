@@ -37,6 +37,15 @@ cachedir = {cache!r}
 """
 
 
+class Flags(BaseModel):
+    """Which kinds of values a field has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    flagged: bool
+    good: bool
+
+
 class Described(BaseModel):
     """A MeasurementSet as CASA found it when it opened it again.
 
@@ -46,6 +55,8 @@ class Described(BaseModel):
         A sentence for each table that cannot be read, or has too short files: then the rest is not told.
     undefined
         Columns without a value in a row where all were read.
+    flags_by_field
+        Which kinds of values each field has.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,6 +67,7 @@ class Described(BaseModel):
     rows_by_field: dict[str, int]
     damaged: tuple[str, ...] = ()
     undefined: tuple[str, ...] = ()
+    flags_by_field: dict[str, Flags] = {}
 
 
 class CasaResult(BaseModel):
@@ -73,6 +85,8 @@ class CasaResult(BaseModel):
         Rows of the imported MeasurementSet.
     selected_rows_by_field
         Those of the spectral windows that are delivered.
+    due_flags_by_field
+        Which kinds of values what is delivered has to have, by what it was taken out of.
     output
         The MeasurementSet that it made.
     method
@@ -90,6 +104,7 @@ class CasaResult(BaseModel):
     error: str | None = None
     imported_rows_by_field: dict[str, int] | None = None
     selected_rows_by_field: dict[str, int] | None = None
+    due_flags_by_field: dict[str, Flags] = {}
     output: Described | None = None
 
 

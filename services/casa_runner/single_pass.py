@@ -51,6 +51,8 @@ class Rule(StrEnum):
     # Found by CASA in the tables, before it imports:
     SOLUTIONS_INCOMPLETE = "solutions_incomplete"
     GAINFIELD_UNSOLVED = "gainfield_unsolved"
+    # Found by CASA in what came out:
+    ALL_FLAGGED = "all_flagged"
 
 
 class InexpressibleError(Exception):

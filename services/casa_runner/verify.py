@@ -9,7 +9,7 @@ from pathlib import Path
 from contracts.reasons import ReasonCode
 from services.casa_runner.asdm import AsdmPromise
 from services.casa_runner.errors import CasaAwayError, ScratchFullError
-from services.casa_runner.job import CasaResult, Described
+from services.casa_runner.job import CasaResult, Described, Flags
 from shared.errors import BlockFailedError
 
 COLUMNS = frozenset(
@@ -126,6 +126,7 @@ def judge(
     if result.output is None:
         raise BlockFailedError(ReasonCode.CASA_FAILED, f"CASA ended in step {result.step} without a result")
     check_output(result.output, _due(promise, result, partly=partly, averaged_in_time=averaged_in_time), selected)
+    check_flags(result.due_flags_by_field, result.output.flags_by_field)
     if severe:
         reason = _SEVERE.get(result.method or "", ReasonCode.CASA_FAILED)
         raise BlockFailedError(reason, f"CASA's log has SEVERE lines: {' | '.join(severe[:5])}")
@@ -202,6 +203,23 @@ def check_rows(what: str, expected: Mapping[str, int], found: Mapping[str, int])
     if short:
         told = "; ".join(f"{name}: {found.get(name, 0)} of {rows}" for name, rows in short.items())
         raise _incomplete(f"{what} lacks rows that the ASDM's Main table promises: {told}")
+
+
+def check_flags(due: Mapping[str, Flags], found: Mapping[str, Flags]) -> None:
+    """Make sure that no field has lost all its flags, or all its good values, when it was taken out.
+
+    Raises
+    ------
+    BlockFailedError
+        If one has (``output_incomplete``).
+    """
+    both = [(name, due[name], flags) for name, flags in found.items() if name in due]
+    bare = sorted(name for name, before, flags in both if before.flagged and not flags.flagged)
+    lost = sorted(name for name, before, flags in both if before.good and not flags.good)
+    if bare:
+        raise _incomplete(f"the calibrated MeasurementSet has no flags, which were restored, of {', '.join(bare)}")
+    if lost:
+        raise _incomplete(f"the calibrated MeasurementSet has all values flagged, which were not, of {', '.join(lost)}")
 
 
 def check_files(table: Path) -> None:

@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from casacore.tables import table as table_of
 
 from contracts.envelope import Event
 from contracts.messages import RestoreCompleted
@@ -68,6 +70,19 @@ def test_a_damaged_caltable_is_told_by_casa(site: Site) -> None:
     failure = site.failed(site.order(products=repacked(site, cut)))
     assert failure.reason is ReasonCode.CALTABLE_DAMAGED
     assert "in step caltables" in failure.detail
+
+
+def test_solutions_that_flag_all_are_the_references_to_judge(site: Site) -> None:
+    def flag(folder: Path) -> None:
+        (path,) = (folder / table.name for table in site.block.caltables if table.name.endswith("bcal.tbl"))
+        with table_of(str(path), readonly=False, ack=False) as opened:
+            opened.putcol("FLAG", np.ones_like(opened.getcol("FLAG")))
+
+    restored = site.restored(site.order("J0321+1234", products=repacked(site, flag)))
+
+    assert (restored.method, restored.method_reason) == ("reference", "all_flagged: J0321+1234")
+    with table_of(str(site.unpacked(restored)), ack=False) as opened:
+        assert opened.getcol("FLAG").all()
 
 
 def test_another_version_than_the_only_one_allowed_is_refused_by_casa_itself(site: Site) -> None:

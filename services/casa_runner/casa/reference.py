@@ -157,6 +157,11 @@ def verify(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]", 
     result["method"] = method
     result["selected_rows_by_field"] = tables.rows_by_field(job["vis"], job["spws"])
     result["output"] = tables.describe(job["output"])
+    if not result["output"]["damaged"]:
+        flags = importlib.import_module("flags")
+        before = flags.by_field(job["vis"], job["fields"], job["spws"])
+        result["due_flags_by_field"] = flags.due(before, job["transform"])
+        result["output"]["flags_by_field"] = flags.by_field(job["output"], [], [])
 
 
 def load(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]") -> "tuple[Any, Tables]":
@@ -241,7 +246,8 @@ def main(path: Path, way: Any = restore) -> int:
     """Run the job that a JSON file describes in one of the ways; the exit status says whether it went well."""
     job = json.loads(path.read_text())
     die_with_parent(job["parent"])
-    progress, result = Progress(Path(job["progress"])), {}  # type: Progress, dict[str, Any]
+    progress = Progress(Path(job["progress"]))
+    result = {"rule": job["rule"]} if "rule" in job else {}  # type: dict[str, Any]
     try:
         way(job, progress, result)
     except BaseException as error:  # whatever it is, the runner has to be told

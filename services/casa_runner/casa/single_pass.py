@@ -2,10 +2,14 @@
 
 The visibilities stay in the ASDM's binary files (lazy import) and are read once: one
 ``mstransform`` with a calibration library corrects, selects and writes them. If a table
-turns out not to have the solutions that are needed, the block is restored the reference way.
+turns out not to have the solutions that are needed, or if all values of a field come out flagged,
+the block is restored the reference way.
 """
 
 import importlib
+import json
+import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,10 @@ def restore(job: "dict[str, Any]", progress: Any, result: "dict[str, Any]") -> N
     reference.import_flagged(job, progress, result, tasks, tables, lazy=True)
     correct(job, progress, tasks, tables)
     reference.verify(job, progress, result, tables, "single pass")
+    flagged = importlib.import_module("flags").all_flagged(result)
+    if flagged:
+        # Solutions may flag a whole field, on top of the flags that were restored: the reference says whether they do.
+        _begin_again(job, rule=f"all_flagged: {', '.join(flagged)}", program=str(reference.__file__))
 
 
 def correct(job: "dict[str, Any]", progress: Any, tasks: Any, tables: Any) -> None:
@@ -46,6 +54,17 @@ def correct(job: "dict[str, Any]", progress: Any, tasks: Any, tables: Any) -> No
     if job["raw_autocorrelations"]:
         progress.say("autocorrelations", 85)
         _restore_autocorrelations(job, reference.field_numbers(job, tables), tasks)
+
+
+def _begin_again(job: "dict[str, Any]", *, rule: str, program: str) -> None:
+    """Restore the reference way, as the same process but with a new CASA: one that imports twice crashes."""
+    for path in (job["vis"], job["output"], AUTOCORRELATIONS):
+        shutil.rmtree(path, ignore_errors=True)
+    again = Path("reference.json")
+    again.write_text(json.dumps({**job, "rule": rule}))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, program, str(again)])  # noqa: S606 (our own program)
 
 
 def library_line(term: "dict[str, Any]") -> str:

@@ -8,7 +8,7 @@ import pytest
 from contracts.reasons import ReasonCode
 from services.casa_runner.asdm import AsdmPromise
 from services.casa_runner.errors import CasaAwayError, ScratchFullError
-from services.casa_runner.job import CasaResult, Described
+from services.casa_runner.job import CasaResult, Described, Flags
 from services.casa_runner.verify import COLUMNS, SUBTABLES, check_files, judge, severe_lines
 from shared.errors import BlockFailedError
 
@@ -39,6 +39,35 @@ def changed(**changes: object) -> CasaResult:
 
 def test_all_rows_columns_and_tables_are_a_success() -> None:
     assert verdict(0) is OUTPUT
+
+
+NONE, ALL, SOME = Flags(flagged=False, good=True), Flags(flagged=True, good=False), Flags(flagged=True, good=True)
+
+
+def with_flags(due: Flags, found: Flags) -> CasaResult:
+    other = {"J0510+1800": SOME}
+    output = OUTPUT.model_copy(update={"flags_by_field": other | {"HLX_Target": found}})
+    return GOOD.model_copy(update={"due_flags_by_field": other | {"HLX_Target": due}, "output": output})
+
+
+@pytest.mark.parametrize(("due", "found"), [(SOME, SOME), (ALL, ALL), (NONE, NONE), (NONE, SOME)])
+def test_flags_that_were_restored_or_are_new_are_in_order(due: Flags, found: Flags) -> None:
+    assert verdict(0, with_flags(due, found))
+
+
+@pytest.mark.parametrize(
+    ("due", "found", "told"),
+    [
+        (SOME, NONE, "has no flags, which were restored, of HLX_Target"),
+        (ALL, NONE, "has no flags, which were restored, of HLX_Target"),
+        (SOME, ALL, "has all values flagged, which were not, of HLX_Target"),
+        (NONE, ALL, "has all values flagged, which were not, of HLX_Target"),
+    ],
+)
+def test_a_field_that_lost_its_flags_or_its_data_is_incomplete(due: Flags, found: Flags, told: str) -> None:
+    reason, detail = reason_of(0, with_flags(due, found))
+    assert reason is ReasonCode.OUTPUT_INCOMPLETE
+    assert told in detail
 
 
 def test_a_column_that_no_row_needs_may_be_without_values() -> None:
