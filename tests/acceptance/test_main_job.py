@@ -15,6 +15,8 @@ from alma_restore.demo.house import DeskDoor, House
 from alma_restore.demo.results import Results
 from alma_restore.demo.scenario import Asked, scenario
 from alma_restore.registry import BUILDERS
+from contracts.envelope import Event
+from contracts.messages import RestoreStarted
 from observatory import metadata_demo
 from observatory.miniature import MiniatureAlma
 from tests.acceptance.conftest import Deployed
@@ -32,7 +34,7 @@ DELIVERED = [entry for entry in ASKED if entry.expected.files]
 
 @dataclass
 class Ran:
-    """A system that has been through the whole scenario, and the spans of all its processes."""
+    """A system that has been through the whole scenario, the spans of all its processes, and who restored."""
 
     house: House
     follower: Follower
@@ -40,6 +42,7 @@ class Ran:
     desk: DeskDoor
     spans: Spans
     all_ended: bool
+    runners: set[str]
 
     @property
     def results(self) -> Results:
@@ -61,8 +64,18 @@ def ran(
 
 
 def run(house: House, system: System, alma: MiniatureAlma, door: DeskDoor, spans: Spans) -> Ran:
-    follower = Follower(ASKED)
-    return Ran(house, follower, alma, door, spans, follower.ask_all(system, timeout=TIMEOUT))
+    follower, runners = Follower(ASKED), set[str]()
+
+    def note(event: Event) -> None:
+        if isinstance(event.data, RestoreStarted):
+            runners.add(event.data.runner)
+
+    stop = system.listen(note)
+    try:
+        all_ended = follower.ask_all(system, timeout=TIMEOUT)
+    finally:
+        stop()
+    return Ran(house, follower, alma, door, spans, all_ended, runners)
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: str(asked.title))
@@ -145,3 +158,8 @@ def test_a_request_is_one_trace_from_its_submission_to_its_mail(ran: Ran) -> Non
 def test_every_service_of_its_own_process_has_its_part_in_a_delivered_request_s_trace(ran: Ran) -> None:
     recorded = {service_of(span) for asked in DELIVERED for span in ran.spans.of(asked.request.request_id.hex)}
     assert recorded >= set(BUILDERS), recorded
+
+
+@pytest.mark.parametrize("ran", ["deployed"], indirect=True)
+def test_both_casa_runners_of_the_deployment_restore(ran: Ran) -> None:
+    assert len(ran.runners) == 2, ran.runners
