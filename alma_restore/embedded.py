@@ -17,7 +17,7 @@ from shared.housekeeping import Housekeeping
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore
 from shared.runtime import Runtime
-from shared.service import Resumer, Service, source_of
+from shared.service import Resumer, Service, Tidier, source_of
 
 
 class Embedded:
@@ -56,7 +56,10 @@ class Embedded:
         self._objects = objects
         self._drain_timeout = drain_timeout
         self._bus = MemoryBus(retry=retry)
-        self._housekeeping = Housekeeping(objects=objects, interval=sweep_interval, age=sweep_age, first=0.0)
+        tidiers = [service for service in services if isinstance(service, Tidier)]
+        self._housekeeping = Housekeeping(
+            objects=objects, interval=sweep_interval, age=sweep_age, first=0.0, tidiers=tidiers
+        )
         self._open = ExitStack()
         self._runtime = Runtime(bus=self._bus, metrics=ServiceMetrics(CollectorRegistry()), objects=objects)
 
