@@ -81,13 +81,14 @@ def said_by(container: Container, *command: str) -> str:
     return said.decode()
 
 
-def kill_at_work(project: ComposeProject) -> str:
-    """Kill a casa-runner in the middle of a block, and start it again; returns the block that it worked on."""
+def kill_at_work(project: ComposeProject, blocks: set[str]) -> str:
+    """Kill a casa-runner in the middle of one of some blocks, and start it again; returns which one it was."""
     until = monotonic() + TIMEOUT
     while True:
         for container in project.containers("casa-runner"):
             working = said_by(container, "ls", "/var/lib/alma-restore/scratch/attempts")
-            if found := re.search(r"^(uid___A\d+_X[0-9a-f]+_X[0-9a-f]+)-", working):
+            found = re.search(r"^(uid___A\d+_X[0-9a-f]+_X[0-9a-f]+)-", working)
+            if found is not None and found[1] in blocks:
                 container.kill("SIGKILL")
                 container.start()
                 return found[1]
@@ -102,7 +103,8 @@ def disturb(project: ComposeProject, desk: Desk) -> str:
     """
     wait_for_step(desk, DELIVERED[0], {RequestState.RESOLVED})
     kill_and_restart(project, "ngas-fetcher")
-    interrupted = kill_at_work(project)
+    mine = {ExecBlockUid(block.eb_uid).file_form for block in desk.request(DELIVERED[0].request.request_id).blocks}
+    interrupted = kill_at_work(project, mine)
     kill_and_restart(project, "notifier")
     project.containers("rabbitmq")[0].restart(timeout=10)
     assert state_of(desk, DELIVERED[0]) not in ENDS, "all was done before"
