@@ -101,8 +101,9 @@ def restorable(mouss: Annotated[list[str], typer.Argument(metavar="MOUS…", hel
     """Say of MOUSs whether they can be restored, by the local record alone: as `alma-restore refresh` last found.
 
     Yes: the MOUS is delivered and its calibration is stored. Who may have it is
-    another question. Reads ALMA_RESTORE_CALIBRATION_STATUS_PATH; no database is
-    asked. Exit code 0: each can be; 1: one cannot, or is not known in the record.
+    another question. Reads ALMA_RESTORE_CALIBRATION_STATUS_PATH and
+    ALMA_RESTORE_METADATA_RESOLVER_RESTORE_MANUAL; no database is asked. Exit code
+    0: each can be; 1: one cannot, or is not known in the record.
     """
     with clear_errors():
         from alma_restore.refreshing import restorable as look_up

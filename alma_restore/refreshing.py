@@ -10,7 +10,7 @@ from typing import Protocol
 from alma_restore.surroundings import deployment_bus
 from contracts.envelope import Event
 from contracts.identifiers import MousUid
-from services.metadata_resolver.settings import MetadataResolverSettings
+from services.metadata_resolver.settings import RestorableSettings
 from shared.archive_db import ArchiveDatabase, ArchiveDbSettings
 from shared.bus import Bus
 from shared.calibration_status import CalibrationStatusSettings, Refreshed, StatusRecord, Updater
@@ -58,7 +58,7 @@ class LateBus:
 
 def restorable(mous_uids: Sequence[MousUid]) -> dict[MousUid, bool | None]:
     """Tell of MOUSs whether they could be restored when the record was last refreshed; None: not known there."""
-    manual = MetadataResolverSettings().restore_manual
+    manual = RestorableSettings().restore_manual
     with closing(StatusRecord(CalibrationStatusSettings().path)) as record:
         return {uid: record.is_restorable(uid, restore_manual=manual) for uid in mous_uids}
 
@@ -73,7 +73,7 @@ def refresher(*, telling: Telling) -> Iterator[RefreshOnce]:
         record = stack.enter_context(closing(StatusRecord(settings.path)))
         waiting = NotRestorableYet(objects=stack.enter_context(closing(open_store(RuntimeSettings().store))))
         archive = ArchiveStatus(database=database, delivery_column=settings.delivery_column)
-        manual = MetadataResolverSettings().restore_manual  # who refuses and who tells go by one setting
+        manual = RestorableSettings().restore_manual  # who refuses and who tells go by one setting
         updater = Updater(archive=archive, record=record, waiting=waiting, settings=settings, restore_manual=manual)
         bus = LateBus(stack)
 

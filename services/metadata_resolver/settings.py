@@ -7,10 +7,20 @@ from shared.archive_db import ArchiveDbSettings
 from shared.casa_catalogue import CasaCatalogueSettings
 
 
-class MetadataResolverSettings(BaseSettings):
-    """How the structure of a MOUS is read."""
+class RestorableSettings(BaseSettings):
+    """What can be restored at this site; whoever tells that reads it, too."""
 
     model_config = SettingsConfigDict(env_prefix="ALMA_RESTORE_METADATA_RESOLVER_", frozen=True)
+
+    restore_manual: bool = Field(
+        default=False,
+        description="Pass on MOUSs that were calibrated by hand and have scripts but no calibration tables; "
+        "only with runners that re-run such scripts",
+    )
+
+
+class MetadataResolverSettings(RestorableSettings):
+    """How the structure of a MOUS is read."""
 
     database: ArchiveDbSettings = Field(
         default_factory=ArchiveDbSettings, description="The archive's database; its own variables name it"
@@ -23,11 +33,6 @@ class MetadataResolverSettings(BaseSettings):
         default=None,
         description="SQL that gives file id and ingestion date of a MOUS's products, by the bind variable :mous_uid; "
         "of several calibrations the newest is used. None: their age is not known, names decide",
-    )
-    restore_manual: bool = Field(
-        default=False,
-        description="Pass on MOUSs that were calibrated by hand and have scripts but no calibration tables; "
-        "only with runners that re-run such scripts",
     )
 
     @field_validator("product_dates_query")

@@ -84,9 +84,12 @@ def test_a_missing_setting_is_told_by_its_variable(monkeypatch: pytest.MonkeyPat
     assert "environment: ALMA_RESTORE_ARCHIVE_DB_URL" in result.output
 
 
-def test_what_can_be_restored_is_said_without_the_archive(tables: ArchiveTables) -> None:
+def test_what_can_be_restored_is_said_without_the_archive(
+    tables: ArchiveTables, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run("refresh")
     tables.path.unlink()
+    monkeypatch.delenv("ALMA_RESTORE_ARCHIVE_DB_URL")
     found = run("restorable", demo.MOUS.uid, demo.IN_QA3.uid, "uid://A001/X9/X9")
     assert found.exit_code == 1
     assert found.output.split() == [demo.MOUS.uid, "yes", demo.IN_QA3.uid, "no", "uid://A001/X9/X9", "not", "known"]
