@@ -112,8 +112,10 @@ REASONS: dict[ReasonCode, Reason] = {
     ),
     ReasonCode.NOT_RESTORABLE_YET: Reason(
         "NOT RESTORABLE YET",
-        "The calibration of this MOUS has not been stored in the archive yet, so it cannot be restored now.",
-        "No calibration tables are listed for this MOUS; it can be restored once they are ingested.",
+        "The archive has no calibration tables of this MOUS: they have not been stored yet, or the data was calibrated "
+        "by hand. So it cannot be restored now.",
+        "No calibration tables are listed for this MOUS: it can be restored once they are ingested or, if it was "
+        "calibrated by hand, where scripts are run again (RESTORE_MANUAL).",
     ),
     ReasonCode.ALREADY_ACTIVE: Reason(
         "DUPLICATE REQUEST",

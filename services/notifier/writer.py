@@ -175,12 +175,14 @@ class MailWriter:
     def _reply(self, event: Event, refusal: RequestRefused | ReleaseWithheld | TicketRefused, template: str) -> Mail:
         people, request = self._people, refusal.request
         to = [request.contact_email] if request.contact_email else [people.support, people.operations]
+        # Of Cycle 0 the contact reminds the user, and nobody else is bothered.
+        is_cycle_0 = refusal.reason is ReasonCode.CYCLE_0
         return self._write(
             event.id,
             request,
             template,
-            to=to,
-            cc=request.cc,
+            to=[request.contact_email or request.user_email] if is_cycle_0 else to,
+            cc=() if is_cycle_0 else request.cc,
             reply_to=people.operations,
             reasons=[refusal.reason],
             reason=REASONS[refusal.reason],

@@ -15,9 +15,10 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from itertools import count
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median, quantiles
 from threading import Condition
@@ -205,33 +206,49 @@ def _spread(rounds: list[tuple[list[float], list[float]]], which: int) -> tuple[
 def updates(database: ArchiveDbSettings, folder: Path, *, mouss: int, rounds: int) -> Iterator[Figure]:
     """Measure full passes and quick refreshes, and what memory a full pass adds."""
     with ExitStack() as stack:
-        tables = stack.enter_context(closing(ArchiveDatabase(settings=database)))
-        record = stack.enter_context(closing(StatusRecord(folder / "status.db")))
-        objects = stack.enter_context(closing(open_store(DirectorySettings(root=folder / "waiting"))))
-        updater = Updater(
-            archive=ArchiveStatus(database=tables, delivery_column="DELIVERY_NAME"),
-            record=record,
-            waiting=NotRestorableYet(objects=objects),
-            settings=CalibrationStatusSettings(path=folder / "status.db"),
-        )
+        updater = _updater(stack, database, folder)
         updater.refresh()  # the record is empty: this one writes all of it, and is the slowest
-        before = _memory()
         runs: dict[str, Callable[[], float]] = {
             "full pass": lambda: updater.refresh(full=True).seconds,
             "quick refresh": lambda: updater.refresh().seconds,
         }
         values = {name: median(found) for name, found in in_turn(runs, rounds).items()}
-        added = _memory() - before
-        assert record.count() == mouss
+        with closing(StatusRecord(folder / "status.db")) as record:
+            assert record.count() == mouss
     yield Figure(f"full pass over {mouss} MOUSs", values["full pass"], 60.0, at_most=True, unit=" s")
     yield Figure("quick refresh", values["quick refresh"], 1.0, at_most=True, unit=" s")
-    yield Figure(f"memory that {rounds} full passes add", added, 20.0, at_most=True, unit=" MB")
+    peaks = {number: _peak_of_a_first_pass(number) for number in (mouss // 10, mouss)}
+    print(f"peak memory of a first full pass: {', '.join(f'{peak:.0f} MB of {n} MOUSs' for n, peak in peaks.items())}")
+    yield Figure(
+        "memory that ten times as many MOUSs add", peaks[mouss] - peaks[mouss // 10], 20.0, at_most=True, unit=" MB"
+    )
 
 
-def _memory() -> float:
-    """Tell the most memory that this process has ever had, in megabytes."""
+def _peak_of_a_first_pass(mouss: int) -> float:
+    """Let a process of its own record so many MOUSs, and tell the most memory that it had, in megabytes."""
+    with tempfile.TemporaryDirectory(prefix="bench-decide-") as name:
+        make_archive(Path(name) / "archive.db", mouss=mouss)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            return process.submit(_first_pass, Path(name)).result()
+
+
+def _first_pass(folder: Path) -> float:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    with ExitStack() as stack:
+        _updater(stack, ArchiveDbSettings.model_validate({"url": sqlite_url(folder / "archive.db")}), folder).refresh()
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) / 1000 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def _updater(stack: ExitStack, database: ArchiveDbSettings, folder: Path) -> Updater:
+    tables = stack.enter_context(closing(ArchiveDatabase(settings=database)))
+    objects = stack.enter_context(closing(open_store(DirectorySettings(root=folder / "waiting"))))
+    return Updater(
+        archive=ArchiveStatus(database=tables, delivery_column="DELIVERY_NAME"),
+        record=stack.enter_context(closing(StatusRecord(folder / "status.db"))),
+        waiting=NotRestorableYet(objects=objects),
+        settings=CalibrationStatusSettings(path=folder / "status.db"),
+    )
 
 
 def main() -> None:

@@ -55,6 +55,14 @@ def test_each_refusal_is_worded_as_its_golden_file(reason: ReasonCode, tmp_path:
     agree_with_golden(f"refused_{reason}.eml", mail_text(handled(refusal, tmp_path, objects)))
 
 
+@pytest.mark.parametrize("contact", ["contact@example.org", None])
+def test_a_refusal_of_cycle_0_bothers_nobody_else(contact: str | None) -> None:
+    request = REQUEST.model_copy(update={"contact_email": contact})
+    refusal = RequestRefused(request=request, reason=ReasonCode.CYCLE_0)
+    message = writer().refused(event_of(refusal), refusal).message
+    assert (message["To"], message["Cc"]) == (contact or REQUEST.user_email, None)
+
+
 @pytest.mark.parametrize("reason", ReasonCode, ids=str)
 def test_there_is_a_refusal_and_a_failure_mail_for_every_reason(
     reason: ReasonCode, tmp_path: Path, objects: ObjectStore
