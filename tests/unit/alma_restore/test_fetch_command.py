@@ -193,10 +193,11 @@ def test_wrong_use_is_told_by_its_code(arguments: tuple[str, ...], code: int) ->
 @pytest.fixture
 def running(report: Path, out: Path, server: NgasServer) -> Iterator[subprocess.Popen[str]]:
     """A process that is in the middle of a file, and would be for long."""
-    server.faults.set(Fault(stall=60, stall_after=200_000), file_id=FIRST_BDF)
+    server.faults.set(Fault(stall=600, stall_after=200_000, times=1), file_id=FIRST_BDF)
     command = [str(Path(sys.executable).with_name("alma-restore")), "fetch", "--location-file", str(report)]
     with subprocess.Popen([*command, "--output-dir", str(out)], stderr=subprocess.PIPE, text=True) as process:
         try:
+            assert server.wait_for_request(FIRST_BDF, 30)
             until = time.monotonic() + 30
             while not any(path.stat().st_size for path in out.glob("ASDMBinary/.*.part")):
                 assert process.poll() is None
@@ -221,9 +222,8 @@ def test_who_is_interrupted_leaves_whole_files_and_nothing_else(
 
 
 def test_what_a_killed_run_left_the_next_one_removes_and_what_a_living_one_writes_stays(
-    running: subprocess.Popen[str], report: Path, out: Path, asdm: Path, server: NgasServer
+    running: subprocess.Popen[str], report: Path, out: Path, asdm: Path
 ) -> None:
-    server.faults.clear(FIRST_BDF)
     held = {path for path in tree(out) if path.endswith(".part")}
     assert run("--location-file", report, "--output-dir", out).exit_code == 0
     assert tree(out).items() >= tree(asdm).items()
