@@ -31,6 +31,7 @@ class Block(Told):
     step: str | None = None
     activity: str | None = None
     percent: float | None = None
+    bytes_written: int | None = None
     expected_end: datetime | None = None
     attempts: int = 0
     size: int | None = None
@@ -149,7 +150,10 @@ class Preview(Told):
 
 
 def _percent(block: Block) -> str:
-    return "" if block.percent is None else f"{block.percent:.0f} %"
+    if block.percent is None:
+        return ""
+    written = "" if block.bytes_written is None else f", {block.bytes_written:,} bytes"
+    return f"{block.percent:.0f} %{written}"
 
 
 def _time(time: datetime | None) -> str | None:

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from alma_restore.desk_models import Delivery, Request
+from alma_restore.desk_models import Block, Delivery, Request
 
 _STYLES = {"delivered": "green", "failed": "red", "refused": "yellow", "withheld": "yellow", "cancelled": "dim"}
 
@@ -21,8 +21,7 @@ def requests_table(requests: Sequence[Request]) -> RenderableType:
         table.add_row(f"{request.mous}  {request.ticket or ''}", _state(request), _note(request))
         for block in () if request.is_over else request.blocks:
             step = block.activity or block.step or ""
-            bar = ProgressBar(total=100, completed=block.percent, width=24) if block.percent is not None else ""
-            table.add_row(f"   {block.eb_uid}", Text(f"{block.state} {step}", style="dim"), bar)
+            table.add_row(f"   {block.eb_uid}", Text(f"{block.state} {step}", style="dim"), _bar(block))
     return Group(table)
 
 
@@ -41,6 +40,15 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
     console.print(f"until {delivery.expires:%Y-%m-%d %H:%M} UTC" + (", kept" if delivery.kept else ""))
     for file in delivery.files:
         console.print(f"  {file.name}  {decimal(file.size)}", highlight=False, soft_wrap=True)
+
+
+def _bar(block: Block) -> RenderableType:
+    if block.percent is None:
+        return ""
+    grid = Table.grid(padding=(0, 1))
+    written = "" if block.bytes_written is None else f"{decimal(block.bytes_written)} written"
+    grid.add_row(ProgressBar(total=100, completed=block.percent, width=24), Text(written, no_wrap=True))
+    return grid
 
 
 def _state(request: Request) -> Text:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import typer
+from rich.filesize import decimal
 
 from alma_restore.ppr_archive import FoundMous, find_mous
 from alma_restore.ppr_check import find_folder, problems
@@ -178,7 +179,8 @@ def _run(tree: Tree, staged: list[ArtefactsStaged], closing: ExitStack) -> None:
 
 def _progress(event: Event) -> None:
     if isinstance(event.data, RestoreProgressed):
-        typer.echo(f"{event.data.eb_uid}: {event.data.step} {event.data.percent:.0f} %", err=True)
+        written = "" if event.data.bytes_written is None else f", {decimal(event.data.bytes_written)} written"
+        typer.echo(f"{event.data.eb_uid}: {event.data.step} {event.data.percent:.0f} %{written}", err=True)
 
 
 def _manifests_casa(tree: Tree, wish: Wish) -> str | None:

@@ -81,15 +81,23 @@ class BlockProgress:
     state: BlockState = BlockState.WAITING
     step: str = ""
     percent: float = 0.0
+    written: int | None = None
     expected_end: datetime | None = None
 
     def advance(
-        self, state: BlockState, step: str = "", percent: float = 0.0, expected_end: datetime | None = None
+        self,
+        state: BlockState,
+        step: str = "",
+        percent: float = 0.0,
+        *,
+        written: int | None = None,
+        expected_end: datetime | None = None,
     ) -> None:
         """Move on, unless the block has ended or has been further already (events may come late)."""
         order = list(BlockState)
         if not self.state.is_end and order.index(state) >= order.index(self.state):
-            self.state, self.step, self.percent, self.expected_end = state, step, percent, expected_end
+            self.state, self.step, self.percent = state, step, percent
+            self.written, self.expected_end = written, expected_end
 
 
 @dataclass
@@ -157,15 +165,15 @@ class RequestProgress:
                     self.block(eb_uid)
             case FetchProgressed(eb_uid=eb_uid, bytes_done=done, bytes_total=total, expected_end=end):
                 percent = 100 * done / total if total else 100.0
-                self.block(eb_uid).advance(BlockState.FETCHING, "fetch", percent, end)
+                self.block(eb_uid).advance(BlockState.FETCHING, "fetch", percent, expected_end=end)
             case ArtefactsStaged(eb_uid=eb_uid):
                 self.block(eb_uid).advance(BlockState.STAGED)
             case RestoreOrdered(eb_uid=eb_uid):
                 self.block(eb_uid).advance(BlockState.ORDERED)
             case RestoreStarted(eb_uid=eb_uid):
                 self.block(eb_uid).advance(BlockState.RESTORING, "start")
-            case RestoreProgressed(eb_uid=eb_uid, step=step, percent=percent, expected_end=end):
-                self.block(eb_uid).advance(BlockState.RESTORING, step, percent, end)
+            case RestoreProgressed(eb_uid=eb_uid, step=step, percent=percent, bytes_written=written, expected_end=end):
+                self.block(eb_uid).advance(BlockState.RESTORING, step, percent, written=written, expected_end=end)
             case RestoreCompleted(block=block):
                 state = BlockState.REUSED if block.reused else BlockState.RESTORED
                 self.block(block.eb_uid).advance(state, percent=100.0)

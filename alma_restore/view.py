@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
+from rich.filesize import decimal
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -68,8 +69,9 @@ def _bar(block: BlockProgress) -> RenderableType:
     if block.state.is_end or not (block.percent or block.expected_end):
         return Text("")
     grid = Table.grid(padding=(0, 1))
-    end = f"until {_clock(block.expected_end)}" if block.expected_end else ""
-    grid.add_row(ProgressBar(total=100, completed=block.percent, width=20), Text(end, no_wrap=True))
+    parts = [decimal(block.written)] if block.written is not None else []
+    parts += [f"until {_clock(block.expected_end)}"] if block.expected_end else []
+    grid.add_row(ProgressBar(total=100, completed=block.percent, width=12), Text(", ".join(parts), no_wrap=True))
     return grid
 
 
@@ -88,7 +90,10 @@ def event_line(event: Event) -> Text:
 def event_note(event: Event) -> str:
     """Say what is worth knowing of an event beyond its topic."""
     data = event.data.model_dump(mode="json")
-    names = ("reason", "detail", "entitlement", "step", "percent", "service", "cause", "address", "runner", "reused")
+    names = (
+        *("reason", "detail", "entitlement", "step", "percent", "bytes_written"),
+        *("service", "cause", "address", "runner", "reused"),
+    )
     holders = (data, data.get("failure") or {}, data.get("block") or {})
     found = {name: holder[name] for holder in holders for name in names if holder.get(name) not in (None, "", False)}
     if end := getattr(event.data, "expected_end", None):

@@ -171,6 +171,11 @@ class RestoreProgressed(Message, topic="restore.progressed", version=1):
     eb_uid: ExecBlockUid
     step: str = Field(description="What is being done, for people")
     percent: float = Field(ge=0, le=100, description="How much is done")
+    bytes_written: int | None = Field(
+        default=None,
+        ge=0,
+        description="Bytes in CASA's working directory; while the result is stored, those of its tar that are sent",
+    )
     expected_end: datetime | None = Field(
         default=None, description="When it should be done, as past restores tell, UTC"
     )

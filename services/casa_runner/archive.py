@@ -1,6 +1,7 @@
 """What the runner keeps in the store: results to be found again, tars and logs."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count
 from pathlib import Path
 
 import structlog
@@ -9,7 +10,7 @@ from contracts.manifests import ProductManifest
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import ObjectRef, RestoredBlock
 from services.casa_runner.interruption import Interruption
-from services.casa_runner.tar_stream import tar_bytes, tar_chunks
+from services.casa_runner.tar_stream import CHUNK, tar_bytes, tar_chunks
 from shared import keys
 from shared.errors import DependencyAwayError
 from shared.objects import ObjectExistsError, ObjectStore
@@ -59,11 +60,19 @@ class Archive:
         return block.model_copy(update={"reused": True})
 
     def store_tar(
-        self, order: RestoreOrdered, ms: Path, *, attempt: str, mtime: int, heed: Callable[[], None]
+        self, order: RestoreOrdered, ms: Path, *, attempt: str, mtime: int, heed: Callable[[int, int], None]
     ) -> ObjectRef:
-        """Stream a MeasurementSet into the store as a tar; what ``heed`` raises at a chunk leaves nothing there."""
+        """Stream a MeasurementSet into the store as a tar.
+
+        Parameters
+        ----------
+        heed
+            Told before each chunk how many bytes are sent, and of how many; what it raises leaves nothing in the store.
+        """
         key = f"{_folder(order)}{attempt}/{ms.name}.tar"
-        return self._objects.put(key, heeded(tar_chunks(ms, mtime=mtime), heed), at_most=tar_bytes(ms, mtime=mtime))
+        total, sent = tar_bytes(ms, mtime=mtime), count(step=CHUNK)
+        chunks = heeded(tar_chunks(ms, mtime=mtime), lambda: heed(next(sent), total))
+        return self._objects.put(key, chunks, at_most=total)
 
     def store_log(self, order: RestoreOrdered, files: tuple[Path, ...], *, attempt: str) -> ObjectRef:
         """Store CASA's log together with what it printed."""

@@ -19,6 +19,7 @@ from services.casa_runner.workspace import Workspace, room_needed
 from shared.errors import BlockFailedError, RestoreError
 
 _PUT_OFF = "put-off"
+_STORE = 95.0
 log = structlog.get_logger()
 
 
@@ -51,13 +52,18 @@ class Keeper:
             If it is to end; the attempt is left to the next runner where that can take it up.
         """
         order, name = task.order, files.attempt.name
+
+        def heed(sent: int, total: int) -> None:
+            task.interruption.leave_or_end(running)
+            task.voice.progressed("store", round(_STORE + (100 - _STORE) * sent / total, 1), sent)
+
         log_ref = self._archive.store_log(order, logs_of(files), attempt=name)
         tar = self._archive.store_tar(
             order,
             files.output,
             attempt=name,
             mtime=task.promise.start,
-            heed=lambda: task.interruption.leave_or_end(running),
+            heed=heed,
         )
         block = RestoredBlock(
             eb_uid=order.eb_uid,

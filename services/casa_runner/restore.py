@@ -162,7 +162,6 @@ class Restorer:
                 log.warning("restore_lacked_memory", limit=error.limit, log=kept, consequence="it is tried once more")
                 raise
             return self._keeper.keep(task, files, error)
-        task.voice.progressed("store", 95.0)
         block = patiently(
             lambda: self._keeper.store(task, files, running, result, output), interruption=task.interruption
         )

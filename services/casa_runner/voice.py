@@ -57,8 +57,8 @@ class Voice:
         self._begun_at = time.monotonic()
         self._expected = seconds
 
-    def progressed(self, step: str, percent: float) -> None:
-        """Say how far it is, unless that was said just now."""
+    def progressed(self, step: str, percent: float, written: int | None = None) -> None:
+        """Say how far it is and how many bytes are written, unless that was said just now."""
         now = time.monotonic()
         if now - self._said_at < self._interval:
             return
@@ -68,7 +68,9 @@ class Voice:
         if self._expected is not None:
             left = max(0.0, self._expected - (now - self._begun_at))
             end = datetime.now(UTC) + timedelta(seconds=left)
-        message = RestoreProgressed(**self._whose(), step=step, percent=percent, expected_end=end)
+        message = RestoreProgressed(
+            **self._whose(), step=step, percent=percent, bytes_written=written, expected_end=end
+        )
         self._say(message, f"{step}/{percent}/{now}")
 
     def _whose(self) -> dict[str, object]:

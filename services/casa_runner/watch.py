@@ -51,7 +51,7 @@ def watch(
     running: RunningCasa,
     signs: Signs,
     *,
-    on_progress: Callable[[str, float], None],
+    on_progress: Callable[[str, float, int], None],
     interruption: Interruption,
     time_limit: float,
     hang_limit: float,
@@ -65,7 +65,7 @@ def watch(
     Parameters
     ----------
     on_progress
-        Told each step with its percentage, and the percentage again while the output grows.
+        Told each step with its percentage and the bytes in the working directory, and again while these change.
     interruption
         Says why CASA is to be ended.
     time_limit
@@ -87,7 +87,7 @@ def watch(
         with signs.progress.open("rb") as stream:
             while (status := running.wait(poll)) is None:
                 for step, percent in _new_steps(stream):
-                    on_progress(step, percent)
+                    on_progress(step, percent, clocks.written)
                 if interruption.cause() is not None:
                     left = interruption.is_wanted_later and running.leave()
                     interruption.check(works_on=left)
@@ -98,14 +98,20 @@ def watch(
                     clocks.wait_for_place()
                     if step != "queued":
                         step, percent = "queued", 0.0
-                        on_progress(step, percent)
-                elif clocks.looked(step) and step in _WRITING and signs.expected_output:
-                    grown = min(1.0, folder_size(signs.output) / signs.expected_output)
-                    on_progress(step, round(percent + (_END - percent) * grown, 1))
+                        on_progress(step, percent, clocks.written)
+                elif clocks.saw_growth(step):
+                    on_progress(step, _grown(step, percent, signs), clocks.written)
             return status
     finally:
         if not left:
             running.stop()
+
+
+def _grown(step: str, percent: float, signs: Signs) -> float:
+    """Tell how far a step is by what it has written of the output; where it began if it writes none."""
+    if step not in _WRITING or not signs.expected_output:
+        return percent
+    return round(percent + (_END - percent) * min(1.0, folder_size(signs.output) / signs.expected_output), 1)
 
 
 class _Clocks:
@@ -118,6 +124,7 @@ class _Clocks:
         self._begun = self._alive = self._looked = time.monotonic()
         self._last: tuple[int, ...] = ()
         self.waited_for_place = False
+        self.written = 0
 
     def wait_for_place(self) -> None:
         """Expect no sign of life until now."""
@@ -139,8 +146,8 @@ class _Clocks:
             ReasonCode.CASA_HUNG, f"CASA did not end in the {self._time_limit:.0f} seconds that were left for it"
         )
 
-    def looked(self, step: str) -> bool:
-        """Look for signs of life where it is time to; tell whether it was.
+    def saw_growth(self, step: str) -> bool:
+        """Look for signs of life where it is time to; tell whether the working directory has other bytes than before.
 
         Raises
         ------
@@ -150,14 +157,15 @@ class _Clocks:
         now = time.monotonic()
         if now - self._looked < min(_LOOK_SECONDS, self._hang_limit / 4):
             return False
-        self._looked = now
-        if (found := _life(self._signs)) != self._last:
+        self._looked, before = now, self.written
+        self.written, *_ = found = _life(self._signs)
+        if found != self._last:
             self._alive, self._last = now, found
         if now - self._alive > self._hang_limit:
             raise BlockFailedError(
                 ReasonCode.CASA_HUNG, f"CASA gave no sign of life for {self._hang_limit:.0f} seconds in step {step}"
             )
-        return True
+        return self.written != before
 
 
 def folder_size(folder: Path) -> int:

@@ -48,6 +48,12 @@ pathlib.Path(job["result"]).write_text(json.dumps(result))
 """
 
 
+LARGE_OUTPUT = (
+    "import atexit; atexit.register(lambda: open(job['output'] + '/table.f1', 'wb').write(bytes(3 * 2**20)))\n"
+)
+"""Has the stand-in leave an output of some megabytes."""
+
+
 class StandInLauncher:
     """Starts a script of the test's where CASA would be started, as a real process.
 

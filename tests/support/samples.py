@@ -207,7 +207,9 @@ SAMPLES: tuple[Message, ...] = (
         way="reference",
         why="applymode: line 3: calonly",
     ),
-    RestoreProgressed(request_id=REQUEST_ID, mous_uid=MOUS, eb_uid=EB, step="applycal", percent=55.5),
+    RestoreProgressed(
+        request_id=REQUEST_ID, mous_uid=MOUS, eb_uid=EB, step="applycal", percent=55.5, bytes_written=1_434_000_000
+    ),
     RestoreCompleted(request=REQUEST, block=BLOCK),
     RestoreFailed(request=REQUEST, failure=FAILURE),
     ProductsReady(request=REQUEST, blocks=(BLOCK,)),

@@ -142,7 +142,7 @@ class Story:
 
     def progressed(self, cause: Event, eb_uid: ExecBlockUid, percent: float, *, attempt: int = 1) -> Event:
         """Say how far a restore is."""
-        progress = RestoreProgressed(**self.about(eb_uid), step="applycal", percent=percent)
+        progress = RestoreProgressed(**self.about(eb_uid), step="applycal", percent=percent, bytes_written=2000)
         return self.say(progress, cause=cause, key=f"{eb_uid}/{attempt}/{percent}")
 
     def restored(self, cause: Event, eb_uid: ExecBlockUid) -> Event:

@@ -49,6 +49,8 @@ class BlockRecord(Record):
         Of the step that goes on, 0 to 100: of the bytes while it is fetched, of the restore while it is restored.
     bytes_done, bytes_total, files_done, files_total, rate
         Of the fetching; bytes, files, bytes per second. None if nothing was fetched.
+    bytes_written
+        What CASA has in its working directory, or what is sent of the result; None before and after.
     attempts
         How often a runner took it up.
     size
@@ -69,6 +71,7 @@ class BlockRecord(Record):
     files_total: int | None = None
     bytes_done: int | None = None
     bytes_total: int | None = None
+    bytes_written: int | None = None
     rate: float | None = None
     expected_end: datetime | None = None
     attempts: int = 0

@@ -138,7 +138,7 @@ def _progress(state: BlockState, facts: Sequence[Fact]) -> dict[str, Any]:
         done, total = fetched.bytes_done or 0, fetched.bytes_total or 0
         known |= {"percent": 100 * done / total if total else None, "expected_end": fetched.expected_end}
     if state is BlockState.RESTORING and restored is not None:
-        known |= restored.model_dump(include={"percent", "activity", "expected_end"})
+        known |= restored.model_dump(include={"percent", "activity", "bytes_written", "expected_end"})
     return known
 
 

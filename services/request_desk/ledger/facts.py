@@ -74,6 +74,7 @@ class Fact(BaseModel):
     files_total: int | None = None
     bytes_done: int | None = None
     bytes_total: int | None = None
+    bytes_written: int | None = None
     rate: float | None = None
     expected_end: datetime | None = None
     runner: str | None = None

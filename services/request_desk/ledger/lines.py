@@ -68,7 +68,8 @@ def _of_block(fact: Fact) -> str | None:
         case "restore.started":
             return f"Restore begun on {fact.runner}, attempt {fact.attempt}"
         case "restore.progressed":
-            return f"{fact.activity}: {fact.percent:.0f} %"
+            written = "" if fact.bytes_written is None else f", {fact.bytes_written} bytes written"
+            return f"{fact.activity}: {fact.percent:.0f} %{written}"
         case "restore.completed" if fact.restored is not None:
             how = "found pre-existing" if fact.restored.reused else fact.restored.method
             return f"Restored ({how}): {fact.restored.tar.size} bytes"

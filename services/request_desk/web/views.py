@@ -36,6 +36,7 @@ class BlockView(View):
     percent: float | None = Field(default=None, description="Of the step that goes on")
     bytes_done: int | None = None
     bytes_total: int | None = None
+    bytes_written: int | None = Field(default=None, description="By CASA, or sent of the result while it is stored")
     rate: float | None = Field(default=None, description="Bytes per second, while it is fetched")
     expected_end: datetime | None = None
     attempts: int = 0

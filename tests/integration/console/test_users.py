@@ -10,6 +10,7 @@ from contracts.messages import (
     FetchProgressed,
     RequestCancelled,
     RequestSubmitted,
+    RestoreProgressed,
 )
 from tests.support import samples
 from tests.support.chromium import obstacles
@@ -53,6 +54,17 @@ def test_somebody_asks_for_data_and_sees_each_step_as_it_happens(site: DeskSite,
     )
     expect(page.get_by_text("25.0 MB of 100 MB, 5.0 MB/s")).to_be_visible()
     expect(page.locator("#told")).to_have_text("The request is in work, step Fetch.")
+    site.say(
+        RestoreProgressed(
+            request_id=request_of(page),
+            mous_uid=submitted.data.request.mous_uid,
+            eb_uid=block,
+            step="applycal",
+            percent=50,
+            bytes_written=1_434_000_000,
+        )
+    )
+    expect(page.get_by_text("1.4 GB written")).to_be_visible()
     deliver(site, submitted.data.request)
     expect(page.get_by_role("link", name="Collect the data")).to_be_visible()
     assert page.evaluate("window.same"), "the page was not loaded anew"

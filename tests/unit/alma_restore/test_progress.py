@@ -97,6 +97,7 @@ def test_the_expected_end_is_shown_until_the_block_has_ended(ahead: timedelta, s
     console.print(event_line(told.derive(message, source="/alma-restore/test")), soft_wrap=True)
     text = console.export_text()
     assert "restoring: applycal " in text
+    assert "1.4 GB, until" in text
     assert text.count(f"{end.astimezone():{shown}}") >= 2
     progress.apply(BY_TOPIC["restore.completed"])
     assert progress.blocks[EB].expected_end is None

@@ -18,6 +18,7 @@ from shared.cancellation import cancel
 from shared.errors import DependencyAwayError
 from shared.objects.directory import DirectoryStore
 from tests.support.casa_bench import HANG, Bench
+from tests.support.casa_standin import LARGE_OUTPUT
 from tests.support.delivery import RecordingDelivery
 
 
@@ -94,9 +95,6 @@ class Ending(DirectoryStore):
             self.end = None
 
 
-LARGE = "import atexit; atexit.register(lambda: open(job['output'] + '/table.f1', 'wb').write(bytes(3 * 2**20)))\n"
-
-
 @pytest.mark.parametrize(("at", "started"), [("inputs", 0), ("store", 1)])
 @pytest.mark.parametrize("why", ["cancelled", "lost", "stopping"])
 def test_a_restore_that_is_to_end_ends_with_the_bytes_that_pass_and_leaves_nothing_of_them(
@@ -104,7 +102,7 @@ def test_a_restore_that_is_to_end_ends_with_the_bytes_that_pass_and_leaves_nothi
 ) -> None:
     store = Ending(tmp_path / "store", at=at)
     bench = Bench(tmp_path, store)
-    event, runner, delivery = bench.order(), bench.runner(LARGE), RecordingDelivery()
+    event, runner, delivery = bench.order(), bench.runner(LARGE_OUTPUT), RecordingDelivery()
     word = Event.first(cancelled(event), source="/test")
     store.end = {"cancelled": lambda: runner.hear(word), "lost": delivery.lost.set, "stopping": runner.close}[why]
     if why == "cancelled":

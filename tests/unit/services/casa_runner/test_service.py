@@ -20,7 +20,7 @@ from services.casa_runner.settings import CasaRunnerSettings
 from shared.objects.directory import DirectoryStore
 from shared.objects.lease import LeaseHeldError, LeaseLostError, Leases
 from tests.support.casa_bench import Bench, restored
-from tests.support.casa_standin import EB, FIELDS, ROWS_PER_FIELD
+from tests.support.casa_standin import EB, FIELDS, LARGE_OUTPUT, ROWS_PER_FIELD
 from tests.support.delivery import RecordingDelivery
 
 
@@ -61,13 +61,17 @@ def test_the_manifest_holds_what_the_result_was_made_from(bench: Bench) -> None:
 
 def test_start_and_steps_are_said_while_it_works(bench: Bench) -> None:
     delivery = RecordingDelivery(attempt=3)
-    bench.runner("say('split', 80)\n").handle(bench.order(), delivery)
+    bench.runner("say('split', 80)\n" + LARGE_OUTPUT).handle(bench.order(), delivery)
     started, *others = [event.data for event in delivery.published]
     assert isinstance(started, RestoreStarted)
     assert started.attempt == 3
     steps = [event.step for event in others if isinstance(event, RestoreProgressed)]
     assert steps[0] == "inputs"
     assert steps[-1] == "store"
+    last = others[-1]
+    assert isinstance(last, RestoreProgressed)
+    assert last.bytes_written == 3 * 2**20
+    assert 95 < last.percent <= 100
     assert len({event.id for event in delivery.published}) == len(delivery.published)
 
 

@@ -61,11 +61,33 @@ def watched(
     return watch(
         casa,
         signs,
-        on_progress=lambda step, _: said.append(step),
+        on_progress=lambda step, *_: said.append(step),
         interruption=ending,
         time_limit=time_limit,
         hang_limit=hang_limit,
     )
+
+
+def test_bytes_are_told_whenever_the_working_directory_has_others_than_before(signs: Signs) -> None:
+    class Growing(Queued):
+        def wait(self, timeout: float) -> int | None:
+            with (signs.working / "table.f0").open("ab") as file:
+                file.write(bytes(1000))
+            super().wait(timeout)
+            return 0 if self._looks < -4 else None
+
+    told: list[int] = []
+    status = watch(
+        Growing(looks=0),
+        signs,
+        on_progress=lambda step, percent, written: told.append(written),
+        interruption=interruption(),
+        time_limit=30,
+        hang_limit=LIMIT,
+    )
+    assert status == 0
+    assert told == sorted(set(told))
+    assert told[-1] >= 3000
 
 
 def test_silence_does_not_count_while_it_is_queued_which_is_said_once(signs: Signs) -> None:

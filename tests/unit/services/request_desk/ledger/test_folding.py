@@ -118,6 +118,7 @@ def test_the_block_that_lags_decides_about_the_step() -> None:
     assert (record.state, record.step) == (RequestState.RESOLVED, Step.FETCH)
     assert [block.state for block in record.blocks] == [BlockState.RESTORING, BlockState.EXPECTED]
     assert (record.blocks[0].percent, record.blocks[0].activity) == (50.0, "applycal")
+    assert record.blocks[0].bytes_written == 2000
     assert record.percent == 35.0
 
 
