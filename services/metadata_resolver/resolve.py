@@ -65,7 +65,7 @@ def resolve(
             ReasonCode.NO_QA0_PASS, f"none of {len(records.blocks)} execution blocks has QA0 status Pass"
         )
     chosen = choose(records.products, records.product_dates)
-    kinds = {product.kind for product in chosen.products}
+    kinds = {product.kind for product in records.products}
     calibration = calibration_kind(kinds)
     if calibration is None or not (ProductKind.CALTABLES in kinds or restore_manual):
         return NotRestorable(ReasonCode.NOT_RESTORABLE_YET, _no_caltables(calibration))

@@ -134,6 +134,19 @@ def test_a_calibration_by_hand_is_passed_on_where_runners_can_re_run_it(tables: 
     assert (structure.casa.version, structure.casa.basis) == ("5.4.0-70", CasaBasis.OBSERVED)
 
 
+def test_a_calibration_whose_tables_are_all_another_ones_goes_on_to_be_told_as_incomplete(
+    service: MetadataResolver, tables: ArchiveTables
+) -> None:
+    name = f"member.{MOUS.uid.file_form}.hifa_calimage"
+    found = [f"{name}.pipeline_manifest.xml", f"{name}_renorm.pipeline_manifest.xml", f"{name}.session_1.caltables.tgz"]
+    tables.change(lambda connection: connection.execute(delete(ASA_PRODUCT_FILES)))
+    tables.change(lambda connection: add_products(connection, MOUS.uid, [(file, 1) for file in found]))
+    structure = structure_of(service, MOUS)
+    assert [product.file_id for product in structure.products] == [found[1]]
+    assert structure.calibration is CalibrationKind.PIPELINE
+    assert structure.notes[1] == f"not used, since not of the calibration of {found[1]}: {found[2]}"
+
+
 def test_of_several_calibrations_the_newest_by_the_sites_own_query_is_used(
     tables: ArchiveTables, tmp_path: Path
 ) -> None:

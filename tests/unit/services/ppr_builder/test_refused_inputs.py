@@ -68,6 +68,11 @@ REFUSED: dict[str, tuple[ReasonCode, str, Callable[[Desk], None]]] = {
         f"not staged: {MOUS}.session_3.caltables.tgz;",
         rename(f"member.{MOUS}.session_3.caltables.tgz", None),
     ),
+    "calibration tables of another calibration only": (
+        ReasonCode.PRODUCTS_INCOMPLETE,
+        f"not staged: {MOUS}.session_3.caltables.tgz;",
+        rename(f"member.{MOUS}.session_3.caltables.tgz", f"member.{MOUS}.session_3.caltables.tar.gz"),
+    ),
     "no flag versions": (
         ReasonCode.PRODUCTS_INCOMPLETE,
         f"not staged: {THIRD.file_form}.ms.flagversions.tgz;",

@@ -47,6 +47,23 @@ def test_only_what_the_block_needs_is_ordered_under_the_manifests_names(desk: De
     assert desk.objects.read(order.products[1].ref) == tables(3)
 
 
+def test_of_staged_files_of_two_calibrations_those_that_the_manifest_lists_are_ordered(desk: Desk) -> None:
+    others = {
+        f"member.{MOUS}.session_3.caltables.tar.gz": b"tables of another calibration",
+        f"member.{MOUS}.hifa_calimage_renorm.session_3.caltables.tgz": b"tables of a third",
+        f"{THIRD.file_form}.ms.flagversions.tar.gz": b"flags of another calibration",
+    }
+    desk.files = {**others, **desk.files}
+
+    order = desk.order()
+
+    assert [product.name for product in order.products[1:3]] == [
+        f"{MOUS}.session_3.caltables.tgz",
+        f"{THIRD.file_form}.ms.flagversions.tgz",
+    ]
+    assert desk.objects.read(order.products[1].ref) == tables(3)
+
+
 def test_the_stored_request_keeps_the_blocks_session_number(desk: Desk) -> None:
     order = desk.order()
 
