@@ -25,9 +25,9 @@ from services.casa_runner.staging import Inputs
 from services.casa_runner.task import Ended, Task
 from services.casa_runner.verify import check_files, judge
 from services.casa_runner.voice import Voice
-from services.casa_runner.watch import Signs, folder_size, watch
+from services.casa_runner.watch import Signs, watch
 from services.casa_runner.ways import Way
-from services.casa_runner.workspace import Attempt, Workspace, room_needed
+from services.casa_runner.workspace import Attempt, Workspace, folder_size, room_needed
 from shared import tracing
 from shared.errors import BlockFailedError
 from shared.objects import ObjectStore

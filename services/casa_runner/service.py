@@ -186,7 +186,7 @@ class CasaRunner:
 def build(*, objects: ObjectStore, settings: CasaRunnerSettings | None = None) -> CasaRunner:
     """Make the service from its settings, those of the environment if None, and clean up after dead runners."""
     settings = settings or CasaRunnerSettings()
-    workspace = Workspace(scratch=settings.scratch, keep_failed=settings.keep_failed)
+    workspace = Workspace(scratch=settings.scratch, failed_quota=settings.failed_quota)
     launcher = make_launcher(settings.launcher, python=settings.python)
     _clean_up(workspace, launcher, longest=settings.time_limit)
     return CasaRunner(settings=settings, objects=objects, workspace=workspace, launcher=launcher)

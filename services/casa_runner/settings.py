@@ -82,7 +82,12 @@ class CasaRunnerSettings(BaseSettings):
     more_memory: float = Field(
         default=2.0, ge=1, description="A restore that lacked memory is tried once more with its limit times this"
     )
-    keep_failed: int = Field(default=20, ge=0, description="Working directories of failed restores that are kept")
+    failed_quota: int = Field(
+        default=100_000_000_000,
+        ge=0,
+        description="Bytes of scratch that working directories of failed restores may keep: the oldest go first, the "
+        "newest stays whatever its size; 0: none is kept",
+    )
     unpacked_limit: int = Field(
         default=50_000_000_000, gt=0, description="Most bytes that an archive of tables may unpack to"
     )

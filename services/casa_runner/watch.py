@@ -12,6 +12,7 @@ from contracts.reasons import ReasonCode
 from services.casa_runner.errors import RestoreInterruptedError
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.launcher import RunningCasa
+from services.casa_runner.workspace import folder_size
 from shared.errors import BlockFailedError, RestoreError
 
 _POLL_SECONDS = 0.5
@@ -166,18 +167,6 @@ class _Clocks:
                 ReasonCode.CASA_HUNG, f"CASA gave no sign of life for {self._hang_limit:.0f} seconds in step {step}"
             )
         return self.written != before
-
-
-def folder_size(folder: Path) -> int:
-    """Add up the sizes of the files in a directory and below; 0 if there is none."""
-    total = 0
-    for path, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(f"{path}/{name}").st_size
-            except FileNotFoundError:
-                continue  # CASA removes files of its own while it works
-    return total
 
 
 def _life(signs: Signs) -> tuple[int, ...]:

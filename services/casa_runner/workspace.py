@@ -74,14 +74,14 @@ class Workspace:
     ----------
     scratch
         On a local disk; created if missing.
-    keep_failed
-        How many working directories of failed attempts are kept, the newest.
+    failed_quota
+        Bytes that the working directories of failed attempts may have; with 0 none is kept.
     """
 
-    def __init__(self, *, scratch: Path, keep_failed: int) -> None:
+    def __init__(self, *, scratch: Path, failed_quota: int) -> None:
         self._attempts = scratch.absolute() / "attempts"
         self._failed = scratch.absolute() / "failed"
-        self._keep_failed = keep_failed
+        self._failed_quota = failed_quota
         for folder in (self._attempts, self._failed):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # for proprietary data
 
@@ -134,13 +134,24 @@ class Workspace:
         ours = (name for name in names if name.startswith(f"{label}-") and name.endswith(".lock"))
         return [self._attempts / name for name in sorted(ours)]
 
-    def keep(self, attempt: Attempt) -> str:
-        """Move an attempt to the failed ones, the oldest of which make room, and say where: ``host:path``."""
+    def keep(self, attempt: Attempt) -> str | None:
+        """Move an attempt to the failed ones, the oldest of which make room, and say where: ``host:path``.
+
+        The newest stays whatever its size, since a failure's message names it; None if none is to be kept.
+        """
+        if not self._failed_quota:
+            return None
         kept = self._failed / attempt.name
         attempt.root.rename(kept)
-        by_age = sorted(self._failed.iterdir(), key=lambda path: path.stat().st_ctime_ns, reverse=True)
-        for path in by_age[self._keep_failed :]:
+        older = sorted((path for path in self._failed.iterdir() if path != kept), key=_age)
+        sizes = [folder_size(path) for path in older]
+        surplus = folder_size(kept) + sum(sizes) - self._failed_quota
+        for path, size in zip(older, sizes, strict=True):
+            if surplus <= 0:
+                break
             shutil.rmtree(path, ignore_errors=True)
+            surplus -= size
+            log.warning("failed_attempt_removed", path=str(path), bytes=size, quota=self._failed_quota)
         return f"{socket.gethostname()}:{kept}"
 
     def remove_abandoned(self, *, spared: frozenset[Path] = frozenset()) -> int:
@@ -177,6 +188,26 @@ class Workspace:
     def is_ready(self) -> bool:
         """Whether attempts can be made."""
         return os.access(self._attempts, os.W_OK | os.X_OK)
+
+
+def folder_size(folder: Path) -> int:
+    """Add up the sizes of the files in a directory and below; 0 if there is none."""
+    total = 0
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(f"{path}/{name}").st_size
+            except FileNotFoundError:
+                continue  # CASA removes files of its own while it works
+    return total
+
+
+def _age(path: Path) -> int:
+    """Tell when a directory came where it is; another runner may be removing it."""
+    try:
+        return path.stat().st_ctime_ns
+    except FileNotFoundError:
+        return 0
 
 
 @contextmanager

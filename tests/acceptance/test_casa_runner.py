@@ -65,7 +65,7 @@ def test_the_raw_data_differ_from_the_truth(block: MadeBlock, site: Site) -> Non
         "importasdm(asdm=job['asdm'], vis='raw.ms', bdfflags=True)\n"
         "split(vis='raw.ms', outputvis=job['output'], datacolumn='data', keepflags=True)\n"
     )
-    with Workspace(scratch=site.settings.scratch, keep_failed=0).attempt("raw") as attempt:
+    with Workspace(scratch=site.settings.scratch, failed_quota=0).attempt("raw") as attempt:
         files = CasaFiles(attempt, EB)
         files.write()
         (attempt.working / EB.file_form).symlink_to(block.asdm)

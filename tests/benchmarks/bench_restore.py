@@ -34,9 +34,8 @@ from services.casa_runner.job import REFERENCE_SCRIPT, SINGLE_PASS_SCRIPT, CasaF
 from services.casa_runner.observed import read_observed
 from services.casa_runner.single_pass import make_library
 from services.casa_runner.tar_stream import tar_chunks
-from services.casa_runner.watch import folder_size
 from services.casa_runner.way_by_tasks import TasksWay
-from services.casa_runner.workspace import Workspace
+from services.casa_runner.workspace import Workspace, folder_size
 from shared.objects.s3 import S3Store
 from shared.pipeline_files import read_calapply
 from tests.benchmarks.report import Figure, close, in_turn, ratio
@@ -76,7 +75,7 @@ class Ways:
 
     def __init__(self, block: MadeBlock, folder: Path) -> None:
         self._block = block
-        self._workspace = Workspace(scratch=folder / "scratch", keep_failed=0)
+        self._workspace = Workspace(scratch=folder / "scratch", failed_quota=0)
         self._outputs = folder / "outputs"
         self._outputs.mkdir()
         lazy, pipeline = folder / "lazy_applycal.py", folder / "pipeline_steps.py"

@@ -109,7 +109,7 @@ def main(url: str, prefix: str, folder: Path, kind: str) -> None:
     runner = CasaRunner(
         settings=settings,
         objects=DirectoryStore(folder / "store"),
-        workspace=Workspace(scratch=settings.scratch, keep_failed=0),
+        workspace=Workspace(scratch=settings.scratch, failed_quota=0),
         launcher=launcher,
     )
     bus = RabbitBus(

@@ -29,7 +29,7 @@ class Bench:
     def runner(self, behaviour: str = "", **settings: object) -> CasaRunner:
         self.launcher = StandInLauncher(self.folder, behaviour)
         made = CasaRunnerSettings(scratch=self.folder / "scratch", progress_interval=0, **settings)  # type: ignore[arg-type]  # a table of keywords
-        workspace = Workspace(scratch=made.scratch, keep_failed=made.keep_failed)
+        workspace = Workspace(scratch=made.scratch, failed_quota=made.failed_quota)
         return CasaRunner(settings=made, objects=self.objects, workspace=workspace, launcher=self.launcher)
 
     def order(self, *fields: str, **changes: object) -> Event:

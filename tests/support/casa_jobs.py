@@ -41,7 +41,7 @@ class Jobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.scratch = folder / "scratch $(touch pwned); '50%j' \"&"
-        self.workspace = Workspace(scratch=self.scratch, keep_failed=1)
+        self.workspace = Workspace(scratch=self.scratch, failed_quota=10**9)
 
     @property
     def attempts(self) -> Path:

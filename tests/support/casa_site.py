@@ -83,7 +83,7 @@ class Site:
         )
 
     def runner(self) -> CasaRunner:
-        workspace = Workspace(scratch=self.settings.scratch, keep_failed=2)
+        workspace = Workspace(scratch=self.settings.scratch, failed_quota=self.settings.failed_quota)
         return CasaRunner(settings=self.settings, objects=self.objects, workspace=workspace, launcher=self.launcher)
 
     def restored(self, event: Event) -> RestoredBlock:

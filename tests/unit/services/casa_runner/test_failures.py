@@ -224,7 +224,7 @@ def test_a_dead_runner_takes_its_script_with_it_and_its_scratch_is_cleaned_at_th
     scratch = tmp_path / "scratch"
     child = (
         "from services.casa_runner.workspace import Workspace; import pathlib, os, signal\n"
-        f"with Workspace(scratch=pathlib.Path({str(scratch)!r}), keep_failed=1).attempt('eb'):\n"
+        f"with Workspace(scratch=pathlib.Path({str(scratch)!r}), failed_quota=1).attempt('eb'):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     root = Path(__file__).parents[4]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.casa_runner.errors import ScratchFullError
 from services.casa_runner.workspace import Workspace
@@ -14,7 +15,7 @@ from services.casa_runner.workspace import Workspace
 HOLDER = """
 import sys, pathlib
 from services.casa_runner.workspace import Workspace
-with Workspace(scratch=pathlib.Path(sys.argv[1]), keep_failed=3).attempt("eb") as attempt:
+with Workspace(scratch=pathlib.Path(sys.argv[1]), failed_quota=1).attempt("eb") as attempt:
     print(attempt.root, flush=True)
     sys.stdin.read()
 """
@@ -22,7 +23,7 @@ with Workspace(scratch=pathlib.Path(sys.argv[1]), keep_failed=3).attempt("eb") a
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(scratch=tmp_path, keep_failed=2)
+    return Workspace(scratch=tmp_path, failed_quota=2500)
 
 
 @pytest.fixture
@@ -56,17 +57,38 @@ def test_an_attempt_is_gone_after_an_error_too(workspace: Workspace, tmp_path: P
 def test_a_kept_attempt_stays_and_its_place_is_told(workspace: Workspace) -> None:
     with workspace.attempt("eb") as attempt:
         (attempt.logs / "casa.log").write_text("why")
-        host, _, place = workspace.keep(attempt).partition(":")
+        host, _, place = str(workspace.keep(attempt)).partition(":")
     assert host
     assert (Path(place) / "logs" / "casa.log").read_text() == "why"
 
 
-def test_only_the_newest_kept_attempts_stay(workspace: Workspace) -> None:
-    places = []
-    for _ in range(3):
-        with workspace.attempt("eb") as attempt:
-            places.append(Path(workspace.keep(attempt).partition(":")[2]))
-    assert [place.exists() for place in places] == [False, True, True]
+def kept(workspace: Workspace, size: int) -> Path:
+    """Keep an attempt whose files have so many bytes."""
+    with workspace.attempt("eb") as attempt:
+        (attempt.working / "table.f0").write_bytes(bytes(size))
+        return Path(str(workspace.keep(attempt)).partition(":")[2])
+
+
+def test_the_oldest_kept_attempts_go_until_the_rest_is_within_the_quota_which_the_log_says(
+    workspace: Workspace,
+) -> None:
+    with capture_logs() as log:
+        places = [kept(workspace, size) for size in (1000, 500, 1000, 1000)]
+    assert [place.exists() for place in places] == [False, True, True, True]
+    [word] = [word for word in log if word["event"] == "failed_attempt_removed"]
+    assert (word["path"], word["bytes"], word["quota"]) == (str(places[0]), 1000, 2500)
+
+
+def test_the_newest_kept_attempt_stays_although_it_alone_is_beyond_the_quota(workspace: Workspace) -> None:
+    places = [kept(workspace, size) for size in (1000, 9000)]
+    assert [place.exists() for place in places] == [False, True]
+
+
+def test_with_no_quota_none_is_kept_and_no_place_is_told(tmp_path: Path) -> None:
+    workspace = Workspace(scratch=tmp_path, failed_quota=0)
+    with workspace.attempt("eb") as attempt:
+        assert workspace.keep(attempt) is None
+    assert list((tmp_path / "failed").iterdir()) == list((tmp_path / "attempts").iterdir()) == []
 
 
 def test_what_a_killed_runner_left_is_removed(
