@@ -27,7 +27,7 @@ def trigger(
 ) -> None:
     """Ask operations for calibrated data: sends the request mail and places a trigger file for each MOUS.
 
-    Nothing is sent if a MOUS has no QA0_PASS data. Warns if a trigger for the same MOUS is active.
+    Nothing is sent if a MOUS has no QA0_PASS data. Warns if a trigger or a request for the same MOUS is active.
     """
     with clear_errors():
         from alma_restore.triggering import run_trigger

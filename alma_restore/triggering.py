@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import typer
 
+from alma_restore.requests_under_way import UnderWay, find_requests_under_way
 from alma_restore.surroundings import BadArgumentsError
 from alma_restore.trigger_settings import TriggerSettings
 from alma_restore.triggers import RequestMailPeople, active_triggers, place_trigger
@@ -64,7 +65,12 @@ def run_trigger(
     )
     _refuse_cycle_0(requests)
     _refuse_without_data(requests)
-    for request in [_confirmed(request, settings) for request in requests]:
+    under_way = find_requests_under_way([request.mous_uid for request in requests])
+    if under_way.unknown:
+        typer.echo(
+            f"WARNING: whether requests are under way that have no trigger is not known: {under_way.unknown}", err=True
+        )
+    for request in [_confirmed(request, settings, under_way) for request in requests]:
         _place(request, person, settings)
 
 
@@ -113,17 +119,28 @@ def _has_passed(records: EntitlementRecords, mous_uid: MousUid) -> bool:
     return facts is not None and facts.passed_blocks > 0
 
 
-def _confirmed(request: RestoreRequest, settings: TriggerSettings) -> RestoreRequest:
-    """Warn of active triggers for the same MOUS; who goes on all the same means it."""
-    active = active_triggers(settings.directory, request.mous_uid)
-    if not active:
+def _confirmed(request: RestoreRequest, settings: TriggerSettings, under_way: UnderWay) -> RestoreRequest:
+    """Warn of active triggers and requests for the same MOUS; who goes on all the same means it."""
+    triggers = active_triggers(settings.directory, request.mous_uid)
+    others = [
+        f"request {holder.request_id} (ticket {holder.ticket}), since {holder.since:%Y-%m-%d %H:%M} UTC"
+        for holder in under_way.holders.get(request.mous_uid, ())
+        if holder.request_id not in triggers.values()
+    ]
+    _warn("trigger", request.mous_uid, list(triggers))
+    _warn("request", request.mous_uid, others)
+    if not triggers and not others:
         return request
-    typer.echo(f"WARNING: there is an active trigger for {request.mous_uid} already:", err=True)
-    for name in active:
-        typer.echo(f"    {name}", err=True)
     if not request.force:
         typer.confirm("Ask for it once more?", abort=True, err=True)
     return request.model_copy(update={"force": True})
+
+
+def _warn(what: str, mous_uid: MousUid, active: list[str]) -> None:
+    if active:
+        typer.echo(f"WARNING: there is an active {what} for {mous_uid} already:", err=True)
+    for name in active:
+        typer.echo(f"    {name}", err=True)
 
 
 def _place(request: RestoreRequest, contact: str, settings: TriggerSettings) -> None:

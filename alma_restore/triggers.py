@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 from contracts.identifiers import MousUid
 from contracts.messages.parts import RestoreRequest
@@ -49,13 +50,20 @@ class Placed:
     handover: Handover
 
 
-def active_triggers(directory: Path, mous_uid: MousUid) -> list[str]:
-    """Name the trigger files of a MOUS that have not been processed."""
+def active_triggers(directory: Path, mous_uid: MousUid) -> dict[str, UUID | None]:
+    """Name the trigger files of a MOUS that have not been processed, each with its request unless just removed."""
     try:
         names = sorted(path.name for path in directory.iterdir() if path.is_file())
     except OSError as error:
         raise TriggerNotPlacedError(f"{directory} cannot be read: {error}; nothing was done") from error
-    return [name for name in names if _is_of(name, mous_uid)]
+    return {name: _made_by(directory / name) for name in names if _is_of(name, mous_uid)}
+
+
+def _made_by(path: Path) -> UUID | None:
+    try:
+        return request_id_of(path.name, path.read_bytes())
+    except OSError:
+        return None
 
 
 def _is_of(name: str, mous_uid: MousUid) -> bool:

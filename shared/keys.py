@@ -77,7 +77,12 @@ def drafts(owner: str) -> str:
 
 def active(mous_uid: MousUid, selection: str) -> str:
     """Key of the record of who is served a MOUS; ``selection`` digests what of it was chosen."""
-    return f"active/{mous_uid.file_form}.{selection}.json"
+    return f"{actives(mous_uid)}{selection}.json"
+
+
+def actives(mous_uid: MousUid) -> str:
+    """What the keys of the records of who is served a MOUS begin with, whatever of it was chosen."""
+    return f"active/{mous_uid.file_form}."
 
 
 NOT_RESTORABLE = "not-restorable/"

@@ -19,6 +19,7 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel, ConfigDict
 
+from contracts.identifiers import MousUid
 from contracts.messages.parts import Entitlement, ObjectRef, RestoreRequest
 from shared import keys
 from shared.ends import is_over
@@ -85,6 +86,18 @@ class ActiveRequests:
         holders, _ = self._read(key)
         asked = _digest_of_all(request)
         return next((holder.entitlement for holder in holders if holder.asked == asked), None)
+
+    def under_way(self, mous_uid: MousUid) -> list[Holder]:
+        """Return who is being served any selection of a MOUS, the longest first.
+
+        Raises
+        ------
+        DependencyAwayError
+            If the store does not answer.
+        """
+        records = [self._read(info.key)[0] for info in self._objects.list(keys.actives(mous_uid))]
+        active = [holder for holders in records for holder in holders if self._is_active(holder)]
+        return sorted(active, key=lambda holder: holder.since)
 
     def begin(self, request: RestoreRequest, entitlement: Entitlement) -> Holder | None:
         """Let a request begin, or return the one that is in its way.

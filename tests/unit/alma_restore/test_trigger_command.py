@@ -1,6 +1,8 @@
 """The command with the old name: same arguments, same file, same mail, same error."""
 
 import os
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -10,14 +12,19 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from alma_restore.cli import app
+from contracts.messages.parts import Entitlement, RestoreRequest
 from observatory.metadata import sqlite_url
 from observatory.metadata_demo import CORRUPTED, CYCLE_0_MOUS, CYCLE_0_PROJECT, MOUS, NOTHING_PASSED, UNKNOWN_MOUS
+from services.entitlement_checker.active import ActiveRequests
 from services.notifier.mail import request_mail_id
 from services.request_desk.intake.trigger_file import read_trigger
+from shared.objects.directory import DirectoryStore
 from tests.support.archive_tables import ArchiveTables
+from tests.support.samples import REQUEST
 
 GOLDENS = Path(__file__).parents[2] / "golden"
 CODE = MOUS.project.code
+CLOSED = "http://127.0.0.1:1"
 PERSON = (CODE, "Vera Rubin", "vera@example.org", "16140")
 
 
@@ -41,10 +48,18 @@ class Cluster:
             "ALMA_RESTORE_TRIGGER_MAIL__KIND": "directory",
             "ALMA_RESTORE_TRIGGER_MAIL__FOLDER": str(self.mail_folder),
             "ALMA_RESTORE_ARCHIVE_DB_URL": sqlite_url(folder / "archive.db"),
+            "ALMA_RESTORE_STORE__KIND": "directory",
+            "ALMA_RESTORE_STORE__ROOT": str(folder / "objects"),
         }
 
     def give(self, *arguments: str, command: str = "triggerCalMSCreation", answer: str | None = None) -> Result:
         return CliRunner().invoke(app, [command, *arguments], env=self.environment, input=answer)
+
+    def begin(self, request: RestoreRequest) -> None:
+        """Accept a request as the entitlement checker does, however it came."""
+        with closing(DirectoryStore(self.triggers.parent / "objects")) as objects:
+            active = ActiveRequests(objects=objects, longest=timedelta(days=7), clock=lambda: datetime.now(UTC))
+            assert active.begin(request, Entitlement.PI) is None
 
     def placed(self) -> list[Path]:
         return sorted(self.triggers.iterdir())
@@ -124,6 +139,65 @@ def test_a_person_who_is_warned_of_an_active_trigger_can_abort(cluster: Cluster)
     assert f"WARNING: there is an active trigger for {MOUS.uid} already:\n    {active.name}" in result.output
     assert cluster.placed() == [active]
     assert len(cluster.mails()) == 1
+
+
+def test_a_person_is_warned_of_a_request_that_came_by_another_way_and_can_abort(cluster: Cluster) -> None:
+    cluster.begin(REQUEST)
+    result = cluster.give(*PERSON, MOUS.uid, answer="n\n")
+    assert result.exit_code == 1
+    assert f"WARNING: there is an active request for {MOUS.uid} already:\n" in result.output
+    assert f"    request {REQUEST.request_id} (ticket {REQUEST.ticket}), since 20" in result.output
+    assert "Ask for it once more?" in result.output
+    assert "trigger for" not in result.output
+    assert (cluster.placed(), cluster.mails()) == ([], [])
+    assert "WARNING" not in cluster.give(*PERSON, CORRUPTED.uid).output
+
+
+def test_who_goes_on_beside_a_request_that_came_by_another_way_forces_the_new_one(cluster: Cluster) -> None:
+    cluster.begin(REQUEST)
+    assert cluster.give(*PERSON, MOUS.uid, answer="y\n").exit_code == 0
+    (path,) = cluster.placed()
+    assert read_trigger(path.name, path.read_bytes()).force
+
+
+def test_a_trigger_that_was_taken_is_one_thing_to_be_warned_of_and_not_two(cluster: Cluster) -> None:
+    cluster.give(*PERSON, MOUS.uid)
+    (path,) = cluster.placed()
+    cluster.begin(read_trigger(path.name, path.read_bytes()))
+    result = cluster.give("--force", *PERSON, MOUS.uid)
+    assert result.output.count("WARNING") == 1
+    assert "active trigger" in result.output
+
+
+@pytest.mark.parametrize(
+    ("store", "words"),
+    [
+        (
+            {
+                "KIND": "s3",
+                "ENDPOINT": CLOSED,
+                "ACCESS_KEY": "a",
+                "SECRET_KEY": "s",
+                "BUCKET": "objects",
+                "RETRIES": "0",
+            },
+            CLOSED,
+        ),
+        ({}, "ALMA_RESTORE_STORE"),
+    ],
+    ids=["away", "not named"],
+)
+def test_a_store_that_does_not_tell_what_is_under_way_is_said_and_keeps_nobody_from_asking(
+    store: dict[str, str], words: str, cluster: Cluster
+) -> None:
+    for name in [name for name in cluster.environment if "_STORE__" in name]:
+        del cluster.environment[name]
+    cluster.environment |= {f"ALMA_RESTORE_STORE__{name}": value for name, value in store.items()}
+    result = cluster.give(*PERSON, MOUS.uid)
+    assert result.exit_code == 0, result.output
+    assert "WARNING: whether requests are under way that have no trigger is not known: " in result.output
+    assert words in result.output
+    assert (len(cluster.placed()), len(cluster.mails())) == (1, 1)
 
 
 @pytest.mark.parametrize(("options", "answer"), [(("--force",), None), ((), "y\n")], ids=["forced", "confirmed"])

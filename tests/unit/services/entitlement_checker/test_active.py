@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.identifiers import MousUid
 from contracts.messages import RequestCancelled
 from contracts.messages.parts import Entitlement, MailKind, ObjectRef, RestoreRequest, Selection
 from services.entitlement_checker.active import ActiveRequests
@@ -237,3 +238,22 @@ def test_records_do_not_pile_up(active: ActiveRequests, objects: ObjectStore) ->
         assert begins(active, request)
         end(objects, request)
     assert len(list(objects.list("active/"))) == 1
+
+
+def test_who_is_under_way_is_told_of_every_selection_of_the_mous_and_of_no_other(
+    active: ActiveRequests, objects: ObjectStore, clock: Clock
+) -> None:
+    other = MousUid(f"{MOUS}0")
+    stuck, ended = a_request(fields=FIELDS), a_request()
+    assert begins(active, stuck)
+    assert begins(active, a_request().model_copy(update={"mous_uid": other}))
+    clock.now += timedelta(days=6)
+    assert begins(active, ended)
+    end(objects, ended)
+    first, second = a_request(), a_request(fields=FIELDS[:1])
+    assert begins(active, second)
+    clock.now -= timedelta(days=1)
+    assert begins(active, first)
+    clock.now += timedelta(days=3)
+    assert [holder.request_id for holder in active.under_way(MOUS)] == [first.request_id, second.request_id]
+    assert len(active.under_way(other)) == 0
