@@ -1,5 +1,6 @@
 """S3 requests: the minio client, the few it has no public call for, and its failures in our terms."""
 
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +11,8 @@ import urllib3
 from minio import Minio
 from minio.datatypes import Part
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import SSLError as TlsError
 
 from shared.errors import DependencyAwayError, MisconfiguredError, RestoreError
 from shared.objects.base import ObjectMissingError
@@ -25,6 +27,7 @@ TRANSIENT_CODES = frozenset(
 )
 MISSING_CODES = frozenset({"NoSuchKey", "NoSuchVersion"})
 CREDENTIAL_CODES = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken"})
+CERTIFICATE_FAULTS = (ssl.SSLCertVerificationError, FileNotFoundError, PermissionError, IsADirectoryError)
 
 
 class S3Client(Minio):
@@ -125,7 +128,7 @@ def in_our_terms(client: S3Client, what: str) -> Iterator[None]:
     except ParseError as error:
         raise MisconfiguredError(f"{where}: no S3 answer ({error}); set the endpoint of an S3 server") from error
     except (HTTPError, OSError, MinioException) as error:
-        raise DependencyAwayError(f"{where}: the S3 server does not answer ({error}); is it running there?") from error
+        raise DependencyAwayError(f"{where}: {_no_answer(error)}") from error
 
 
 def code_of(error: BaseException | None) -> str | None:
@@ -138,6 +141,19 @@ def size_told_by(headers: Mapping[str, str]) -> int:
     """Tell the size of an object whose answer has these headers, be it to a request for a part of it."""
     whole = headers.get("Content-Range", "").rpartition("/")[2]
     return int(whole or headers.get("Content-Length", "0"))
+
+
+def _no_answer(error: Exception) -> str:
+    """Say why a request got no answer, and what to do."""
+    cause = error.reason if isinstance(error, MaxRetryError) else error
+    cause = cause.args[0] if isinstance(cause, TlsError) and cause.args else cause
+    if isinstance(cause, CERTIFICATE_FAULTS):
+        # It is waited for all the same: a certificate that ran out is renewed at the server.
+        return (
+            f"the S3 server's certificate cannot be verified ({cause}); set ca_file to a readable file with its "
+            "authority's certificates, and the endpoint to a name that the certificate has"
+        )
+    return f"the S3 server does not answer ({error}); is it running there?"
 
 
 def _refusal(error: S3Error, where: str) -> RestoreError:

@@ -2,7 +2,7 @@
 
 The yardstick is tried with several part sizes (upload) and chunk sizes (download); the
 one with the best median counts. Everything runs in turn against one server: SeaweedFS of
-its own, or the one that ``S3_URL``, ``S3_ACCESS_KEY`` and ``S3_SECRET_KEY`` name.
+its own, or the one that ``S3_URL``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY`` and ``S3_CA_FILE`` name.
 
 The minio client checks nothing that it downloads; a second figure compares with the
 client and a SHA-256 by hand. The digest costs processor time. On machines of their own
@@ -21,14 +21,12 @@ from functools import partial
 from statistics import median
 from typing import BinaryIO, cast
 
-from pydantic import SecretStr
-
 from contracts.messages.parts import ObjectRef
 from shared.objects import S3Settings
 from shared.objects.s3 import S3Store
 from shared.objects.s3_client import S3Client
 from tests.benchmarks.report import Figure, close, in_turn, ratio
-from tests.support.s3 import S3Server
+from tests.support.s3 import S3Server, settings_named
 
 MIB = 1024 * 1024
 PARTS = (8 * MIB, 16 * MIB, 32 * MIB)
@@ -163,19 +161,6 @@ def against_best(what: str, values: dict[str, list[float]], hands: list[str]) ->
     return Figure(f"{what} of the minio client's ({best})", ratio(values["store"], values[best]), ASK)
 
 
-def settings_of(server: S3Server | None) -> S3Settings:
-    """Name the bucket: on the server of our own, or where the environment says."""
-    if server is not None:
-        return server.settings(bucket=BUCKET)
-    return S3Settings(
-        endpoint=os.environ["S3_URL"],
-        access_key=os.environ["S3_ACCESS_KEY"],
-        secret_key=SecretStr(os.environ["S3_SECRET_KEY"]),
-        bucket=BUCKET,
-        create_bucket=True,
-    )
-
-
 def main() -> None:
     """Measure, print, and exit with 1 if an ask is not met."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -183,8 +168,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     with ExitStack() as stack:
-        server = None if "S3_URL" in os.environ else stack.enter_context(S3Server())
-        bench = stack.enter_context(closing(Bench(settings_of(server), options.mib * MIB, server)))
+        server = None
+        if (settings := settings_named(bucket=BUCKET)) is None:
+            server = stack.enter_context(S3Server())
+            settings = server.settings(bucket=BUCKET)
+        bench = stack.enter_context(closing(Bench(settings, options.mib * MIB, server)))
         bench.store.put_bytes("warm", b"x")
         bench.share_cores(apart=True)
         figures = [*downloads(bench, options.rounds), *uploads(bench, options.rounds)]

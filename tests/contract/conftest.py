@@ -1,13 +1,11 @@
 """The buses, the ledgers, and the real S3 server that the object store's suites share."""
 
-import os
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 
 from services.request_desk.ledger.store import SqlLedger
 from shared.bus import Bus
@@ -17,7 +15,8 @@ from tests.contract.bus_harness import Harness, MemoryHarness
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.contract.ledger_harness import LedgerHarness, postgresql_url, sqlite_url
 from tests.contract.objects_harness import DirectoryHarness, S3Harness, StoreHarness
-from tests.support.s3 import S3Server
+from tests.support.certificates import certificate_for
+from tests.support.s3 import S3Server, settings_named
 
 
 @pytest.fixture(params=["memory", "rabbitmq"])
@@ -37,15 +36,20 @@ def bus(bus_harness: Harness) -> Bus:
 
 
 @pytest.fixture(scope="session")
-def s3_settings() -> Iterator[S3Settings]:
-    """A bucket on a server of our own, or where ``S3_URL``, ``S3_ACCESS_KEY`` and ``S3_SECRET_KEY`` point."""
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A server of our own, which speaks TLS, too."""
+    with S3Server(certificate=certificate_for("localhost", tmp_path_factory.mktemp("certificate"))) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3_settings(request: pytest.FixtureRequest) -> Iterator[S3Settings]:
+    """A bucket on a server of our own, or on the one that ``S3_URL`` and its like name; there it is removed."""
     bucket = f"objects-{secrets.token_hex(6)}"
-    if not (url := os.environ.get("S3_URL")):
-        with S3Server() as server:
-            yield prepared(server.settings(bucket=bucket))
+    if not (settings := settings_named(bucket=bucket)):
+        server: S3Server = request.getfixturevalue("s3_server")
+        yield prepared(server.settings(bucket=bucket))
         return
-    access_key, secret_key = os.environ["S3_ACCESS_KEY"], SecretStr(os.environ["S3_SECRET_KEY"])
-    settings = S3Settings(endpoint=url, bucket=bucket, access_key=access_key, secret_key=secret_key)
     yield prepared(settings)
     with closing(client_of(settings)) as client:
         client.remove_bucket(bucket)
@@ -94,5 +98,12 @@ def ledger(ledger_harness: LedgerHarness) -> SqlLedger:
 @pytest.fixture
 def s3(s3_settings: S3Settings) -> Iterator[S3Harness]:
     harness = S3Harness(s3_settings)
+    yield harness
+    harness.close()
+
+
+@pytest.fixture
+def s3_over_tls(s3_server: S3Server) -> Iterator[S3Harness]:
+    harness = S3Harness(prepared(s3_server.tls_settings(bucket=f"tls-{secrets.token_hex(6)}")))
     yield harness
     harness.close()

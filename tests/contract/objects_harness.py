@@ -2,10 +2,13 @@
 
 import hashlib
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import urllib3
 
 from contracts.messages.parts import ObjectRef
 from shared.objects import ObjectStore, S3Settings
@@ -13,7 +16,8 @@ from shared.objects.directory import DirectoryStore
 from shared.objects.s3 import S3Store
 from shared.objects.s3_client import S3Client
 from shared.objects.s3_digests import RECORDS, WRITER_HEADER
-from tests.support.relay import Relay
+from tests.support.certificates import certificate_for
+from tests.support.relay import Relay, RelayTls
 
 MIB = 1024 * 1024
 LARGE = 36 * MIB + 12345
@@ -82,16 +86,25 @@ class DirectoryHarness(StoreHarness):
 
 
 class S3Harness(StoreHarness):
-    """The adapter for S3, in a bucket that is empty at first, behind a relay that can be away."""
+    """The adapter for S3, in a bucket that is empty at first, behind a relay that can be away.
+
+    Over https the relay has a certificate of its own, so that it reads what passes, and verifies the server's.
+
+    Attributes
+    ----------
+    direct, settings
+        Settings of the server itself, and by way of the relay.
+    http
+        Follows signed links.
+    """
 
     def __init__(self, settings: S3Settings) -> None:
-        server = urlsplit(settings.endpoint)
-        port = server.port or (443 if server.scheme == "https" else 80)
-        self.relay = Relay(server.hostname or "", port)
-        self.relay.bring_back()
         self.direct = settings
-        self.settings = settings.model_copy(update={"endpoint": f"{server.scheme}://127.0.0.1:{self.relay.port}"})
+        self._folder = tempfile.TemporaryDirectory(prefix="s3-relay-")
+        self.relay, self.settings = relayed(settings, Path(self._folder.name))
+        self.relay.bring_back()
         self.store = S3Store(self.settings)
+        self.http = urllib3.PoolManager(ca_certs=str(self.settings.ca_file) if self.settings.ca_file else None)
         self.client = S3Client(self.direct, connect_timeout=5, read_timeout=60, retries=1)
 
     def close(self) -> None:
@@ -102,6 +115,8 @@ class S3Harness(StoreHarness):
         for name in self.names():
             self.client.remove_object(self.client.bucket, name)
         self.client.close()
+        self.http.clear()
+        self._folder.cleanup()
 
     def another(self) -> ObjectStore:
         return S3Store(self.settings)
@@ -133,6 +148,19 @@ class S3Harness(StoreHarness):
 
     def _writer(self, key: str) -> str | None:
         return (self.client.stat_object(self.client.bucket, key).metadata or {}).get(WRITER_HEADER)
+
+
+def relayed(settings: S3Settings, folder: Path) -> tuple[Relay, S3Settings]:
+    """Make a relay to an S3 server and the settings that lead over it, with the relay's certificate in a folder."""
+    server = urlsplit(settings.endpoint)
+    host = server.hostname or ""
+    if server.scheme == "http":
+        relay = Relay(host, server.port or 80)
+        return relay, settings.model_copy(update={"endpoint": f"http://127.0.0.1:{relay.port}"})
+    shown = certificate_for("127.0.0.1", folder)
+    relay = Relay(host, server.port or 443, tls=RelayTls(shown=shown, trusted=settings.ca_file))
+    changes = {"endpoint": f"https://127.0.0.1:{relay.port}", "ca_file": shown.certificate}
+    return relay, settings.model_copy(update=changes)
 
 
 def _files(directory: Path) -> Iterator[Path]:

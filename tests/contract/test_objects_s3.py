@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
-import urllib3
 from pydantic import SecretStr
 
 from shared.errors import DependencyAwayError, MisconfiguredError
@@ -18,6 +18,7 @@ from shared.objects import CannotSignError, IntegrityError, ObjectMissingError, 
 from shared.objects.s3 import S3Store
 from shared.objects.s3_digests import RECORDS
 from tests.contract.objects_harness import S3Harness
+from tests.support.certificates import certificate_for
 from tests.support.s3 import S3Server
 
 MIB = 1024 * 1024
@@ -190,20 +191,20 @@ def test_a_signed_link_gives_anybody_the_object_under_its_name(s3: S3Harness) ->
     data = bytes(range(256)) * 100
     ref = s3.store.put_bytes("signed/X1 a+b.ms.split.cal.tar", data)
     link = s3.store.sign(ref, expires=timedelta(minutes=1))
-    whole = urllib3.request("GET", link)
+    whole = s3.http.request("GET", link)
     assert (whole.status, whole.data) == (200, data)
     assert whole.headers["Content-Disposition"] == 'attachment; filename="X1 a+b.ms.split.cal.tar"'
-    part = urllib3.request("GET", link, headers={"Range": "bytes=3-5"})
+    part = s3.http.request("GET", link, headers={"Range": "bytes=3-5"})
     assert (part.status, part.data) == (206, data[3:6])
-    named = urllib3.request("GET", s3.store.sign(ref, expires=timedelta(minutes=1), file_name="Ålma.tar"))
+    named = s3.http.request("GET", s3.store.sign(ref, expires=timedelta(minutes=1), file_name="Ålma.tar"))
     assert named.headers["Content-Disposition"] == "attachment; filename=\"_lma.tar\"; filename*=UTF-8''%C3%85lma.tar"
 
 
 def test_a_signed_link_gives_nothing_else(s3: S3Harness) -> None:
     ref, other = s3.store.put_bytes("signed/one", b"x"), s3.store.put_bytes("signed/two", b"y")
     link = s3.store.sign(ref, expires=timedelta(minutes=1))
-    assert urllib3.request("GET", link.replace("signed/one", other.key)).status == 403
-    assert urllib3.request("PUT", link, body=b"z").status == 403
+    assert s3.http.request("GET", link.replace("signed/one", other.key)).status == 403
+    assert s3.http.request("PUT", link, body=b"z").status == 403
     assert s3.settings.secret_key.get_secret_value() not in link
     for wrong, error in ((ref.model_copy(update={"key": "signed/none"}), ObjectMissingError), (ref, IntegrityError)):
         s3.store.put_bytes("signed/one", b"changed")
@@ -215,7 +216,7 @@ def test_a_signed_link_ends(s3: S3Harness) -> None:
     ref = s3.store.put_bytes("signed/ends", b"x")
     link = s3.store.sign(ref, expires=timedelta(seconds=1))
     deadline = time.monotonic() + 20
-    while urllib3.request("GET", link).status != 403:
+    while s3.http.request("GET", link).status != 403:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     with pytest.raises(CannotSignError, match="signed/ends"):
@@ -236,6 +237,39 @@ def test_the_server_refuses_bytes_that_were_changed_on_the_way(s3: S3Harness) ->
     with pytest.raises(DependencyAwayError, match=r"BadDigest|SHA256Mismatch"):
         s3.store.put_bytes("changed/object", b"bytes that are changed on the way" * 10)
     assert s3.store.info("changed/object") is None
+
+
+def test_over_tls_the_suite_sees_what_it_sees_over_http(s3_over_tls: S3Harness) -> None:
+    s3 = s3_over_tls
+    assert s3.direct.endpoint.startswith("https://localhost:")
+    with closing(S3Store(s3.direct)) as direct:
+        ref = direct.put_bytes("tls/direct", b"by name")
+    assert s3.store.read(ref) == s3.http.request("GET", s3.store.sign(ref, expires=timedelta(minutes=1))).data
+    for large in (bytes(20 * MIB), b"\x01" * 20 * MIB):
+        ref = s3.store.put("tls/cut", [large])
+        s3.relay.cut_after(5 * MIB)
+        assert s3.store.read(ref) == large
+    s3.relay.lose_next_answer()
+    assert s3.store.create("tls/lost", b"mine").size == 4
+    assert s3.relay.interruptions == 3
+    s3.take_away()
+    with pytest.raises(DependencyAwayError, match="is it running there"):
+        s3.store.info("tls/cut")
+    s3.bring_back()
+    assert s3.store.info("tls/cut") is not None
+
+
+@pytest.mark.parametrize("trusted", ["the system's", "another authority's", "missing"])
+def test_a_server_that_is_not_trusted_says_what_to_set(s3_over_tls: S3Harness, tmp_path: Path, trusted: str) -> None:
+    ca_file = {
+        "the system's": None,
+        "another authority's": certificate_for("localhost", tmp_path).certificate,
+        "missing": tmp_path / "missing.pem",
+    }[trusted]
+    with closing(store_with(s3_over_tls.direct, ca_file=ca_file, retries=0)) as store:
+        with pytest.raises(DependencyAwayError, match="ca_file"):
+            store.info("tls/untrusted")
+        assert not store.is_ready()
 
 
 def test_secrets_are_not_printed(s3_settings: S3Settings) -> None:

@@ -19,10 +19,10 @@ class Certificate:
     key: Path
 
 
-def certificate_for(address: str, folder: Path, *, signed_by: Certificate | None = None) -> Certificate:
-    """Make a certificate for an IP address, valid for a day, in a folder; it is its own authority unless signed."""
+def certificate_for(host: str, folder: Path, *, signed_by: Certificate | None = None) -> Certificate:
+    """Make a certificate for an IP address or a name, valid for a day; it is its own authority unless signed."""
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, address)])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     signer = _signer(signed_by) if signed_by else (name, key)
     now = datetime.now(UTC)
     certificate = (
@@ -33,7 +33,7 @@ def certificate_for(address: str, folder: Path, *, signed_by: Certificate | None
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_named(host)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=signed_by is None, path_length=None), critical=True)
         .sign(signer[1], hashes.SHA256())
     )
@@ -43,6 +43,13 @@ def certificate_for(address: str, folder: Path, *, signed_by: Certificate | None
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return made
+
+
+def _named(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _signer(authority: Certificate) -> tuple[x509.Name, ec.EllipticCurvePrivateKey]:

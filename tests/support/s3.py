@@ -18,9 +18,11 @@ import urllib3
 from pydantic import SecretStr
 
 from shared.objects.settings import S3Settings
+from tests.support.certificates import Certificate
 from tests.support.ports import free_ports
 
-PORTS = tuple(f"{part}.{port}" for part in ("master", "volume", "filer", "s3") for port in ("port", "port.grpc"))
+PARTS = ("master", "volume", "filer", "s3")
+PORTS = (*(f"{part}.{port}" for part in PARTS for port in ("port", "port.grpc")), "s3.port.https")
 
 
 class S3Server:
@@ -28,9 +30,17 @@ class S3Server:
 
     Use as a context manager, or call `start` and `stop`. `kill` is a power cut;
     `start` afterwards brings the same server with the same data back.
+
+    Parameters
+    ----------
+    certificate
+        For ``localhost``: the server then speaks TLS, too, on a port of its own.
+    start_timeout
+        Seconds until it has to take requests.
     """
 
-    def __init__(self, *, start_timeout: float = 60.0) -> None:
+    def __init__(self, *, certificate: Certificate | None = None, start_timeout: float = 60.0) -> None:
+        self._certificate = certificate
         self.access_key = "AK" + secrets.token_hex(8)
         self.secret_key = secrets.token_hex(20)
         self._start_timeout = start_timeout
@@ -62,6 +72,13 @@ class S3Server:
             bucket=bucket,
             create_bucket=True,
         )
+
+    def tls_settings(self, *, bucket: str) -> S3Settings:
+        """Make the settings of a store that speaks TLS with this server."""
+        assert self._certificate is not None
+        endpoint = f"https://localhost:{self._ports['s3.port.https']}"
+        trusted = self._certificate.certificate
+        return self.settings(bucket=bucket).model_copy(update={"endpoint": endpoint, "ca_file": trusted})
 
     def start(self) -> None:
         """Start the server, or start it again after `stop` or `kill`, and wait until it takes requests."""
@@ -131,6 +148,10 @@ class S3Server:
             "s3.port.lance": 0,
             **self._ports,
         }
+        if self._certificate is None:
+            del flags["s3.port.https"]
+        else:
+            flags |= {"s3.cert.file": self._certificate.certificate, "s3.key.file": self._certificate.key}
         return [str(weed), "server", "-s3", *(f"-{name}={value}" for name, value in flags.items())]
 
     def _write_identities(self, directory: Path) -> None:
@@ -168,6 +189,21 @@ class S3Server:
                 os.killpg(self._process.pid, with_signal)
             self._process.wait(timeout=30)
             self._process = None
+
+
+def settings_named(*, bucket: str) -> S3Settings | None:
+    """Give the settings of the server that ``S3_URL``, ``S3_ACCESS_KEY``, ``S3_SECRET_KEY`` and ``S3_CA_FILE`` name."""
+    if not (url := os.environ.get("S3_URL")):
+        return None
+    ca_file = os.environ.get("S3_CA_FILE")
+    return S3Settings(
+        endpoint=url,
+        access_key=os.environ["S3_ACCESS_KEY"],
+        secret_key=SecretStr(os.environ["S3_SECRET_KEY"]),
+        bucket=bucket,
+        create_bucket=True,
+        ca_file=Path(ca_file) if ca_file else None,
+    )
 
 
 def store_environment(settings: S3Settings) -> dict[str, str]:
