@@ -26,6 +26,7 @@ from services.casa_runner.task import Ended, Task
 from services.casa_runner.verify import check_files, judge
 from services.casa_runner.voice import Voice
 from services.casa_runner.watch import Signs, watch
+from services.casa_runner.way_by_tasks import REFERENCE_SCRATCH
 from services.casa_runner.ways import Way
 from services.casa_runner.workspace import Attempt, Workspace, folder_size, room_needed
 from shared import tracing
@@ -104,8 +105,7 @@ class Restorer:
             voice.started()
             return Ended(outcome=failure(order, error))
         voice.started(way=task.way.method, why=task.way.why)
-        factor = task.way.scratch_factor if self._settings.disk_factor is None else self._settings.disk_factor
-        self._workspace.require_space(self._settings.disk_reserve + int(task.inputs.size * factor))
+        self._workspace.require_space(self._room(task, task.way.scratch_factor))
         try:
             return self._attempt(task, memory=None)
         except MemoryLimitError as error:
@@ -132,6 +132,11 @@ class Restorer:
                     return self._keeper.keep(task, files, error)
                 return self._finish(task, files, running, last=last)
 
+    def _room(self, task: Task, factor: float) -> int:
+        """Tell how many bytes have to be free for a way that needs so many sizes of the ASDM."""
+        factor = factor if self._settings.disk_factor is None else self._settings.disk_factor
+        return self._settings.disk_reserve + int(task.inputs.size * factor)
+
     def _take_up(self, order: RestoreOrdered, attempt: Attempt) -> RunningCasa | None:
         return self._launcher.take_up(CasaFiles(attempt, order.eb_uid))
 
@@ -147,7 +152,7 @@ class Restorer:
             transform=chosen.transform,
             spws=chosen.spws,
             halves=task.inputs.size >= self._settings.halves_from and self._launcher.cores() > 1,
-            more=way.job(files.attempt),
+            more={**way.job(files.attempt), "reference_room": self._room(task, REFERENCE_SCRATCH) - task.inputs.size},
         )
         task.interruption.check()
         return self._launcher.start(way.script, files, Needs(casa_version=way.casa.version, memory=memory))

@@ -57,6 +57,7 @@ _HARMLESS_OF_WAY = {
     "pipeline": (re.compile(r"Error creating hard link to CASA log"),),  # then it takes a symbolic link
 }
 _NO_SPACE = re.compile(r"no space left on device", re.IGNORECASE)
+_NO_ROOM = "NoRoomError: "
 _CALTABLE_TROUBLE = re.compile(r"\.tbl\b|Calibrater::(setapply|callib)|does not exist", re.IGNORECASE)
 _TOLD = {
     "CasaVersionError": ReasonCode.CASA_VERSION_UNAVAILABLE,
@@ -119,6 +120,8 @@ def judge(
     """
     if status != 0 and (disk_is_full or _NO_SPACE.search(f"{printed} {result.error}")):
         raise ScratchFullError(f"the scratch disk became full in step {result.step}: make room there")
+    if result.error and result.error.startswith(_NO_ROOM):
+        raise ScratchFullError(f"the scratch disk has too little room: {result.error.removeprefix(_NO_ROOM)}")
     if result.imported_rows_by_field is not None:
         check_rows("the imported MeasurementSet", promise.rows_by_field, result.imported_rows_by_field)
     if status != 0:

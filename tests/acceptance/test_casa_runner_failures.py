@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,9 +19,8 @@ from contracts.messages import RestoreCompleted
 from contracts.reasons import ReasonCode
 from services.casa_runner.service import CasaRunner, build
 from shared.objects.lease import LeaseHeldError
-from shared.tars import extract
 from tests.support.casa_fixtures import block, products, site
-from tests.support.casa_site import EB, SESSION, Site
+from tests.support.casa_site import EB, Site, repacked
 from tests.support.delivery import RecordingDelivery
 
 __all__ = ["block", "products", "site"]
@@ -39,20 +37,6 @@ def test_a_truncated_binary_is_noticed_although_casa_says_nothing(site: Site) ->
     assert failure.log is not None
     assert b"importasdm" in site.objects.read(failure.log)
     assert (Path(str(failure.working_directory).partition(":")[2]) / "working" / f"{EB.file_form}.ms").is_dir()
-
-
-def repacked(site: Site, change: Callable[[Path], None]) -> list[Path]:
-    """Pack the caltables anew after a change; return all products with that archive in its place."""
-    original = site.products.caltables[SESSION]
-    folder = site.folder / "caltables"
-    with tarfile.open(original) as tar:
-        extract(tar, folder)
-    change(folder)
-    archive = site.folder / original.name
-    with tarfile.open(archive, "w:gz") as tar:
-        for path in sorted(folder.iterdir()):
-            tar.add(path, path.name)
-    return [archive if path == original else path for path in site.products.files]
 
 
 def test_a_missing_caltable_is_named_before_casa_starts(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from services.casa_runner.launchers.process import CasaProcess, ProcessLauncher
 from services.casa_runner.service import CasaRunner
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.workspace import Workspace
+from shared import tars
 from shared.objects.directory import DirectoryStore
 from shared.pipeline_files.ppr import Kind
 from tests.support.casa_orders import order_restore
@@ -105,3 +107,17 @@ class Site:
         into.mkdir(exist_ok=True)
         subprocess.run(["tar", "-xf", archive, "-C", into], check=True)
         return into / block.file_name.removesuffix(".tar")
+
+
+def repacked(site: Site, change: Callable[[Path], None]) -> list[Path]:
+    """Pack the caltables anew after a change; return all products with that archive in its place."""
+    original = site.products.caltables[SESSION]
+    folder = site.folder / "caltables"
+    with tarfile.open(original) as tar:
+        tars.extract(tar, folder)
+    change(folder)
+    archive = site.folder / original.name
+    with tarfile.open(archive, "w:gz") as tar:
+        for path in sorted(folder.iterdir()):
+            tar.add(path, path.name)
+    return [archive if path == original else path for path in site.products.files]

@@ -3,7 +3,7 @@
 The visibilities stay in the ASDM's binary files (lazy import) and are read once: one
 ``mstransform`` with a calibration library corrects, selects and writes them. If a table
 turns out not to have the solutions that are needed, or if all values of a field come out flagged,
-the block is restored the reference way.
+the block is restored the reference way, if the disk has room for that.
 """
 
 import importlib
@@ -19,6 +19,10 @@ _PIECE = 4096
 _KEYS = ("TIME", "ANTENNA1", "ANTENNA2", "DATA_DESC_ID", "FIELD_ID")
 
 
+class NoRoomError(Exception):
+    """The disk has room for a single pass, and not for the reference way."""
+
+
 def restore(job: "dict[str, Any]", progress: Any, result: "dict[str, Any]") -> None:
     """Do all steps in the working directory and describe what came out."""
     reference = importlib.import_module("reference")
@@ -27,6 +31,7 @@ def restore(job: "dict[str, Any]", progress: Any, result: "dict[str, Any]") -> N
     lacking = unsolved(job["library"], tables)
     if lacking is not None:
         result["rule"] = lacking
+        require_room(job, rule=lacking)
         reference.restore(job, progress, result)
         return
     reference.import_flagged(job, progress, result, tasks, tables, lazy=True)
@@ -60,11 +65,22 @@ def _begin_again(job: "dict[str, Any]", *, rule: str, program: str) -> None:
     """Restore the reference way, as the same process but with a new CASA: one that imports twice crashes."""
     for path in (job["vis"], job["output"], AUTOCORRELATIONS):
         shutil.rmtree(path, ignore_errors=True)
+    require_room(job, rule=rule)
     again = Path("reference.json")
     again.write_text(json.dumps({**job, "rule": rule}))
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, program, str(again)])  # noqa: S606 (our own program)
+
+
+def require_room(job: "dict[str, Any]", *, rule: str) -> None:
+    """Make sure that the disk has what the reference way needs beside the ASDM: the block began with less."""
+    free = shutil.disk_usage(".").free
+    if free < job["reference_room"]:
+        raise NoRoomError(
+            f"{free} bytes are free, and {job['reference_room']} are needed for the reference way "
+            f"({rule}): make room there"
+        )
 
 
 def library_line(term: "dict[str, Any]") -> str:

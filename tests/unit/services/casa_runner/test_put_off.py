@@ -3,13 +3,16 @@
 A stand-in script takes CASA's place, in a process of its own as CASA would be.
 """
 
+import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from contracts.messages.parts import ObjectRef
+from services.casa_runner.casa.single_pass import NoRoomError, require_room
 from services.casa_runner.errors import CasaAwayError, ScratchFullError
 from services.casa_runner.launcher import CasaLostError
 from services.casa_runner.launchers.process import CasaProcess
@@ -48,6 +51,34 @@ def test_scratch_has_to_have_what_the_way_needs_or_what_the_settings_say(
     else:
         with pytest.raises(ScratchFullError, match="are needed"):
             runner.handle(event, RecordingDelivery())
+
+
+def test_casa_is_told_which_room_the_reference_way_needs_beside_the_asdm_that_is_there(bench: Bench) -> None:
+    failure = failed(bench.runner("sys.exit(1)\n", disk_reserve=1000).handle(bench.order(), RecordingDelivery()))
+    job = json.loads((Path(str(failure.working_directory).partition(":")[2]) / "logs" / "job.json").read_text())
+    size = sum(path.stat().st_size for path in (bench.folder / EB.file_form).iterdir())
+    assert job["reference_room"] == 1000 + int(5.5 * size) - size
+
+
+def test_a_single_pass_without_room_for_the_reference_way_that_it_turns_to_is_put_off(bench: Bench) -> None:
+    behaviour = """
+result = {"step": "caltables", "error": "NoRoomError: 5 bytes are free, and 9 are needed for the reference way"}
+pathlib.Path(job["result"]).write_text(json.dumps(result))
+sys.exit(1)
+"""
+    with pytest.raises(ScratchFullError, match="too little room: 5 bytes are free, and 9 are needed"):
+        bench.runner(behaviour).handle(bench.order(), RecordingDelivery())
+    assert bench.left == []
+
+
+@pytest.mark.parametrize("free", [9, 8])
+def test_room_for_the_reference_way_is_looked_for_before_it_begins(monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    if free == 9:
+        require_room({"reference_room": 9}, rule="all_flagged: x")
+    else:
+        with pytest.raises(NoRoomError, match=r"8 bytes .* 9 are needed .*\(all_flagged: x\)"):
+            require_room({"reference_room": 9}, rule="all_flagged: x")
 
 
 def lost(self: CasaProcess, timeout: float) -> int | None:
