@@ -9,7 +9,7 @@ import pytest
 from observatory.blocks import MadeBlock
 from observatory.miniature import RESTORABLE, MiniatureAlma
 from tests.support.compose import ComposeProject
-from tests.support.compose_base import IMAGE, make_base, on_base
+from tests.support.compose_base import IMAGE, make_bases, on_base
 from tests.support.docker_engine import DockerEngine
 
 
@@ -29,7 +29,7 @@ def project(blocks: list[MadeBlock], tmp_path_factory: pytest.TempPathFactory) -
     cache.chmod(0o777)  # the observatory locks what it takes, as a user of its own
     with DockerEngine(networks=True, images=()) as engine:
         with engine.client() as client:
-            make_base(client)
+            make_bases(client)
         with ComposeProject(
             engine=engine.address, base=IMAGE, changes=on_base(cache), folder=tmp_path_factory.mktemp("compose")
         ) as project:

@@ -1,8 +1,10 @@
 """The compose project runs the demo's requests, whatever is killed on the way: every delivery, one mail each."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Set
+from importlib import metadata
 from pathlib import Path
 from time import monotonic, sleep
 from uuid import UUID
@@ -25,6 +27,8 @@ from services.request_desk.ledger.states import RequestState
 from shared.errors import DependencyAwayError
 from shared.service import source_of
 from tests.support.compose import ComposeProject
+from tests.support.compose_base import INSTALLED
+from tests.support.extras import canonical, installed_with
 from tests.support.measurement_sets import differences, unpack
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
@@ -33,6 +37,11 @@ ASKED = scenario()
 DELIVERED = [entry for entry in ASKED if entry.expected.files]
 ENDS = {str(entry.expected.state) for entry in ASKED}
 TIMEOUT = 300.0
+WHAT_IS_HELD = """
+import json
+from importlib.metadata import distributions
+print(json.dumps({each.name: each.version for each in distributions()}))
+"""
 
 
 def submit(project: ComposeProject, *requests: RestoreRequest) -> None:
@@ -190,6 +199,18 @@ def test_every_image_of_ours_says_what_it_is_and_of_which_version(project: Compo
         }, service
     said = said_by(project.containers("notifier")[0], "alma-restore", "--version")
     assert said.strip() == f"alma-restore {project.VERSION}"
+
+
+@pytest.mark.parametrize("service", INSTALLED)
+def test_an_image_that_installed_by_itself_holds_what_its_service_needs_in_just_these_versions_and_nothing_else(
+    project: ComposeProject, service: str
+) -> None:
+    container = project.containers(service)[0]
+    held = json.loads(said_by(container, "python", "-c", WHAT_IS_HELD))
+    named = {canonical(name): version for name, version in held.items()}
+    assert named.pop("alma-restore") == project.VERSION
+    assert named == {name: metadata.version(name) for name in installed_with("tracing", service) - {"alma-restore"}}
+    assert said_by(container, "id", "-u").strip() == "10001"
 
 
 def test_an_image_finds_its_service_well_by_itself_and_a_container_that_serves_nothing_unwell(
