@@ -188,7 +188,7 @@ def _parts() -> Row:
         panels=(
             Panel(
                 title="Processes that are ready",
-                meaning="Replicas that could take work when they were last asked.",
+                meaning="Replicas that can take work.",
                 queries=(Query(total("alma_restore_ready", "service"), "{{service}}"),),
             ),
             Panel(

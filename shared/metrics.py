@@ -66,7 +66,7 @@ SAID = CounterMetric(
 READY = GaugeMetric(
     name="alma_restore_ready",
     unit="1 or 0",
-    meaning="Whether the process could take work when its readiness was last asked for",
+    meaning="Whether the process can take work: by its last answer, no older than a minute; 0 if there is none",
     labels=(_SERVICE,),
 )
 
@@ -132,9 +132,9 @@ class ServiceMetrics:
         for answer in answers:
             self._said.labels(service, answer.topic, _reason_of(answer)).inc()
 
-    def is_ready(self, service: str, *, ready: bool) -> None:
-        """Show whether the process could take work."""
-        self._ready.labels(service).set(ready)
+    def show_ready(self, service: str, is_ready: Callable[[], bool]) -> None:
+        """Show whether the process can take work, as it is whenever somebody looks."""
+        self._ready.labels(service).set_function(is_ready)
 
 
 class CountedDelivery:

@@ -33,6 +33,7 @@ from shared.metrics import CountedDelivery, ServiceMetrics
 from shared.objects import ObjectStore, open_store
 from shared.objects.metered import MeteredStore
 from shared.quota import Quota
+from shared.readiness import Readiness
 from shared.service import Listener, Measured, Overseer, Service, Speaker, Tidier, source_of
 from shared.settings import RuntimeSettings, explain
 from shared.trace_export import exported
@@ -217,6 +218,8 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
     metrics = ServiceMetrics(registry)
     ProcessCollector(registry=registry)
     quota = Quota(events=settings.end_after_events, idle=settings.end_when_idle, on_last=bus.stop)
+    readiness = Readiness(check=lambda: bus.is_ready() and objects.is_ready() and service.is_ready())
+    metrics.show_ready(service.name, readiness.known)
     spans = ExitStack()
     try:
         spans.enter_context(exported(service.name))
@@ -230,11 +233,12 @@ def _run(build: Callable[..., Service], settings: RuntimeSettings) -> None:
                 age=timedelta(seconds=settings.sweep_age),
                 tidiers=[service] if isinstance(service, Tidier) else (),
             ),
+            readiness,
             HealthServer(
                 host=settings.http_host,
                 port=settings.http_port,
                 is_live=bus.is_alive,
-                is_ready=lambda: _is_ready(bus, objects, service, metrics),
+                is_ready=readiness.ask,
                 registry=registry,
             ) as health,
         ):
@@ -257,12 +261,6 @@ def registry_of(service: Service) -> CollectorRegistry:
     if isinstance(service, Measured):
         registry.register(service.registry)
     return registry
-
-
-def _is_ready(bus: Bus, objects: ObjectStore, service: Service, metrics: ServiceMetrics) -> bool:
-    ready = bus.is_ready() and objects.is_ready() and service.is_ready()
-    metrics.is_ready(service.name, ready=ready)
-    return ready
 
 
 def _stop_on_signals() -> Flag:
