@@ -1,5 +1,6 @@
 """Containers: what CASA can reach in one, and what becomes of them when runner, engine or somebody else fails."""
 
+import itertools
 import json
 import os
 import signal
@@ -81,7 +82,7 @@ def writable_folders():
         folders[:] = [name for name in folders if os.path.join(folder, name) not in elsewhere]
 
 def limit(*paths):
-    return [int(open(path).read()) for path in paths if os.path.exists(path)][0]
+    return [open(path).read().split() for path in paths if os.path.exists(path)]
 
 def forks():
     pids = []
@@ -101,6 +102,7 @@ tell(
     writable=list(writable_folders()),
     networks=os.listdir("/sys/class/net"),
     memory=limit("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+    cpu=limit("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
     forks=forks(),
     casa=open("/etc/casa").read(),
 )
@@ -108,8 +110,10 @@ tell(
 
 
 def test_casa_can_write_to_its_attempt_only_and_reach_nothing_else(
-    launcher: Launcher, jobs: Jobs, files: CasaFiles
+    settings: ContainerSettings, jobs: Jobs, files: CasaFiles
 ) -> None:
+    settings = settings.model_copy(update={"cores": 1.5})
+    launcher = make_launcher(settings)
     assert launcher.start(jobs.script(LOOK), files, Needs(memory=300 * 2**20)).wait(ENOUGH) == 0, (
         files.printed.read_text()
     )
@@ -119,7 +123,9 @@ def test_casa_can_write_to_its_attempt_only_and_reach_nothing_else(
     assert 0 not in found["groups"]
     assert (int(found["capabilities"], 16), int(found["bounds"], 16), found["no_new_privileges"]) == (0, 0, "1")
     assert found["networks"] == ["lo"]
-    assert found["memory"] == 300 * 2**20
+    assert found["memory"] == [[str(300 * 2**20)]]
+    quota, period = itertools.chain.from_iterable(found["cpu"])
+    assert int(quota) == settings.cores * int(period)
     assert 0 < found["forks"] < 20
     assert found["casa"] == "6.7"
     outside = [folder for folder in found["writable"] if not folder.startswith(str(files.attempt.root))]

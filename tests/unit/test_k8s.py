@@ -11,10 +11,12 @@ import pytest
 import yaml
 from cloudcoil.models.keda import v1alpha1 as keda
 from cloudcoil.models.prometheus_operator import v1 as prometheus_operator
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ByteSize, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings
 
 from alma_restore.registry import BUILDERS
+from services.casa_runner.launchers.settings import ProcessSettings
+from services.casa_runner.settings import CasaRunnerSettings
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Names
 from shared.settings import RuntimeSettings
@@ -30,6 +32,9 @@ CUSTOM: dict[str, type[BaseModel]] = {
     "RabbitmqCluster": RabbitmqCluster,
     "Seaweed": Seaweed,
 }
+
+OF_A_RUNNER = 2**30
+"""Bytes that a runner is to have beside its CASA."""
 
 
 @pytest.fixture(scope="module", params=["base", "overlays/small", "overlays/production", "jobs"])
@@ -215,6 +220,23 @@ def test_a_runner_gets_the_time_to_finish_its_restore(documents: list[Document])
     variables = {v["name"]: v["value"] for v in runner["containers"][0]["env"]}
     assert float(variables["ALMA_RESTORE_DRAIN_TIMEOUT"]) < runner["terminationGracePeriodSeconds"]
     assert float(variables["ALMA_RESTORE_DRAIN_TIMEOUT"]) >= 172_000
+
+
+def test_casa_lacks_memory_before_its_runner_does(documents: list[Document], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kubernetes ends a container as a whole that takes more than its limit: the block would come again for ever."""
+    (container,) = next(pod for name, pod in pods(documents) if name == "casa-runner")["containers"]
+    variables = {each["name"]: each["value"] for each in container["env"]}
+    assert len(variables) == len(container["env"])
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = CasaRunnerSettings()
+    limit = TypeAdapter(ByteSize).validate_python(container["resources"]["limits"]["memory"] + "B")
+    if isinstance(settings.launcher, ProcessSettings):
+        assert settings.launcher.memory is not None
+        assert settings.concurrency * settings.launcher.memory * settings.more_memory <= limit - OF_A_RUNNER
+    else:
+        assert "memory" not in settings.launcher.model_fields_set
+        assert limit >= OF_A_RUNNER
 
 
 @pytest.mark.parametrize("overlay", ["small", "production"])
