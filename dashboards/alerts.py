@@ -225,6 +225,19 @@ ALERTS: tuple[Alert, ...] = (
         action="Look why the desk was behind the journal, then run `alma-restore ledger rebuild`.",
     ),
     Alert(
+        name="AlmaRestoreTriggersNotTaken",
+        signals=(
+            'sum(increase(alma_restore_triggers_total{outcome="rejected"}[6h]))',
+            told("alma_restore_triggers_stuck", "cause"),
+        ),
+        condition="{0} > 0 or {1} > 0",
+        lasting="10m",
+        severity="warning",
+        summary='{{ $value | printf "%.0f" }} trigger files were rejected in six hours, or stay where they lie',
+        consequence="What a rejected file asks for never begins, and nobody is mailed: its user waits in vain.",
+        action="Read its .reason.txt in rejected/, mend it and put it back; for one that stays read the desk's log.",
+    ),
+    Alert(
         name="AlmaRestoreMailsNotTaken",
         signals=(increase("alma_restore_mails_total", "outcome", window="1h", outcome="!=sent"),),
         condition="{0} > 3",

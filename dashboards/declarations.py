@@ -4,6 +4,7 @@ from contracts.flow import QUEUES
 from services.casa_runner import metrics as casa_runner
 from services.ngas_fetcher import metrics as ngas_fetcher
 from services.notifier import metrics as notifier
+from services.request_desk.intake import metrics as intake
 from services.request_desk.ledger import metrics as ledger
 from shared import metrics as runtime
 from shared.declared import Metric
@@ -14,6 +15,7 @@ SERVICES = tuple(QUEUES)
 DECLARED: dict[str, tuple[Metric, ...]] = {
     "every service": (*runtime.METRICS, *metered.METRICS),
     "request-desk, of its ledger": ledger.METRICS,
+    "request-desk, of trigger files": intake.METRICS,
     "ngas-fetcher": ngas_fetcher.METRICS,
     "casa-runner": casa_runner.METRICS,
     "notifier": notifier.METRICS,

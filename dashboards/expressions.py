@@ -49,7 +49,7 @@ def total(metric: str, by: str, **labels: str) -> str:
 
 
 def told(metric: str, by: str, **labels: str) -> str:
-    """What is said of the one ledger, which every replica of the desk says alike."""
+    """What is said of the one ledger, or of one directory of trigger files: every replica of the desk says it alike."""
     return f"max by ({by}) ({metric}{_selector(labels)})"
 
 

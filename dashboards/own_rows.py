@@ -147,8 +147,26 @@ def _ledger() -> Row:
     )
 
 
+def _triggers() -> Row:
+    return Row(
+        title="Trigger files",
+        panels=(
+            Panel(
+                title="Trigger files in an hour",
+                meaning="submitted: became a request. rejected: moved aside, and nobody is mailed.",
+                queries=(Query(increase("alma_restore_triggers_total", "outcome", window="1h"), "{{outcome}}"),),
+            ),
+            Panel(
+                title="Trigger files that stay where they lie",
+                meaning="not_allowed: the desk's user may not move them. fault: an error nobody foresaw.",
+                queries=(Query(told("alma_restore_triggers_stuck", "cause"), "{{cause}}"),),
+            ),
+        ),
+    )
+
+
 OWN_ROWS: dict[str, tuple[Row, ...]] = {
-    "request-desk": (_ledger(),),
+    "request-desk": (_ledger(), _triggers()),
     "entitlement-checker": (_decisions(),),
     "ngas-fetcher": (_fetching(),),
     "casa-runner": (_restoring(),),

@@ -12,6 +12,7 @@ from contracts.flow import QUEUES
 from contracts.messages import MailSent, RequestSubmitted, TicketRefused, TicketSubmitted
 from contracts.reasons import ReasonCode
 from services.request_desk.intake.directory import TriggerDirectory
+from services.request_desk.intake.metrics import TriggerMetrics
 from services.request_desk.intake.triggers import Publish, Triggers
 from services.request_desk.intake.watch import TriggerWatch
 from services.request_desk.ledger.settings import LedgerSettings
@@ -183,6 +184,7 @@ def build(
         source=source_of(NAME),
         settle=settings.settle_seconds,
         patience=settings.patience_seconds,
+        metrics=TriggerMetrics(registry),
     )
     watch = TriggerWatch(
         triggers=triggers,

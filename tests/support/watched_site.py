@@ -71,6 +71,8 @@ def watched(root: Path) -> Iterator[WatchedSite]:
 
 def _settings(root: Path) -> dict[str, str]:
     (port,) = free_ports(1)
+    triggers = root / "triggers"
+    triggers.mkdir()
     casa = write_standin(root / "casa", seconds=(0.1, 0.2), crashing=[CRASHING.blocks[0].uid.file_form])
     return {
         "ALMA_RESTORE_CASA_RUNNER_PYTHON": str(casa),
@@ -78,6 +80,7 @@ def _settings(root: Path) -> dict[str, str]:
         "ALMA_RESTORE_REQUEST_DESK_LEDGER_LOOK_SECONDS": "0.5",
         "ALMA_RESTORE_REQUEST_DESK_WEB_PORT": str(port),
         "ALMA_RESTORE_REQUEST_DESK_DELIVERIES_ROUND_SECONDS": "1",
+        "ALMA_RESTORE_REQUEST_DESK_TRIGGERS": str(triggers),
     }
 
 

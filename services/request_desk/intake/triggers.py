@@ -1,6 +1,7 @@
 """Take trigger files: submit each once, and remove it when its request's mail is out."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -11,6 +12,7 @@ from contracts.envelope import Event
 from contracts.messages import RequestSubmitted
 from contracts.messages.parts import RestoreRequest
 from services.request_desk.intake.directory import NotAllowedError, Stamp, TriggerDirectory
+from services.request_desk.intake.metrics import Stuck, TriggerMetrics
 from services.request_desk.intake.trigger_file import (
     LONGEST,
     UnreadableTriggerError,
@@ -56,6 +58,8 @@ class Triggers:
         Seconds that a file must not have changed, unless it was closed.
     patience
         Seconds after which a file without its end is taken as it is.
+    metrics
+        Counts what becomes of files.
     now
         Tells a time that never goes back, in seconds.
     """
@@ -68,6 +72,7 @@ class Triggers:
         source: str,
         settle: float,
         patience: float,
+        metrics: TriggerMetrics,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
@@ -75,7 +80,9 @@ class Triggers:
         self._source = source
         self._settle = settle
         self._patience = patience
+        self._metrics = metrics
         self._now = now
+        self._stuck: Counter[Stuck] = Counter()
         self._known: dict[str, _Known] = {}
 
     def look_through(self, publish: Publish, *, closed: frozenset[str] = frozenset()) -> bool:
@@ -100,7 +107,9 @@ class Triggers:
         """
         files = self._directory.files()
         self._known = {name: known for name, known in self._known.items() if name in files}
+        self._stuck.clear()
         waiting = [self._waits(name, stamp, publish, name in closed) for name, stamp in files.items()]
+        self._metrics.show_stuck(self._stuck)
         return any(waiting)
 
     def _waits(self, name: str, stamp: Stamp, publish: Publish, closed: bool) -> bool:
@@ -108,10 +117,12 @@ class Triggers:
         try:
             return self._is_kept_back(name, stamp, publish, closed)
         except NotAllowedError as error:
+            self._stuck[Stuck.NOT_ALLOWED] += 1
             log.warning("trigger_stays", name=name, reason=str(error))
         except RestoreError:
             raise
         except Exception:  # a fault of ours that one file brings out
+            self._stuck[Stuck.FAULT] += 1
             log.exception("trigger_not_taken", name=name)
         return False
 
@@ -149,6 +160,7 @@ class Triggers:
 
     def _reject(self, name: str, reason: str) -> None:
         target = self._directory.reject(name, reason)
+        self._metrics.rejected()
         log.warning("trigger_rejected", name=name, moved_to=str(target), reason=reason)
 
     def _submit(self, name: str, request: RestoreRequest, publish: Publish) -> None:
@@ -162,6 +174,7 @@ class Triggers:
             self._objects.create(key, name.encode())
         except ObjectExistsError:
             log.info("trigger_submitted_by_two", name=name)
+        self._metrics.submitted()
         log.info("trigger_submitted", name=name, request_id=str(request.request_id), mous_uid=request.mous_uid)
 
     def _remove_if_over(self, name: str, request_id: UUID) -> None:

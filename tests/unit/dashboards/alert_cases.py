@@ -63,6 +63,13 @@ _ALWAYS_THERE = ("request-desk", "entitlement-checker", "metadata-resolver", "ng
 _UP = 'up{{job="{}",service="notifier",instance="a"}}'
 _STORE = 'alma_restore_store_errors_total{service="casa-runner",direction="written"}'
 _MAILS = 'alma_restore_mails_total{{kind="delivered",outcome="{}"}}'
+_TRIGGERS_COUNTED = 'alma_restore_triggers_total{{outcome="{}"}}'
+_TRIGGERS_STUCK = 'alma_restore_triggers_stuck{{cause="{}"}}'
+_TRIGGERS: Series = {
+    _TRIGGERS_COUNTED.format("submitted"): "0+1x600",
+    _TRIGGERS_COUNTED.format("rejected"): "1x600",
+    _TRIGGERS_STUCK.format("not_allowed"): "0x600",
+}
 _MISSED = "alma_restore_ledger_missed_events"
 _UNREADABLE = "alma_restore_ledger_unreadable_events"
 
@@ -116,6 +123,11 @@ CASES: dict[str, Case] = {
     ),
     "AlmaRestoreLedgerMissesEvents": Case(
         {_MISSED: "0x40 5x60", _UNREADABLE: "0x600"}, {_MISSED: "5x600", _UNREADABLE: "2x600"}
+    ),
+    "AlmaRestoreTriggersNotTaken": Case(
+        _TRIGGERS | {_TRIGGERS_COUNTED.format("rejected"): "0x40 1x60"},
+        # One that was rejected yesterday, and one that could not be moved at one look.
+        _TRIGGERS | {_TRIGGERS_STUCK.format("not_allowed"): "0x55 1 0x60"},
     ),
     "AlmaRestoreMailsNotTaken": Case(
         {_MAILS.format("refused"): "0+1x600", _MAILS.format("sent"): "0+1x600"},

@@ -61,6 +61,13 @@ def test_failed_restores_are_seen_where_a_runner_ends_after_each(tmp_path: Path)
     assert firing(tmp_path, {name: ledger_of_single_runners(failed=2, restored=2)}) == set()
 
 
+def test_a_trigger_file_that_stays_is_told_of_by_one_desk_as_by_two(tmp_path: Path) -> None:
+    name = "AlmaRestoreTriggersNotTaken"
+    stuck = 'alma_restore_triggers_stuck{{cause="fault",instance="desk-{}"}}'
+    assert firing(tmp_path, {name: {stuck.format(1): "0x30 1x60"}}) == {name}
+    assert firing(tmp_path, {name: {stuck.format(1): "0x30 1x60", stuck.format(2): "0x90"}}) == {name}
+
+
 def said_of(folder: Path, expressions: list[str], instances: int) -> str:
     """Evaluate expressions where so many desks tell of one ledger; promtool says what it gets instead of nothing."""
     series = [

@@ -6,11 +6,13 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
 from contracts.messages import RequestCancelled, RequestSubmitted
 from contracts.messages.parts import MailKind
 from services.request_desk.intake.directory import NotAllowedError, TriggerDirectory
+from services.request_desk.intake.metrics import TriggerMetrics
 from services.request_desk.intake.trigger_file import read_trigger
 from services.request_desk.intake.triggers import Triggers
 from shared import keys
@@ -34,12 +36,14 @@ class Desk:
 
     def restarted(self) -> Triggers:
         """Make what another process would be."""
+        self.registry = CollectorRegistry()
         return Triggers(
             directory=TriggerDirectory(self.root),
             objects=self.objects,
             source="/alma-restore/request-desk",
             settle=1.0,
             patience=60.0,
+            metrics=TriggerMetrics(self.registry),
             now=lambda: self.now,
         )
 
@@ -62,6 +66,12 @@ class Desk:
     def end(self, request_id: UUID) -> None:
         told = RequestEnd(kind=MailKind.REFUSED, mail_id=UUID(int=1), ended=datetime(2026, 1, 2, tzinfo=UTC))
         mark_end(self.objects, request_id, told)
+
+    def counted(self, outcome: str) -> float | None:
+        return self.registry.get_sample_value("alma_restore_triggers_total", {"outcome": outcome})
+
+    def stuck(self, cause: str) -> float | None:
+        return self.registry.get_sample_value("alma_restore_triggers_stuck", {"cause": cause})
 
     def lying(self) -> set[str]:
         return {path.name for path in self.root.iterdir() if path.is_file()}
@@ -199,6 +209,7 @@ def test_bad_files_go_aside_and_keep_no_other_back(desk: Desk) -> None:
     rejected = {path.name for path in (desk.root / "rejected").iterdir()}
     assert rejected == {name for file in ("a note.txt", CALIBRATORS.name) for name in (file, f"{file}.reason.txt")}
     assert desk.objects.info(keys.trigger(desk.said[0].correlationid)) is not None
+    assert (desk.counted("submitted"), desk.counted("rejected")) == (1, 2)
 
 
 def test_a_file_that_may_not_be_read_goes_aside(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,6 +238,26 @@ def test_a_file_that_cannot_be_moved_keeps_no_other_back(desk: Desk, monkeypatch
     desk.look(1.0)
     assert len(desk.said) == 1
     assert desk.lying() == {"a note.txt", WHOLE.name}
+    desk.look(1.0)
+    assert (desk.stuck("not_allowed"), desk.stuck("fault"), desk.counted("rejected")) == (1, 0, 0)
+    monkeypatch.setattr(Path, "rename", rename)
+    desk.look(1.0)
+    assert (desk.stuck("not_allowed"), desk.counted("rejected")) == (0, 1)
+
+
+def test_a_file_that_brings_out_a_fault_of_ours_is_counted_and_keeps_no_other_back(desk: Desk) -> None:
+    def publish(events: Sequence[Event]) -> None:
+        if isinstance(events[0].data, RequestSubmitted) and events[0].data.request.selection.calibrators_only:
+            raise ZeroDivisionError
+        desk.said.extend(events)
+
+    desk.put(CALIBRATORS)
+    desk.put(WHOLE)
+    desk.look()
+    desk.now += 1.0
+    desk.triggers.look_through(publish)
+    assert len(desk.said) == 1
+    assert (desk.stuck("fault"), desk.stuck("not_allowed"), desk.counted("submitted")) == (1, 0, 1)
 
 
 @pytest.mark.parametrize(

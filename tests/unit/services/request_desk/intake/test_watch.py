@@ -6,9 +6,11 @@ from pathlib import Path
 from threading import Event as Flag
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
 from services.request_desk.intake.directory import TriggerDirectory
+from services.request_desk.intake.metrics import TriggerMetrics
 from services.request_desk.intake.trigger_file import request_id_of
 from services.request_desk.intake.triggers import Publish, Triggers
 from services.request_desk.intake.watch import TriggerWatch, Watching
@@ -35,7 +37,12 @@ def make(root: Path, objects: ObjectStore) -> Iterator[Make]:
 
     def watch(watching: Watching, *, period: float, settle: float = 0.05, said: Publish | None = None) -> TriggerWatch:
         triggers = Triggers(
-            directory=TriggerDirectory(root), objects=objects, source="/alma-restore/test", settle=settle, patience=LONG
+            directory=TriggerDirectory(root),
+            objects=objects,
+            source="/alma-restore/test",
+            settle=settle,
+            patience=LONG,
+            metrics=TriggerMetrics(CollectorRegistry()),
         )
         one = TriggerWatch(triggers=triggers, root=root, watching=watching, period=period, settle=settle)
         made.append(one)
