@@ -22,6 +22,16 @@ RUNBOOK = "docs/runbook"
 _ALWAYS_THERE = tuple(service for service in SERVICES if service != "casa-runner")
 """Services of which a process runs even if there is nothing to do; a runner may be started by what waits."""
 
+_WAITS = {
+    "entitlement-checker": 600,
+    "metadata-resolver": 900,
+    "ngas-fetcher": 3 * 3600,
+    "ppr-builder": 900,
+    "casa-runner": 12 * 3600,
+    "notifier": 1800,
+}
+"""Seconds that an event may wait for a service: about half of what the ledger lets the step take before it is stuck."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Alert:
@@ -134,6 +144,16 @@ ALERTS: tuple[Alert, ...] = (
         summary="More than 50 messages have been waiting in {{ $labels.queue }} for half an hour",
         consequence="Users wait longer: more comes in than is worked off.",
         action="Add replicas of that service, or find out what makes each message slow.",
+    ),
+    Alert(
+        name="AlmaRestoreQueueAge",
+        signals=tuple(told("alma_restore_ledger_waiting_seconds", "queue", queue=service) for service in _WAITS),
+        condition=" or ".join(f"{{{number}}} > {seconds}" for number, seconds in enumerate(_WAITS.values())),
+        lasting="5m",
+        severity="warning",
+        summary="An event has been waiting for {{ $labels.queue }} for {{ $value | humanizeDuration }}",
+        consequence="A user's request stands still there, however few wait; those behind it wait as long.",
+        action="Look whether a process of it is ready, and what it works on or puts off.",
     ),
     Alert(
         name="AlmaRestoreDeadLetters",

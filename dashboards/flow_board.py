@@ -136,6 +136,12 @@ def _waiting() -> Row:
                 queries=(Query(total(READY, "queue", queue=f"=~{ANY_QUEUE}"), "{{queue}}"),),
             ),
             Panel(
+                title="Age of the oldest that waits",
+                meaning="By the ledger. A line that only rises: nothing is taken from that queue, or it is put off.",
+                unit="s",
+                queries=(Query(told("alma_restore_ledger_waiting_seconds", "queue"), "{{queue}}"),),
+            ),
+            Panel(
                 title="Messages at work",
                 meaning="Messages that a process holds.",
                 queries=(Query(total(UNACKED, "queue", queue=f"=~{ANY_QUEUE}"), "{{queue}}"),),

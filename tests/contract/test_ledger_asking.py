@@ -1,20 +1,21 @@
 """What can be asked of the ledger: lists, filters, counts; on SQLite and on PostgreSQL."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from contracts.envelope import Event
-from contracts.messages import RequestSubmitted
+from contracts.messages import ProductsReady, ReleaseGranted, RequestAccepted, RequestSubmitted, StructureResolved
+from contracts.messages.parts import Entitlement
 from services.request_desk.ledger.asking import BadCursorError
 from services.request_desk.ledger.records import Page, RequestFilter
 from services.request_desk.ledger.states import BlockState, RequestState, Step
 from services.request_desk.ledger.store import SqlLedger
 from tests.contract.ledger_harness import LedgerHarness, sqlite_url
-from tests.support.samples import REQUEST
-from tests.support.stories import BEGAN, Story, stories
+from tests.support.samples import BLOCK, REQUEST
+from tests.support.stories import BEGAN, BLOCKS, Story, stories
 
 ID = REQUEST.request_id
 IDS = tuple(UUID(int=number) for number in range(1, 11))
@@ -78,6 +79,53 @@ def test_counts_tell_states_steps_and_the_oldest(ledger: SqlLedger) -> None:
     assert len(ledger.delivery_seconds(BEGAN - timedelta(days=1))) == 2
     assert counts.oldest == {RequestState.READY: told[4].events[0].time}
     assert (counts.stuck, counts.illegal_moves) == (0, 0)
+
+
+def test_what_was_said_last_waits_for_the_service_that_takes_it_until_that_has_begun(ledger: SqlLedger) -> None:
+    story, first, second = Story(), *BLOCKS[:2]
+
+    def waits(*said: Event) -> dict[str, datetime]:
+        ledger.record_all(said)
+        return dict(ledger.waiting_since())
+
+    submitted = story.submitted()
+    assert waits(submitted) == {"entitlement-checker": submitted.time}
+    accepted = story.say(RequestAccepted(request=story.request, entitlement=Entitlement.PI))
+    assert waits(accepted) == {"metadata-resolver": accepted.time}
+    structure = story.say(StructureResolved(request=story.request, structure=story.structure))
+    assert waits(structure) == {"ngas-fetcher": structure.time}
+    *progress, one = [story.fetched(structure, first), *story.events[3:]][1:]
+    assert waits(*progress) == {}, "a block that is not begun yet waits for nobody else"
+    assert waits(one) == {"ppr-builder": one.time}
+    ordered = story.ordered(one, first)
+    assert waits(ordered) == {"casa-runner": ordered.time}
+    story.fetched(structure, second)
+    other = story.ordered(story.events[-1], second)
+    assert waits(*story.events) == {"casa-runner": ordered.time}
+    begun = story.started(ordered, first)
+    assert waits(begun) == {"casa-runner": other.time}, "one that is restored since long hides none that waits"
+    assert waits(story.started(other, second)) == {}
+    last = story.restored(other, second)
+    assert waits(story.restored(ordered, first), last) == {}
+    ready = story.say(ProductsReady(request=story.request, blocks=(BLOCK,)), cause=last)
+    assert waits(ready) == {"entitlement-checker": ready.time}
+    granted = story.say(ReleaseGranted(request=story.request, blocks=(BLOCK,)), cause=ready)
+    assert waits(granted) == {"notifier": granted.time}
+
+
+def test_of_many_that_wait_the_oldest_is_told_and_none_whose_mail_went_out(ledger: SqlLedger) -> None:
+    told = [Story(request_id=request_id, began=BEGAN + timedelta(days=n)) for n, request_id in enumerate(IDS)]
+    for story in told[3:]:
+        structure = story.resolved()
+        for eb_uid in story.blocks:
+            story.ordered(story.fetched(structure, eb_uid), eb_uid)
+    for story in told[:2]:
+        story.refused()
+    *_, refused, _mail = told[1].events
+    told[1].events.pop()
+    ledger.record_all([event for story in reversed(told) for event in story.events])
+    ordered = min(event.time for event in told[3].events if event.topic == "restore.ordered")
+    assert ledger.waiting_since() == {"notifier": refused.time, "casa-runner": ordered}
 
 
 def test_requests_under_way_are_counted_by_whose_they_are(ledger: SqlLedger) -> None:

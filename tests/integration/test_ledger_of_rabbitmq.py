@@ -1,6 +1,7 @@
 """The ledger over RabbitMQ: what was missed while the desk was off, and a rebuild that equals what was there."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from threading import Event as Flag
@@ -15,13 +16,18 @@ from typer.testing import CliRunner
 from alma_restore.cli import app
 from contracts.envelope import Event
 from contracts.flow import QUEUES
+from contracts.messages import RequestAccepted
+from contracts.messages.parts import Entitlement
+from services.request_desk.ledger.metrics import LedgerMetrics
 from services.request_desk.ledger.migrating import migrate, newest
+from services.request_desk.ledger.monitor import Monitor
 from services.request_desk.ledger.rebuilding import rebuild
 from services.request_desk.ledger.records import Page, RequestRecord
 from services.request_desk.ledger.settings import LedgerSettings
 from services.request_desk.ledger.store import SqlLedger
 from services.request_desk.service import RequestDesk, build
 from services.request_desk.settings import RequestDeskSettings
+from shared.bus import Delivery, Subscription
 from shared.bus.rabbitmq import RabbitBus
 from shared.metrics import ServiceMetrics
 from shared.objects import ObjectStore
@@ -122,6 +128,35 @@ def test_a_rebuilt_ledger_equals_the_old_one(
     assert known(other) == old
     assert [line.id for line in other.timeline(IDS[0])] == [line.id for line in desk.ledger.timeline(IDS[0])]
     other.close()
+    desk.stop()
+
+
+def test_an_event_that_nobody_takes_grows_older_for_all_to_see_until_somebody_does(
+    rabbit: RabbitHarness, objects: ObjectStore, tmp_path: Path
+) -> None:
+    desk, registry = Desk(rabbit, objects, sqlite_url(tmp_path)), CollectorRegistry()
+    story = Story(began=datetime.now(UTC) - timedelta(hours=1))
+    desk.bus.publish([story.submitted()])
+    desk.wait_for(1)
+    hours_later = [0]
+    ledger = SqlLedger(url=sqlite_url(tmp_path), now=lambda: story.events[0].time + timedelta(hours=hours_later[0]))
+    monitor = Monitor(ledger=ledger, metrics=LedgerMetrics(registry), interval=1)
+
+    def age(queue: str) -> float | None:
+        monitor.look()
+        return registry.get_sample_value("alma_restore_ledger_waiting_seconds", {"queue": queue})
+
+    for hours_later[0] in (1, 2):
+        assert [depth.ready for depth in desk.bus.depths(["entitlement-checker"])] == [1]
+        assert age("entitlement-checker") == hours_later[0] * 3600
+
+    def accept(event: Event, _: Delivery) -> list[Event]:
+        return [event.derive(RequestAccepted(request=story.request, entitlement=Entitlement.PI), source="/test")]
+
+    desk.bus.subscribe(Subscription(queue="entitlement-checker", topics=QUEUES["entitlement-checker"], handler=accept))
+    desk.wait_for(2)
+    assert age("entitlement-checker") == 0
+    ledger.close()
     desk.stop()
 
 

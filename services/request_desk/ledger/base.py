@@ -76,6 +76,9 @@ class Ledger(Protocol):
     def stuck(self) -> tuple[StuckRequest, ...]:
         """List the requests for which nothing went forward for longer than their step may take, longest first."""
 
+    def waiting_since(self) -> Mapping[str, datetime]:
+        """Tell when the oldest event was said that waits for each service; nothing of one that none waits for."""
+
     def illegal_moves(self, limit: int = 100) -> tuple[IllegalMove, ...]:
         """List events that were recorded but not applied, the newest first."""
 

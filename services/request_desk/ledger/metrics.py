@@ -1,13 +1,14 @@
 """What the ledger shows to Prometheus."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 
 from services.request_desk.ledger.records import Counts, StuckRequest
 from services.request_desk.ledger.states import BlockState, RequestState, Step
+from services.request_desk.ledger.waiting import TAKERS
 from shared.declared import GaugeMetric, Label, Metric
 
 SHARES = (0.5, 0.95)
@@ -30,6 +31,12 @@ OLDEST = GaugeMetric(
     unit="seconds",
     meaning="Age of the oldest request in a state that is no end; 0 if there is none",
     labels=(_ACTIVE,),
+)
+WAITING = GaugeMetric(
+    name="alma_restore_ledger_waiting_seconds",
+    unit="seconds",
+    meaning="Age of the oldest event on a request's way that a service has not taken up, or put off; 0 if none",
+    labels=(Label("queue", "the service in whose queue it waits", TAKERS),),
 )
 STUCK = GaugeMetric(
     name="alma_restore_ledger_stuck_requests",
@@ -56,7 +63,7 @@ MISSED = GaugeMetric(
     unit="events",
     meaning="Events that were gone from the journal before they were read",
 )
-METRICS: tuple[Metric, ...] = (REQUESTS, BLOCKS, STEPS, OLDEST, STUCK, DELIVERY, ILLEGAL, UNREADABLE, MISSED)
+METRICS: tuple[Metric, ...] = (REQUESTS, BLOCKS, STEPS, OLDEST, WAITING, STUCK, DELIVERY, ILLEGAL, UNREADABLE, MISSED)
 
 
 class LedgerMetrics:
@@ -73,6 +80,7 @@ class LedgerMetrics:
         self._blocks = BLOCKS.made(registry)
         self._steps = STEPS.made(registry)
         self._oldest = OLDEST.made(registry)
+        self._waiting = WAITING.made(registry)
         self._stuck = STUCK.made(registry)
         self._delivery = DELIVERY.made(registry)
         self._illegal = ILLEGAL.made(registry)
@@ -95,6 +103,12 @@ class LedgerMetrics:
         self._illegal.set(counts.illegal_moves)
         self._unreadable.set(counts.unreadable)
         self._missed.set(counts.missed)
+
+    def show_waiting(self, since: Mapping[str, datetime], *, now: datetime) -> None:
+        """Show how long the oldest event waits for each service."""
+        for service in TAKERS:
+            seconds = (now - since[service]).total_seconds() if service in since else 0.0
+            self._waiting.labels(service).set(max(0.0, seconds))
 
     def show_deliveries(self, seconds: Sequence[float]) -> None:
         """Show how long requests took; no number if none was delivered."""

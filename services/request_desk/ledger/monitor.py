@@ -55,6 +55,7 @@ class Monitor:
         """Look once: set the metrics, and tell what is newly stuck and what goes forward again."""
         counts, stuck = self._ledger.counts(), self._ledger.stuck()
         self._metrics.show(counts, stuck, now=self._ledger.now())
+        self._metrics.show_waiting(self._ledger.waiting_since(), now=self._ledger.now())
         self._metrics.show_deliveries(self._ledger.delivery_seconds(self._ledger.now() - _DELIVERIES))
         now = {(each.request.id, each.step.value) for each in stuck}
         for each in stuck:

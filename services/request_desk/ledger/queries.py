@@ -32,6 +32,7 @@ from services.request_desk.ledger.states import BlockState, RequestState, Step
 from services.request_desk.ledger.stuck import find_stuck, unfinished
 from services.request_desk.ledger.tables import BLOCKS, CLOCK, DOWNLOADS, EVENTS, REQUESTS
 from services.request_desk.ledger.taking import facts_of
+from services.request_desk.ledger.waiting import waiting_since
 from shared.errors import RestoreError
 
 
@@ -189,6 +190,11 @@ class Queries:
                 for each in stuck
             ]
         return tuple(sorted(found, key=lambda each: each.since))
+
+    def waiting_since(self) -> dict[str, datetime]:
+        """Tell when the oldest event was said that waits for each service; nothing of one that none waits for."""
+        with reading(self._engine) as connection:
+            return waiting_since(connection)
 
     def illegal_moves(self, limit: int = 100) -> tuple[IllegalMove, ...]:
         """List events that were recorded but not applied, the newest first."""

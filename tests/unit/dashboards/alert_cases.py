@@ -18,6 +18,10 @@ def _queue(queue: str, **values: str) -> Series:
     return {f'rabbitmq_detailed_{name}{{queue="alma-restore.{queue}"}}': series for name, series in values.items()}
 
 
+def _waiting(queue: str, seconds: str) -> Series:
+    return {f'alma_restore_ledger_waiting_seconds{{queue="{queue}"}}': seconds}
+
+
 def _messages(**outcomes: str) -> Series:
     name = "alma_restore_messages_total"
     return {
@@ -96,6 +100,11 @@ CASES: dict[str, Case] = {
     "AlmaRestoreBacklog": Case(
         _queue("casa-runner", queue_messages_ready="60x600"),
         _queue("casa-runner", queue_messages_ready="60x40 10 60x60"),
+    ),
+    "AlmaRestoreQueueAge": Case(
+        _waiting("entitlement-checker", "0x40 0+60x60"),
+        # An hour is nothing for a restore; and what was taken a minute ago waits no more.
+        _waiting("casa-runner", "0+60x600") | _waiting("notifier", "0+60x59 0x60"),
     ),
     "AlmaRestoreDeadLetters": Case(
         _queue("casa-runner.dead", queue_messages="0x40 1x60"),
