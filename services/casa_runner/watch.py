@@ -1,26 +1,24 @@
 """Watches over a running CASA: tells its progress, and ends it when it hangs or is not wanted any more."""
 
-import json
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from contracts.reasons import ReasonCode
 from services.casa_runner.errors import RestoreInterruptedError
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.launcher import RunningCasa
+from services.casa_runner.steps import Steps
 from services.casa_runner.workspace import folder_size
 from shared.errors import BlockFailedError, RestoreError
 
 _POLL_SECONDS = 0.5
 """Between two looks at what CASA says and whether it is wanted; its end is seen at once. A look costs 0.4 ms of CPU."""
 _LOOK_SECONDS = 1.0
-_END = 92.0
-# Steps that write the delivered MeasurementSet, whose growth is their progress.
-_WRITING = ("split", "mstransform")
+# Steps that write the delivered MeasurementSet, whose growth is their progress, and how much is behind them.
+_WRITING = {"split": 92.0, "mstransform": 85.0}
+_IMPORTED = 40.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +33,12 @@ class Signs:
         Files that grow while it works.
     working
         Its working directory: what grows there is a sign too.
+    application_log
+        The one of the logs that a whole application writes, if there is one.
+    imported
+        The MeasurementSet that it imports.
+    expected_import
+        Bytes that this is expected to have, roughly.
     output
         The MeasurementSet that it makes.
     expected_output
@@ -44,6 +48,9 @@ class Signs:
     progress: Path
     logs: Sequence[Path]
     working: Path
+    application_log: Path
+    imported: Path
+    expected_import: int
     output: Path
     expected_output: int | None = None
 
@@ -82,37 +89,43 @@ def watch(
         If it took too long or hung (``casa_hung``).
     """
     clocks = _Clocks(signs, time_limit=time_limit, hang_limit=hang_limit)
-    step, percent, left = "starting", 0.0, False
+    steps = Steps(signs.progress, application_log=signs.application_log)
+    step, begun_at, percent, left = "starting", 0.0, 0.0, False
     poll = min(_POLL_SECONDS, hang_limit / 4)
     try:
-        with signs.progress.open("rb") as stream:
-            while (status := running.wait(poll)) is None:
-                for step, percent in _new_steps(stream):
+        while (status := running.wait(poll)) is None:
+            for step, begun_at in steps.new():
+                percent = begun_at
+                on_progress(step, percent, clocks.written)
+            if interruption.cause() is not None:
+                left = interruption.is_wanted_later and running.leave()
+                interruption.check(works_on=left)
+            if clocks.are_over():
+                left = clocks.waited_for_place and running.leave()
+                raise clocks.over(left=left)
+            if running.is_queued():
+                clocks.wait_for_place()
+                if step != "queued":
+                    step, percent = "queued", 0.0
                     on_progress(step, percent, clocks.written)
-                if interruption.cause() is not None:
-                    left = interruption.is_wanted_later and running.leave()
-                    interruption.check(works_on=left)
-                if clocks.are_over():
-                    left = clocks.waited_for_place and running.leave()
-                    raise clocks.over(left=left)
-                if running.is_queued():
-                    clocks.wait_for_place()
-                    if step != "queued":
-                        step, percent = "queued", 0.0
-                        on_progress(step, percent, clocks.written)
-                elif clocks.saw_growth(step):
-                    on_progress(step, _grown(step, percent, signs), clocks.written)
-            return status
+            elif clocks.saw_growth(step):
+                percent = max(percent, _grown(step, begun_at, signs))
+                on_progress(step, percent, clocks.written)
+        return status
     finally:
         if not left:
             running.stop()
 
 
-def _grown(step: str, percent: float, signs: Signs) -> float:
-    """Tell how far a step is by what it has written of the output; where it began if it writes none."""
-    if step not in _WRITING or not signs.expected_output:
-        return percent
-    return round(percent + (_END - percent) * min(1.0, folder_size(signs.output) / signs.expected_output), 1)
+def _grown(step: str, begun_at: float, signs: Signs) -> float:
+    """Tell how far a step is by the MeasurementSet that it writes; where it began if it writes none."""
+    if step == "importasdm":
+        written, expected, end = signs.imported, signs.expected_import, _IMPORTED
+    elif step in _WRITING and signs.expected_output:
+        written, expected, end = signs.output, signs.expected_output, _WRITING[step]
+    else:
+        return begun_at
+    return round(begun_at + (end - begun_at) * min(1.0, folder_size(written) / max(1, expected)), 1)
 
 
 class _Clocks:
@@ -172,11 +185,3 @@ class _Clocks:
 def _life(signs: Signs) -> tuple[int, ...]:
     logs = (*signs.logs, signs.progress)
     return (folder_size(signs.working), *(path.stat().st_size if path.exists() else 0 for path in logs))
-
-
-def _new_steps(stream: BinaryIO) -> Iterator[tuple[str, float]]:
-    """Yield what was written since the last look; a line that is not whole yet waits."""
-    while (line := stream.readline()).endswith(b"\n"):
-        word = json.loads(line)
-        yield str(word["step"]), float(word["percent"])
-    stream.seek(-len(line), os.SEEK_CUR)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.messages import RestoreCompleted, RestoreStarted
+from contracts.messages import RestoreCompleted, RestoreProgressed, RestoreStarted
 from contracts.messages.parts import Selection
 from contracts.reasons import ReasonCode
 from tests.support.casa_fixtures import block, products, site
@@ -35,6 +35,11 @@ def test_a_whole_block_equals_the_original_calibration_and_its_status_says_how_a
     started = delivery.published[0].data
     assert isinstance(started, RestoreStarted)
     assert (started.way, started.why) == (case.method, case.why)
+    words = [event.data for event in delivery.published if isinstance(event.data, RestoreProgressed)]
+    assert {"importasdm", "mstransform" if case.method == "single pass" else "applycal"} <= {
+        word.step for word in words
+    }
+    assert [word.percent for word in words] == sorted(word.percent for word in words)
     assert (completed.block.method, completed.block.method_reason) == (case.method, case.why)
     assert completed.block.casa_version.startswith("6.7.0")
     assert completed.block.file_name == f"{EB.file_form}.ms.split.cal.tar"

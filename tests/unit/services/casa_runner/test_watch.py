@@ -41,7 +41,15 @@ class Queued:
 @pytest.fixture
 def signs(tmp_path: Path) -> Signs:
     (tmp_path / "progress").touch()
-    return Signs(progress=tmp_path / "progress", logs=(), working=tmp_path, output=tmp_path / "x.ms")
+    return Signs(
+        progress=tmp_path / "progress",
+        logs=(),
+        application_log=tmp_path / "shell.log",
+        working=tmp_path,
+        imported=tmp_path / "x.ms",
+        expected_import=4000,
+        output=tmp_path / "x.ms.split.cal",
+    )
 
 
 def interruption(**flags: Flag) -> Interruption:
@@ -88,6 +96,31 @@ def test_bytes_are_told_whenever_the_working_directory_has_others_than_before(si
     assert status == 0
     assert told == sorted(set(told))
     assert told[-1] >= 3000
+
+
+def test_an_import_is_as_far_as_the_measurement_set_that_it_writes(signs: Signs) -> None:
+    class Importing(Queued):
+        def wait(self, timeout: float) -> int | None:
+            with (signs.imported / "table.f0").open("ab") as file:
+                file.write(bytes(1000))
+            super().wait(timeout)
+            return 0 if self._looks < -8 else None
+
+    signs.imported.mkdir()
+    signs.progress.write_text('{"step": "pipeline", "percent": 10}\n')
+    signs.application_log.write_text("x\tINFO\timportasdm::::casa\t##### Begin Task: importasdm #####\n")
+    told: list[tuple[str, float]] = []
+    watch(
+        Importing(looks=0),
+        signs,
+        on_progress=lambda step, percent, written: told.append((step, percent)),
+        interruption=interruption(),
+        time_limit=30,
+        hang_limit=LIMIT,
+    )
+    assert told[:2] == [("pipeline", 10.0), ("importasdm", 12.0)]
+    assert told == sorted(told, key=lambda word: word[1])
+    assert told[-1] == ("importasdm", 40.0)
 
 
 def test_silence_does_not_count_while_it_is_queued_which_is_said_once(signs: Signs) -> None:

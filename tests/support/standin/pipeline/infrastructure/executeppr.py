@@ -34,6 +34,7 @@ def executeppr(request: str, importonly: bool = True) -> None:  # as the pipelin
     if not _misbehaves():
         return
     folder = Path(os.environ.get("SCIPIPE_ROOTDIR", ".."), str(seen.path) if "SCIPIPE_ROOTDIR" in os.environ else "")
+    pipeline.load_tasks().casalog.post("Starting execution for stage 1", "INFO", str(task))
     try:
         for asdm, session in seen.sessions.items():
             run(folder / "rawdata", str(asdm), session, **{str(name): value for name, value in parameters.items()})
