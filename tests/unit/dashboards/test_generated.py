@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+import yaml
 
 from contracts.reasons import ReasonCode
 from dashboards.alerts import ALERTS, Alert
@@ -55,8 +56,23 @@ def test_an_alert_has_its_page_and_is_in_the_table(alert: Alert) -> None:
     assert f"(runbook/{alert.page})" in MONITORING
 
 
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_an_alert_brings_what_to_do_where_there_is_no_site_to_link_to(alert: Alert) -> None:
+    (group,) = yaml.safe_load(documents()[RULES])["groups"]
+    told = next(rule["annotations"] for rule in group["rules"] if rule["alert"] == alert.name)
+    assert "runbook_url" not in told
+    looks, acts = told["runbook"].split("\n\nWhat to do\n\n")
+    assert looks.startswith("What to look at\n\n- ")
+    assert acts.startswith("1. ")
+    pages = re.findall(r"\((docs/[^)]*)\)", told["runbook"])
+    assert [page for page in pages if not (ROOT / page).is_file()] == []
+    assert "](" not in told["runbook"]
+
+
 def test_alerts_link_to_the_documents_site_where_it_has_an_address() -> None:
-    links = re.findall(r"runbook_url: (\S+)", documents("https://docs.example.org/restore/")[RULES])
+    text = documents("https://docs.example.org/restore/")[RULES]
+    assert "runbook: " not in text
+    links = re.findall(r"runbook_url: (\S+)", text)
     # The site has a folder for each page.
     pages = [re.fullmatch(r"https://docs\.example\.org/restore/(.*)/", link) for link in links]
     assert [page and f"docs/{page[1]}.md" for page in pages] == [alert.runbook for alert in ALERTS]
