@@ -9,6 +9,8 @@ import pytest
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
+from services.casa_runner.job import CasaFiles
+from tests.support.casa_jobs import Jobs
 from tests.support.docker_engine import DockerEngine
 from tests.support.postgresql import PostgresServer
 from tests.support.rabbitmq import RabbitServer
@@ -69,6 +71,20 @@ def slurm_cluster() -> Iterator[SlurmCluster]:
     """A Slurm cluster for all tests. Who stops its controller starts it again."""
     with SlurmCluster() as cluster:
         yield cluster
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    """Jobs for a launcher, each test's own."""
+    return Jobs(tmp_path)
+
+
+@pytest.fixture
+def files(jobs: Jobs) -> Iterator[CasaFiles]:
+    """An attempt with its job, of which nothing stays."""
+    with jobs.attempt() as made:
+        yield made
+    assert list(jobs.attempts.glob(f"{made.attempt.root.name}*")) == []
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

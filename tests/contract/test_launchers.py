@@ -95,18 +95,6 @@ def launcher(settings: LauncherSettings) -> Launcher:
     return make_launcher(settings)
 
 
-@pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path)
-
-
-@pytest.fixture
-def files(jobs: Jobs) -> Iterator[CasaFiles]:
-    with jobs.attempt() as made:
-        yield made
-    assert list(jobs.attempts.iterdir()) == []
-
-
 def steps(files: CasaFiles, running: RunningCasa) -> Iterator[str]:
     """Yield the steps that a job says."""
     until = monotonic() + ENOUGH

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,17 +45,6 @@ def settings(docker_engine: DockerEngine) -> ContainerSettings:
 @pytest.fixture
 def launcher(settings: ContainerSettings) -> Launcher:
     return make_launcher(settings)
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path)
-
-
-@pytest.fixture
-def files(jobs: Jobs) -> Iterator[CasaFiles]:
-    with jobs.attempt() as made:
-        yield made
 
 
 def only_container(engine: DockerEngine) -> Container:

@@ -59,17 +59,6 @@ def launcher(settings: KubernetesSettings) -> Launcher:
 
 
 @pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path)
-
-
-@pytest.fixture
-def files(jobs: Jobs) -> Iterator[CasaFiles]:
-    with jobs.attempt() as made:
-        yield made
-
-
-@pytest.fixture
 def dead(jobs: Jobs, launcher: Launcher) -> CasaFiles:
     """An attempt whose runner is dead while its job works: nobody holds its lock."""
     attempt = Attempt(jobs.attempts / "of-a-dead-runner")

@@ -52,17 +52,6 @@ def launcher(settings: SlurmSettings) -> Launcher:
     return make_launcher(settings)
 
 
-@pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path)
-
-
-@pytest.fixture
-def files(jobs: Jobs) -> Iterator[CasaFiles]:
-    with jobs.attempt() as made:
-        yield made
-
-
 def wait_until_it_works(files: CasaFiles) -> None:
     until = monotonic() + ENOUGH
     while not files.progress.stat().st_size:

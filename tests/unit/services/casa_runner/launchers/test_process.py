@@ -4,8 +4,6 @@ import fcntl
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,17 +15,6 @@ from tests.support.casa_jobs import Jobs
 
 ENOUGH = 30
 KILLED = "os.kill(os.getpid(), signal.SIGKILL)\n"
-
-
-@pytest.fixture
-def jobs(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path)
-
-
-@pytest.fixture
-def files(jobs: Jobs) -> Iterator[CasaFiles]:
-    with jobs.attempt() as made:
-        yield made
 
 
 @pytest.fixture
