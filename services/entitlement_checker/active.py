@@ -23,7 +23,7 @@ from contracts.identifiers import MousUid
 from contracts.messages.parts import Entitlement, ObjectRef, RestoreRequest
 from shared import keys
 from shared.ends import is_over
-from shared.objects import ObjectChangedError, ObjectExistsError, ObjectStore
+from shared.objects import ObjectChangedError, ObjectExistsError, ObjectStore, ref_of
 
 log = structlog.get_logger()
 
@@ -146,7 +146,7 @@ class ActiveRequests:
 
     def _read(self, key: str) -> tuple[tuple[Holder, ...], ObjectRef]:
         data = self._objects.get(key)
-        ref = ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        ref = ref_of(key, data)
         return _Record.model_validate_json(data).holders, ref
 
     def _is_active(self, holder: Holder) -> bool:

@@ -12,6 +12,7 @@ from shared.objects.base import (
 from shared.objects.keys import InvalidKeyError
 from shared.objects.opening import open_store
 from shared.objects.settings import DirectorySettings, S3Settings, StoreSettings
+from shared.objects.streams import ref_of
 
 __all__ = [
     "CannotSignError",
@@ -26,4 +27,5 @@ __all__ = [
     "S3Settings",
     "StoreSettings",
     "open_store",
+    "ref_of",
 ]

@@ -1,6 +1,5 @@
 """One claim on a key: renewed, checked, released, and known to be lost."""
 
-import hashlib
 from datetime import timedelta
 from threading import Event, Lock
 from typing import NoReturn
@@ -11,6 +10,7 @@ from contracts.messages.parts import ObjectRef
 from shared.errors import RestoreError
 from shared.objects.base import ObjectChangedError, ObjectMissingError, ObjectStore
 from shared.objects.lease_records import Clock, LeaseRecord
+from shared.objects.streams import ref_of
 
 log = structlog.get_logger(__name__)
 
@@ -152,5 +152,5 @@ def read_record(objects: ObjectStore, place: str) -> tuple[LeaseRecord, ObjectRe
         data = objects.get(place)
     except ObjectMissingError:
         return None
-    ref = ObjectRef(key=place, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    ref = ref_of(place, data)
     return LeaseRecord.decoded(data, where=place), ref

@@ -35,7 +35,7 @@ from shared.objects.s3_download import Download, download_part, download_whole
 from shared.objects.s3_links import Links
 from shared.objects.s3_upload import MultipartUpload
 from shared.objects.settings import S3Settings
-from shared.objects.streams import Digest, check_same, crc32c, heeded, measured, verified
+from shared.objects.streams import Digest, check_same, crc32c, heeded, measured, ref_of, verified
 
 LISTED_AT_ONCE = 256
 ASKING_AT_ONCE = 8
@@ -87,11 +87,11 @@ class S3Store:
 
     def put_bytes(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes, replacing what was there."""
-        return self.put(key, [data], expected=_ref_of(check_key(key), data))
+        return self.put(key, [data], expected=ref_of(check_key(key), data))
 
     def create(self, key: str, data: bytes) -> ObjectRef:
         """Store bytes unless the key exists; see `ObjectStore.create`."""
-        ref = _ref_of(check_key(key), data)
+        ref = ref_of(check_key(key), data)
         try:
             self._put_if(ref, data, {"If-None-Match": "*"})
         except _ConditionFailedError as error:
@@ -104,7 +104,7 @@ class S3Store:
         found = self._digests.version(check_key(key))
         if found is None or found.info.ref != expected.model_copy(update={"key": key}):
             raise ObjectChangedError(_changed(key))
-        ref = _ref_of(key, data)
+        ref = ref_of(key, data)
         try:
             self._put_if(ref, data, {"If-Match": found.etag})
         except _ConditionFailedError as error:
@@ -291,9 +291,3 @@ class _ConditionFailedError(Exception):
 
 def _changed(key: str) -> str:
     return f"The object {key} was changed or removed meanwhile; nothing was written"
-
-
-def _ref_of(key: str, data: bytes) -> ObjectRef:
-    digest = Digest()
-    digest.update(data)
-    return digest.ref(key)

@@ -42,6 +42,13 @@ class Digest:
         return self.info(key).ref
 
 
+def ref_of(key: str, data: bytes) -> ObjectRef:
+    """Refer by this key to exactly these bytes."""
+    digest = Digest()
+    digest.update(data)
+    return digest.ref(key)
+
+
 def measured(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, None]:
     """Pass chunks on and let the digest see them."""
     for chunk in chunks:

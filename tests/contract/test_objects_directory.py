@@ -1,7 +1,6 @@
 """What is the directory's own: writers that were killed, hard links, keys that are files and directories."""
 
 import errno
-import hashlib
 import os
 import re
 import subprocess
@@ -16,13 +15,12 @@ from threading import Event, get_ident
 
 import pytest
 
-from contracts.messages.parts import ObjectRef
 from shared.errors import DependencyAwayError, MisconfiguredError
 from shared.objects import CannotSignError, IntegrityError, InvalidKeyError, ObjectStore, naming
 from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectMissingError
 from shared.objects.directory import DirectoryStore
 from shared.objects.files import sync_directory
-from tests.contract.objects_harness import DirectoryHarness
+from tests.contract.objects_harness import DirectoryHarness, ref_of
 
 WRITER = """
 import sys
@@ -226,7 +224,7 @@ def test_a_crowd_of_writers_and_removers_leaves_whole_objects_and_nothing_else(d
                         directory.store.delete(key)
                     case 2:
                         old = directory.store.get(key)
-                        directory.store.replace(key, data, expected=reference(key, old))
+                        directory.store.replace(key, data, expected=ref_of(key, old))
                     case _:
                         directory.store.put_bytes(key, data)
 
@@ -234,7 +232,7 @@ def test_a_crowd_of_writers_and_removers_leaves_whole_objects_and_nothing_else(d
         list(crowd.map(work, range(6)))
     assert directory.leftovers() == []
     for info in directory.store.list(""):
-        assert reference(info.key, directory.store.get(info.key)) == info.ref
+        assert ref_of(info.key, directory.store.get(info.key)) == info.ref
         directory.store.delete(info.key)
     assert [list((directory.root / name).iterdir()) for name in ("objects", "data", "tmp")] == [[], [], []]
 
@@ -261,7 +259,3 @@ def test_data_go_with_their_object_though_their_writer_still_waits_for_the_disk(
         done.set()
         written.result()
     assert directory.leftovers() == []
-
-
-def reference(key: str, data: bytes) -> ObjectRef:
-    return ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())

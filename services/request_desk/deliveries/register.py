@@ -1,6 +1,5 @@
 """The register of deliveries in the store: what each is, what has happened to it, and what became of it."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +12,7 @@ from contracts.manifests import DeliveryManifest
 from contracts.messages.parts import ObjectRef
 from services.request_desk.deliveries.life import DeliveryState, first_state
 from shared import deliveries, keys
-from shared.objects import ObjectChangedError, ObjectExistsError, ObjectMissingError, ObjectStore
+from shared.objects import ObjectChangedError, ObjectExistsError, ObjectMissingError, ObjectStore, ref_of
 
 GONE = "expired/"
 """Folder of the records of deliveries that are over."""
@@ -135,7 +134,7 @@ class Register:
         except ObjectMissingError:
             return first_state(manifest), None
         # Made of the bytes themselves: another desk may replace them at any moment.
-        ref = ObjectRef(key=key, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        ref = ref_of(key, data)
         return DeliveryState.model_validate_json(data), ref
 
     def _with_file(self, token: str, state: DeliveryState) -> DeliveryState:
