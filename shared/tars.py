@@ -1,5 +1,6 @@
 """Unpack tars without trusting them; the standard library's own filters are not in every Python 3.11."""
 
+import gzip
 import os
 import tarfile
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,19 @@ def extract(tar: tarfile.TarFile, into: Path | str = ".", *, members: Iterable[t
         If a name is absolute or leads out, or a member is a link or a device; what came before is unpacked.
     """
     tar.extractall(into, members=_safe(tar if members is None else members))  # noqa: S202 - each member is checked
+
+
+def read_to_end(unpacked: gzip.GzipFile, limit: int) -> None:
+    """Read what follows a tar's last member: only then gzip has compared its checksum.
+
+    Raises
+    ------
+    ValueError
+        If the whole unpacks to more than twice this many bytes.
+    """
+    while unpacked.read(2**20):
+        if unpacked.tell() > 2 * limit:
+            raise ValueError(f"it unpacks to more than {limit} bytes")
 
 
 def _safe(members: Iterable[tarfile.TarInfo]) -> Iterator[tarfile.TarInfo]:

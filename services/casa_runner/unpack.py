@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from contracts.reasons import ReasonCode
 from services.casa_runner.source import go_on
 from shared.errors import BlockFailedError
-from shared.tars import extract
+from shared.tars import extract, read_to_end
 
 
 def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int, heed: Callable[[], None] = go_on) -> None:
@@ -39,7 +39,7 @@ def unpack(archive: Path, into: Path, *, wanted: Iterable[str], limit: int, heed
         with gzip.open(archive) as stream:
             with tarfile.open(fileobj=stream, mode="r|") as tar:
                 extract(tar, into, members=_selected(tar, names, limit, heed))
-            _read_to_end(stream, limit)
+            read_to_end(stream, limit)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
         raise damaged(f"{archive.name} cannot be unpacked: {type(error).__name__}: {error}") from error
     check_tables(into, names, f"{archive.name} does not contain it, or only part of it")
@@ -61,13 +61,6 @@ def check_tables(folder: Path, names: Iterable[str], otherwise: str) -> None:
 def damaged(detail: str) -> BlockFailedError:
     """Make the error that says that a calibration table is missing or unreadable."""
     return BlockFailedError(ReasonCode.CALTABLE_DAMAGED, detail)
-
-
-def _read_to_end(stream: gzip.GzipFile, limit: int) -> None:
-    """Read what follows the last member: only then gzip has compared its checksum."""
-    while stream.read(2**20):
-        if stream.tell() > 2 * limit:
-            raise ValueError(f"it unpacks to more than {limit} bytes")
 
 
 def _selected(tar: tarfile.TarFile, names: set[str], limit: int, heed: Callable[[], None]) -> Iterator[tarfile.TarInfo]:

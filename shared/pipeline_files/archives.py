@@ -11,6 +11,7 @@ from contracts.identifiers import ExecBlockUid, SessionName
 from contracts.reasons import ReasonCode
 from shared.errors import BlockFailedError
 from shared.pipeline_files.calapply import ApplyCall
+from shared.tars import read_to_end
 
 MAX_UNPACKED = 200 * 2**30
 MAX_MEMBERS = 1_000_000
@@ -56,7 +57,7 @@ def list_archive(
             with tarfile.open(fileobj=unpacked, mode="r|") as tar:
                 for parts in _members(tar, max_unpacked, max_members):
                     found.setdefault(parts[0], set()).update(parts[1:2])
-            _read_to_end(unpacked, max_unpacked)
+            read_to_end(unpacked, max_unpacked)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
         raise ArchiveError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
     for _ in rest:
@@ -116,13 +117,6 @@ def _members(tar: tarfile.TarFile, max_unpacked: int, max_members: int) -> Itera
         parts = tuple(part for part in PurePosixPath(member.name).parts if part != ".")
         if parts:
             yield parts
-
-
-def _read_to_end(unpacked: gzip.GzipFile, limit: int) -> None:
-    """Read what follows the last member: only then gzip has compared its checksum."""
-    while unpacked.read(2**20):
-        if unpacked.tell() > 2 * limit:
-            raise ValueError(f"it unpacks to more than {limit} bytes")
 
 
 class _Stream(io.RawIOBase):
