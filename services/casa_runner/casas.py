@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Literal
 
 from contracts.messages import RestoreOrdered
 from contracts.reasons import ReasonCode
 from services.casa_runner.launcher import NO_NEEDS, Needs
 from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.settings import CasaPlace
+from services.casa_runner.settings import Policy
 from shared.errors import BlockFailedError
-
-Policy = Literal["any", "listed", "same"]
 
 
 @dataclass(frozen=True, kw_only=True)

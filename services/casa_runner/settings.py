@@ -11,6 +11,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from services.casa_runner.launchers.settings import LauncherSettings, ProcessSettings
 from shared.casa_paths import fit_for_casa
 
+Policy = Literal["any", "listed", "same"]
+"""Whether the usual CASA may stand in for the one that made a calibration."""
+Wanted = Literal["fastest", "reference", "pipeline"]
+"""The way in which blocks are restored, if it can be."""
+
 
 def _compiles(pattern: str) -> str:
     try:
@@ -31,7 +36,7 @@ class CasaRunnerSettings(BaseSettings):
         description="Directory for working directories; local disk (file locks), created if missing",
     )
     python: Path = Field(default=Path(sys.executable), description="Python that can import casatools and casatasks")
-    way: Literal["fastest", "reference", "pipeline"] = Field(
+    way: Wanted = Field(
         default="fastest",
         description="How blocks are restored: in a single pass where that is possible, always the reference way, or "
         "by the ALMA pipeline where the CASA has it (single dish always is)",
@@ -39,7 +44,7 @@ class CasaRunnerSettings(BaseSettings):
     launcher: LauncherSettings = Field(
         default=ProcessSettings(), description="Where CASA runs: process, container, slurm or kubernetes (its kind)"
     )
-    version_policy: Literal["any", "listed", "same"] = Field(
+    version_policy: Policy = Field(
         default="listed",
         description="Which calibrations the usual CASA may apply where the launcher has none of their version: any, "
         "those of versions that are listed, or of its own only",

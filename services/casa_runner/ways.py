@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -10,6 +10,7 @@ from contracts.reasons import ReasonCode
 from services.casa_runner.casas import ChosenCasa
 from services.casa_runner.observed import Observed
 from services.casa_runner.requested import Asked
+from services.casa_runner.settings import Wanted
 from services.casa_runner.single_pass import InexpressibleError, Library, Rule, make_library
 from services.casa_runner.staging import Inputs
 from services.casa_runner.way_by_pipeline import PIPELINE_SCRATCH, PipelineWay
@@ -18,7 +19,6 @@ from services.casa_runner.workspace import Attempt
 from shared.errors import BlockFailedError
 from shared.pipeline_files import ApplyCall
 
-Wanted = Literal["fastest", "reference", "pipeline"]
 USUAL_SCRATCH: Mapping[Wanted, float] = {
     "fastest": SINGLE_PASS_SCRATCH,
     "reference": REFERENCE_SCRATCH,

@@ -181,11 +181,6 @@ def _moves(facts: Sequence[Fact], began: datetime | None) -> Iterator[datetime]:
 def _furthest(topic: str, facts: Sequence[Fact]) -> Fact | None:
     return max(
         (fact for fact in facts if fact.topic == topic),
-        key=lambda fact: (reached(fact), -fact.said.timestamp()),
+        key=lambda fact: (fact.reached, -fact.said.timestamp()),
         default=None,
     )
-
-
-def reached(fact: Fact) -> float:
-    """Tell how far progress got: percent of a restore, bytes of a fetch."""
-    return float(fact.bytes_done or 0) if fact.percent is None else fact.percent

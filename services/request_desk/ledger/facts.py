@@ -99,6 +99,11 @@ class Fact(BaseModel):
         """Write the fact as JSON, without what it does not say."""
         return self._text
 
+    @property
+    def reached(self) -> float:
+        """How far progress got: percent of a restore, bytes of a fetch."""
+        return float(self.bytes_done or 0) if self.percent is None else self.percent
+
     @cached_property
     def _text(self) -> str:
         return self.model_dump_json(exclude_defaults=True)

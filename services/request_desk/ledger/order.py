@@ -93,11 +93,7 @@ def _tried_most(fact: Fact) -> Any:
 
 def _furthest(fact: Fact) -> Any:
     """Prefer what got furthest, and of that what got there first: what a retry does again is no progress."""
-    return _reached(fact), -fact.said.timestamp(), fact.dump()
-
-
-def _reached(fact: Fact) -> float:
-    return float(fact.bytes_done or 0) if fact.percent is None else fact.percent
+    return fact.reached, -fact.said.timestamp(), fact.dump()
 
 
 _CONDENSED: dict[str, dict[str, Callable[[Fact], Any]]] = {

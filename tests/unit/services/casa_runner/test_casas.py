@@ -7,7 +7,7 @@ import pytest
 from contracts.messages import RestoreOrdered
 from contracts.messages.parts import CasaBasis, CasaChoice
 from contracts.reasons import ReasonCode
-from services.casa_runner.casas import Casas, ChosenCasa, Policy
+from services.casa_runner.casas import Casas, ChosenCasa
 from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.settings import CasaPlace
 from shared.casa_catalogue import CasaCatalogueSettings, open_catalogue
