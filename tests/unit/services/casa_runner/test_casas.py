@@ -10,6 +10,7 @@ from contracts.reasons import ReasonCode
 from services.casa_runner.casas import Casas, ChosenCasa
 from services.casa_runner.launchers.places import Places
 from services.casa_runner.launchers.settings import CasaPlace
+from services.casa_runner.settings import Policy
 from shared.casa_catalogue import CasaCatalogueSettings, open_catalogue
 from shared.errors import BlockFailedError
 from tests.support.samples import SAMPLES

@@ -8,6 +8,7 @@ from contracts.reasons import ReasonCode
 from services.casa_runner.casas import ChosenCasa
 from services.casa_runner.observed import Cell, Observed
 from services.casa_runner.requested import Asked
+from services.casa_runner.settings import Wanted
 from services.casa_runner.ways import choose_way
 from shared.errors import BlockFailedError
 from shared.pipeline_files import ApplyCall
