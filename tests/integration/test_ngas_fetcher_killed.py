@@ -16,6 +16,7 @@ from observatory.ngas import Fault, NgasServer, tar_report
 from shared.objects import DirectorySettings
 from shared.objects.directory import DirectoryStore
 from tests.support.fetch_process import FetchProcesses
+from tests.support.trees import files_below
 from tests.unit.services.ngas_fetcher.samples import EBS, REQUEST, STRUCTURE, bdf_names, write_asdm
 
 KILLS = 20
@@ -55,7 +56,7 @@ def run_to_the_end(processes: FetchProcesses) -> None:
 
 def assert_right(store: DirectoryStore, asdm: Path) -> None:
     manifest = manifest_in(store)
-    expected = {str(path.relative_to(asdm)): path.read_bytes() for path in asdm.rglob("*") if path.is_file()}
+    expected = files_below(asdm)
     assert {file.path: store.read(file.ref) for file in manifest.files} == expected
 
 

@@ -28,6 +28,7 @@ from shared.bus.memory import MemoryBus
 from shared.metrics import ServiceMetrics
 from shared.objects.directory import DirectoryStore
 from shared.runtime import Runtime
+from tests.support.trees import files_below
 
 MOUNTED = "mounted"
 ROOM = 600_000
@@ -72,7 +73,7 @@ def fetch(arguments: list[str], give_room: Callable[[], None]) -> None:
     service = build(objects=objects, settings=settings)
     Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry())).add(service)
     bus.publish([Event.decode(Path(event).read_bytes())])
-    whole = {str(p.relative_to(asdm)): p.read_bytes() for p in Path(asdm).rglob("*") if p.is_file()}
+    whole = files_below(Path(asdm))
     waited = False
     while (message := said.get(timeout=30)).topic != "artefacts.staged":
         assert message.topic not in ("request.failed", "restore.failed"), message

@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from alma_restore.fetch_command import EXIT_CODES, register
 from observatory.ngas import Fault, NgasServer, multipart_report, tar_report
+from tests.support.trees import files_below
 from tests.unit.services.ngas_fetcher.samples import EBS, bdf_names, write_asdm
 
 ROOT = Path(__file__).parents[3]
@@ -57,13 +58,9 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["fetch", *map(str, arguments)])
 
 
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_a_location_report_alone_gives_its_files_under_its_paths(report: Path, asdm: Path, out: Path) -> None:
     assert run("--location-file", report, "--output-dir", out).exit_code == 0
-    assert tree(out) == tree(asdm)
+    assert files_below(out) == files_below(asdm)
 
 
 def test_a_uid_becomes_an_asdm_directory_by_the_settings(
@@ -72,7 +69,7 @@ def test_a_uid_becomes_an_asdm_directory_by_the_settings(
     monkeypatch.setenv("ALMA_RESTORE_NGAS_FETCHER_HOSTS", server.address)
     monkeypatch.setenv("ALMA_RESTORE_NGAS_FETCHER_LOCATION_DIRECTORY", str(report.parent))
     assert run(EB.file_form, "--output-dir", out).exit_code == 0
-    assert tree(out / EB.file_form) == tree(asdm)
+    assert files_below(out / EB.file_form) == files_below(asdm)
 
 
 @pytest.mark.parametrize("pack", [tar_report, multipart_report])
@@ -82,14 +79,14 @@ def test_a_package_is_unpacked_and_nothing_else_is_left(
     assert callable(pack)
     pack(asdm, EB, server, work=tmp_path, write_to=report.parent)
     assert run(EB, "--location-file", report, "--output-dir", out).exit_code == 0
-    assert tree(out / EB.file_form) == tree(asdm)
+    assert files_below(out / EB.file_form) == files_below(asdm)
     assert sorted(path.name for path in (out / EB.file_form).iterdir()) == sorted(path.name for path in asdm.iterdir())
 
 
 def test_only_the_tables_come_if_only_they_are_wanted(report: Path, asdm: Path, out: Path) -> None:
     assert run(EB, "--sdm-only", "--location-file", report, "--output-dir", out).exit_code == 0
-    tables = {path: data for path, data in tree(asdm).items() if not path.startswith("ASDMBinary/")}
-    assert tree(out / EB.file_form) == tables
+    tables = {path: data for path, data in files_below(asdm).items() if not path.startswith("ASDMBinary/")}
+    assert files_below(out / EB.file_form) == tables
 
 
 def without(report: Path, name: str) -> None:
@@ -118,7 +115,7 @@ def test_an_asdm_that_lacks_binary_data_is_refused_before_more_than_its_main_tab
     refused = run(EB, "--location-file", report, "--output-dir", out)
     assert refused.exit_code == 10
     assert f"1 of them are not among its files: ASDMBinary/{bdf_names(0)[2]}" in refused.output
-    assert list(tree(out / EB.file_form)) == ["Main.xml"]
+    assert list(files_below(out / EB.file_form)) == ["Main.xml"]
     assert len(server.requests) == 1
 
 
@@ -146,7 +143,7 @@ def test_a_file_that_differs_is_replaced_only_by_force(report: Path, out: Path, 
     assert "Antenna.xml exists and is not what the archive has" in refused.output
     assert (out / "Antenna.xml").read_text() == "mine"
     assert run("--force", "--location-file", report, "--output-dir", out).exit_code == 0
-    assert tree(out) == tree(asdm)
+    assert files_below(out) == files_below(asdm)
 
 
 @pytest.mark.parametrize(
@@ -216,22 +213,22 @@ def test_who_is_interrupted_leaves_whole_files_and_nothing_else(
     _, told = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "Traceback" not in told
-    whole = tree(asdm)
+    whole = files_below(asdm)
     del whole[f"ASDMBinary/{bdf_names(0)[0]}"]
-    assert tree(out).items() <= whole.items()
+    assert files_below(out).items() <= whole.items()
 
 
 def test_what_a_killed_run_left_the_next_one_removes_and_what_a_living_one_writes_stays(
     running: subprocess.Popen[str], report: Path, out: Path, asdm: Path
 ) -> None:
-    held = {path for path in tree(out) if path.endswith(".part")}
+    held = {path for path in files_below(out) if path.endswith(".part")}
     assert run("--location-file", report, "--output-dir", out).exit_code == 0
-    assert tree(out).items() >= tree(asdm).items()
-    assert tree(out).keys() >= held
+    assert files_below(out).items() >= files_below(asdm).items()
+    assert files_below(out).keys() >= held
     running.kill()
     running.wait(30)
     assert run("--location-file", report, "--output-dir", out).exit_code == 0
-    assert tree(out) == tree(asdm)
+    assert files_below(out) == files_below(asdm)
 
 
 def test_a_directory_that_cannot_be_written_has_an_exit_code_of_its_own(report: Path, out: Path) -> None:

@@ -8,10 +8,7 @@ import pytest
 
 from services.ngas_fetcher.errors import FolderError
 from services.ngas_fetcher.folder import Folder
-
-
-def files_below(root: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+from tests.support.trees import files_below
 
 
 def test_every_file_has_its_name_when_the_folder_is_closed(tmp_path: Path) -> None:

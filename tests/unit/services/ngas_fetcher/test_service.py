@@ -15,6 +15,7 @@ from services.ngas_fetcher.errors import FetchAbandonedError, NgasAwayError, Nga
 from services.ngas_fetcher.service import NgasFetcher
 from shared.objects.directory import DirectoryStore
 from tests.support.delivery import RecordingDelivery
+from tests.support.trees import files_below
 from tests.unit.services.ngas_fetcher.conftest import Archived
 from tests.unit.services.ngas_fetcher.samples import BDF_SIZE, EBS, PRODUCTS, bdf_names, write_asdm
 
@@ -40,7 +41,7 @@ def run(fetcher: NgasFetcher, archived: Archived) -> list[Event]:
 
 def assert_staged_as_archived(store: DirectoryStore, staged: ArtefactsStaged, folder: Path) -> None:
     manifest = AsdmManifest.model_validate_json(store.read(staged.asdm))
-    expected = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    expected = files_below(folder)
     assert {file.path: store.read(file.ref) for file in manifest.files} == expected
 
 

@@ -18,6 +18,7 @@ from services.ngas_fetcher.ngas_tables import _DISKS, _FILES, _HOSTS, _NGAS
 from services.ngas_fetcher.service import NgasFetcher
 from shared.objects.directory import DirectoryStore
 from tests.support.delivery import RecordingDelivery
+from tests.support.trees import files_below
 from tests.unit.services.ngas_fetcher.conftest import Archived
 from tests.unit.services.ngas_fetcher.samples import EBS, bdf_names
 
@@ -42,7 +43,7 @@ def assert_all_staged(fetcher: NgasFetcher, archived: Archived, store: Directory
     manifests = [AsdmManifest.model_validate_json(store.read(found[eb_uid].asdm)) for eb_uid in EBS]
     for manifest in manifests:
         folder = archived.folders[manifest.eb_uid]
-        expected = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        expected = files_below(folder)
         assert {file.path: store.read(file.ref) for file in manifest.files} == expected
     return manifests
 
