@@ -3,9 +3,7 @@
 Of some the binary data are so large that the store takes them in parts.
 """
 
-import io
 import json
-import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +18,7 @@ from observatory.ngas.server import NgasServer
 from observatory.products_names import ProductNames
 from observatory.products_xml import manifest_xml
 from shared.objects.parts import FIRST_PART_BYTES, MIB
-from tests.support.casa_standin import FIELDS, write_tiny_asdm
+from tests.support.casa_standin import FIELDS, write_tgz, write_tiny_asdm
 
 CALIBRATORS = ("J0510+1800",)
 _BINARY_BYTES = 20_000
@@ -135,10 +133,10 @@ def _write_products(folder: Path, mous: DemoMous) -> None:
     manifest = manifest_xml(exported, sessions, casa_version="6.7.0.31", pipeline_version="2025.1.0.35")
     (folder / archived.of_mous("pipeline_manifest.xml")).write_bytes(manifest)
     for session, ebs in sessions.items():
-        _write_tgz(folder / archived.caltables(session), *(f"{_table(archived.ms(eb))}/table.dat" for eb in ebs))
+        write_tgz(folder / archived.caltables(session), *(f"{_table(archived.ms(eb))}/table.dat" for eb in ebs))
         for eb_uid in ebs:
             vis = archived.ms(eb_uid)
-            _write_tgz(folder / archived.flagversions(eb_uid), f"{vis}.flagversions/flags.Pipeline_Final/table.dat")
+            write_tgz(folder / archived.flagversions(eb_uid), f"{vis}.flagversions/flags.Pipeline_Final/table.dat")
             (folder / archived.calapply(eb_uid)).write_text("\n".join(_calls(vis)))
 
 
@@ -152,11 +150,3 @@ def _calls(vis: str) -> list[str]:
 
 def _table(vis: str) -> str:
     return f"{vis}.bcal.tbl"
-
-
-def _write_tgz(path: Path, *members: str) -> None:
-    with tarfile.open(path, "w:gz") as tar:
-        for member in members:
-            info = tarfile.TarInfo(member)
-            info.size = 1
-            tar.addfile(info, io.BytesIO(b"x"))

@@ -1,7 +1,6 @@
 """Let the notifier handle an event, and look at what came of it."""
 
 from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
 from pathlib import Path
 
 from contracts.envelope import Event
@@ -35,12 +34,6 @@ def announcement(events: list[Event]) -> DeliveryAnnounced:
 
 def mails_said(events: list[Event]) -> list[MailSent]:
     return [event.data for event in events if isinstance(event.data, MailSent)]
-
-
-def text_of(mail: EmailMessage) -> str:
-    part = mail.get_body(("plain",))
-    assert part is not None
-    return str(part.get_content())
 
 
 def mails(folder: Path) -> list[Path]:

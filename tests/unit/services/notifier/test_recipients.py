@@ -22,9 +22,9 @@ from tests.unit.services.notifier.handling import (
     granted,
     handle,
     mails_said,
-    text_of,
     with_transport,
 )
+from tests.unit.services.notifier.mails import plain_text
 from tests.unit.services.notifier.samples import EVENT_ID, NOW, REQUEST, event_of, restored
 
 
@@ -73,7 +73,7 @@ def test_support_is_told_once_who_was_refused(objects: ObjectStore, tmp_path: Pa
     success, notice = transport.taken
     assert success.mail_id == EVENT_ID
     assert notice.recipients == ("support@example.org",)
-    assert "vera@example.org\n        550 unknown" in text_of(notice.message)
+    assert "vera@example.org\n        550 unknown" in plain_text(notice.message)
 
 
 def test_a_delivery_stands_even_if_support_cannot_be_told_who_was_refused(objects: ObjectStore, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_mail_that_every_server_refuses_is_told_to_support_and_the_request_has
     assert (notice.kind, notice.recipients) == (MailKind.UNDELIVERED, 1)
     (mail,) = transport.taken
     assert mail.recipients == ("support@example.org",)
-    assert "contact@example.org" in text_of(mail.message)
+    assert "contact@example.org" in plain_text(mail.message)
     assert find_end(objects, REQUEST.request_id) is not None
 
 
@@ -123,7 +123,7 @@ def test_who_has_no_address_is_told_to_support_and_the_others_get_their_mail(
     success, notice = transport.taken
     assert success.message["To"] == "support@example.org"
     assert address not in success.recipients
-    assert address in text_of(notice.message)
+    assert address in plain_text(notice.message)
 
 
 def test_while_the_mail_server_is_away_nothing_is_announced_and_afterwards_the_address_is_the_same(

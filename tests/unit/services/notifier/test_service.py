@@ -37,9 +37,9 @@ from tests.unit.services.notifier.handling import (
     handle,
     mails,
     mails_said,
-    text_of,
     with_transport,
 )
+from tests.unit.services.notifier.mails import plain_text
 from tests.unit.services.notifier.samples import EBS, EVENT_ID, NOW, REQUEST, event_of, failure, now, restored, settings
 from tests.unit.services.notifier.transport_contract import parsed
 
@@ -90,7 +90,7 @@ def test_a_granted_release_is_laid_out_mailed_and_announced(
     assert mail["To"] == "vera@example.org"
     assert mail["Bcc"] == "contact@example.org, colleague@example.org, support@example.org, operations@example.org"
     assert mail["Reply-To"] == "no-reply@example.org"
-    assert told.address in text_of(mail)
+    assert told.address in plain_text(mail)
 
 
 def test_it_is_announced_as_reused_only_if_every_block_existed(notifier: Notifier, objects: ObjectStore) -> None:
