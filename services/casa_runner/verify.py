@@ -81,7 +81,7 @@ def judge(
     severe: Sequence[str],
     disk_is_full: bool,
 ) -> Described:
-    """Decide whether CASA did what it was asked to.
+    """Decide whether CASA did what it was asked to, and give the MeasurementSet that it made.
 
     Parameters
     ----------
@@ -103,11 +103,6 @@ def judge(
         Log lines that may not be.
     disk_is_full
         Whether the scratch disk is, now.
-
-    Returns
-    -------
-    Described
-        The MeasurementSet that it made.
 
     Raises
     ------
