@@ -1,7 +1,6 @@
 """The command ``alma-restore dead-letters``: events that services gave up, for a person to decide on."""
 
 import getpass
-import json
 from collections.abc import Sequence
 from datetime import UTC
 from typing import Annotated
@@ -13,10 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from alma_restore.surroundings import BadArgumentsError, clear_errors, undeclared_bus
-from contracts.envelope import Event, UndecodableEventError
 from contracts.flow import QUEUES
 from shared.bus import Bus, DeadEvent
-from shared.dead_letters import record_drop
+from shared.dead_letters import body_text, event_in, record_drop
 from shared.errors import DependencyAwayError, RestoreError
 from shared.objects import ObjectStore, open_store
 from shared.settings import RuntimeSettings
@@ -136,11 +134,8 @@ def _by_queue(chosen: Sequence[DeadEvent]) -> list[list[DeadEvent]]:
 
 
 def _about(letter: DeadEvent) -> tuple[str, str]:
-    try:
-        event = Event.decode(letter.body)
-    except (UndecodableEventError, RecursionError, TypeError):
-        return "unreadable", ""
-    return event.topic, str(event.correlationid)
+    event = event_in(letter)
+    return (event.topic, str(event.correlationid)) if event else ("unreadable", "")
 
 
 def _print_whole(letter: DeadEvent) -> None:
@@ -159,16 +154,9 @@ def _print_whole(letter: DeadEvent) -> None:
     ):
         table.add_row(name, Text(value))
     console.print(table)
-    console.print(_readable(letter.body), markup=False, highlight=False, soft_wrap=True)
+    console.print(body_text(letter), markup=False, highlight=False, soft_wrap=True)
     if letter.artefact:
         console.print(_traceback(letter.artefact), markup=False, highlight=False, soft_wrap=True)
-
-
-def _readable(body: bytes) -> str:
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return repr(body)
 
 
 def _traceback(key: str) -> str:

@@ -1,15 +1,32 @@
-"""Keep what is dropped of the dead letters, and why, where it outlives whoever drops it."""
+"""Read the dead letters, whatever is in them, and keep what is dropped of them where it outlives whoever drops it."""
 
 import json
 from datetime import UTC, datetime
 
 import structlog
 
+from contracts.envelope import Event, UndecodableEventError
 from shared import keys
 from shared.bus import DeadEvent
 from shared.objects import ObjectStore
 
 log = structlog.get_logger()
+
+
+def event_in(letter: DeadEvent) -> Event | None:
+    """Give the event that was given up; ``None`` if it cannot be read, which may be why."""
+    try:
+        return Event.decode(letter.body)
+    except (UndecodableEventError, RecursionError, TypeError):
+        return None
+
+
+def body_text(letter: DeadEvent) -> str:
+    """Write out the message for a person: indented if it is JSON, else its bytes as they are."""
+    try:
+        return json.dumps(json.loads(letter.body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return repr(letter.body)
 
 
 def record_drop(letter: DeadEvent, *, note: str, by: str, objects: ObjectStore | None) -> None:

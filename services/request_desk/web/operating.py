@@ -1,6 +1,5 @@
 """What operators look at and do: queues, dead letters, what is stuck."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -8,13 +7,12 @@ from uuid import UUID
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.envelope import Event, UndecodableEventError
 from contracts.flow import QUEUES
 from services.request_desk.deliveries.base import DeliveryView
 from services.request_desk.web.faults import AwayError, NotThereError
 from services.request_desk.web.parts import Parts
 from shared.bus import Bus, DeadEvent
-from shared.dead_letters import record_drop
+from shared.dead_letters import body_text, event_in, record_drop
 from shared.errors import RestoreError
 
 log = structlog.get_logger()
@@ -99,7 +97,7 @@ class Operating:
         """
         letter = self._one(queue, key)
         short = _short(letter).model_dump()
-        return DeadLetterWhole(**short, payload=_payload(letter.body), traceback=self._traceback(letter))
+        return DeadLetterWhole(**short, payload=body_text(letter), traceback=self._traceback(letter))
 
     def replay(self, queue: str, key: str, *, by: str) -> None:
         """Give a dead letter to its service again, as if it had never failed."""
@@ -153,7 +151,7 @@ class Operating:
 
 
 def _short(letter: DeadEvent) -> DeadLetterShort:
-    topic, request_id = _about(letter.body)
+    event = event_in(letter)
     return DeadLetterShort(
         queue=letter.queue,
         key=letter.key,
@@ -161,21 +159,6 @@ def _short(letter: DeadEvent) -> DeadLetterShort:
         reason=letter.reason,
         attempt=letter.attempt,
         first_failure=letter.first_failure,
-        topic=topic,
-        request_id=request_id,
+        topic=event.topic if event else None,
+        request_id=event.correlationid if event else None,
     )
-
-
-def _about(body: bytes) -> tuple[str | None, UUID | None]:
-    try:
-        event = Event.decode(body)
-    except (UndecodableEventError, RecursionError, TypeError):
-        return None, None
-    return event.topic, event.correlationid
-
-
-def _payload(body: bytes) -> str:
-    try:
-        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return repr(body)
