@@ -2,7 +2,6 @@
 
 import re
 import textwrap
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared.request_text import one_line
+from shared.sizes import size_text
 
 _WIDTH = 78
 _LINK = re.compile(r"https?://[^\s<>\"']+", re.ASCII)
@@ -56,7 +56,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "date": _date,
         "fill": _fill,
-        "human": _human,
+        "human": size_text,
         "indented": _indented,
         "line": one_line,
         "quoted": _quoted,
@@ -93,12 +93,3 @@ def _indented(text: str, indent: int) -> str:
 
 def _quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in text.splitlines())
-
-
-def _human(size: int) -> str:
-    """Write a size in decimal units, as disks and networks are sold."""
-    units: Iterable[tuple[str, int]] = (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
-    for unit, factor in units:
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size} bytes"

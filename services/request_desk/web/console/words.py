@@ -7,6 +7,7 @@ from markupsafe import Markup, escape
 
 from services.request_desk.ledger.states import BlockState, RequestState, Step
 from services.request_desk.web.steps import Standing
+from shared.sizes import size_text
 
 STATES = {
     RequestState.SUBMITTED: "being checked",
@@ -51,18 +52,11 @@ STANDINGS = {
 }
 _WELL = frozenset({RequestState.DELIVERED})
 _BADLY = frozenset({RequestState.REFUSED, RequestState.FAILED, RequestState.WITHHELD})
-_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
 def size(count: float | None) -> str:
-    """Say how much bytes are, in powers of 1000, as disks are sold."""
-    if count is None:
-        return "–"
-    power = 0
-    while count >= 999.5 and power < len(_UNITS) - 1:
-        count /= 1000
-        power += 1
-    return f"{count:.0f} {_UNITS[power]}" if power == 0 or count >= 99.95 else f"{count:.1f} {_UNITS[power]}"
+    """Say how much bytes are, if it is known."""
+    return "–" if count is None else size_text(count)
 
 
 def duration(seconds: float | None) -> str:
