@@ -16,7 +16,6 @@ from tests.support.measurement_sets import differences
 from tests.support.slurm import SlurmCluster
 
 __all__ = ["block", "products", "site"]
-pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture(params=["container", "slurm"])

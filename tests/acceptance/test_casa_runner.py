@@ -16,7 +16,6 @@ from tests.support.casa_fixtures import block, products, site
 from tests.support.casa_site import EB, Site
 
 __all__ = ["block", "products", "site"]
-pytestmark = pytest.mark.acceptance
 
 CALIBRATORS = ("J0321+1234", "J0510+1800")
 COMPARED = (

@@ -9,7 +9,7 @@ from tests.support.casa_site import Site
 from tests.support.casa_ways import order_by_hand, with_application
 
 __all__ = ["block", "products", "site"]
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 BREAKS = {
     "ends the program": ("sys.exit('no solutions')", "SystemExit: no solutions"),

@@ -20,7 +20,7 @@ from tests.support import casa_damage
 from tests.support.casa_fixtures import block
 
 __all__ = ["block"]
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 Told = dict[str, dict[str, Described]]
 

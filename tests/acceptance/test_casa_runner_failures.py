@@ -24,7 +24,6 @@ from tests.support.casa_site import EB, Site, repacked
 from tests.support.delivery import RecordingDelivery
 
 __all__ = ["block", "products", "site"]
-pytestmark = pytest.mark.acceptance
 
 
 def test_a_truncated_binary_is_noticed_although_casa_says_nothing(site: Site) -> None:

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 from casacore.tables import table as table_of
 
 from contracts.envelope import Event
@@ -15,7 +14,6 @@ from tests.support.casa_site import Site, repacked
 from tests.support.docker_engine import as_root
 
 __all__ = ["block", "products", "site"]
-pytestmark = pytest.mark.acceptance
 
 MOUNT = 'mount -t tmpfs -o size="$0"m tmpfs "$1" && shift && exec "$@"'
 FOR_INPUTS = 14

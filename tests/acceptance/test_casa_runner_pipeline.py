@@ -16,7 +16,6 @@ from tests.support.casa_ways import CHOICE, with_application
 from tests.support.delivery import RecordingDelivery
 
 __all__ = ["block", "products", "site"]
-pytestmark = pytest.mark.acceptance
 
 
 def with_pipeline(site: Site, behaviour: str = "", version: str = "6.7.*") -> Site:

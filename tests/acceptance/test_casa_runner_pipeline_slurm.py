@@ -14,7 +14,7 @@ from tests.support.slurm import SlurmCluster
 from tests.support.standin import make_shell
 
 __all__ = ["block", "products", "site"]
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 def test_the_pipelines_data_equal_the_original_calibration_to_the_bit(site: Site, slurm_cluster: SlurmCluster) -> None:

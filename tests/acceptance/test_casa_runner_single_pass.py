@@ -26,7 +26,7 @@ from tests.support.casa_fixtures import block
 
 __all__ = ["block"]
 # Forty seconds of CPU time in one fixture; a busy machine takes its time over it.
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
 FIELDS = ("J0510+1800", "J0423-0120", "J0321+1234", "HLX_Target")
 INTENTS = ("BANDPASS", "AMPLITUDE", "PHASE,AMPLITUDE", "TARGET")

@@ -12,7 +12,7 @@ from tests.support.delivery import RecordingDelivery
 from tests.support.measurement_sets import differences, names_of, nearly, rows_of
 
 __all__ = ["block", "products", "site"]
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 CALIBRATORS = ("J0321+1234", "J0510+1800")
 

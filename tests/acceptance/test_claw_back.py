@@ -18,8 +18,6 @@ from observatory.metadata import set_release_date, set_state
 from observatory.metadata_demo import EMPTY_FIRST_SESSION, PROPRIETARY, PUBLIC, STRANGER
 from observatory.miniature import MiniatureAlma
 
-pytestmark = pytest.mark.acceptance
-
 MOUS = EMPTY_FIRST_SESSION
 SECONDS = 240.0
 

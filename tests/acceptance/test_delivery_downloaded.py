@@ -28,8 +28,6 @@ from shared.objects.directory import DirectoryStore
 from tests.support.delivery_server import DeliveryServer
 from tests.support.measurement_sets import differences, unpack
 
-pytestmark = pytest.mark.acceptance
-
 TIMEOUT = 240.0
 BROKEN_OFF = 3_000_001
 """Bytes of the first file that arrive before its transfer breaks."""

@@ -15,8 +15,6 @@ from contracts.reasons import ReasonCode
 from observatory.metadata_demo import EMPTY_FIRST_SESSION
 from observatory.miniature import MiniatureAlma
 
-pytestmark = pytest.mark.acceptance
-
 FIRST, REFUSED = scenario()[0], next(asked for asked in scenario() if asked.title == "Cycle 0")
 ONE_BLOCK = replace(
     FIRST,

@@ -25,8 +25,6 @@ from tests.support.ports import free_ports
 from tests.support.samples import WAY
 from tests.support.spans import Spans, faults, kept_spans, message_of, service_of
 
-pytestmark = pytest.mark.acceptance
-
 TIMEOUT = 240.0
 ASKED = scenario()
 DELIVERED = [entry for entry in ASKED if entry.expected.files]

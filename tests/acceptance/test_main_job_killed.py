@@ -21,7 +21,7 @@ from tests.acceptance.conftest import Deployed
 from tests.support.deployment import Deployment, ServiceProcess
 from tests.support.measurement_sets import differences, unpack
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 MOUS = metadata_demo.EMPTY_FIRST_SESSION
 TIMEOUT = 240.0

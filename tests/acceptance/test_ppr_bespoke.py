@@ -10,8 +10,6 @@ from alma_restore.cli import app
 from observatory.metadata_demo import MOUS
 from observatory.miniature import MiniatureAlma
 
-pytestmark = pytest.mark.acceptance
-
 EB = MOUS.blocks[2].uid
 
 

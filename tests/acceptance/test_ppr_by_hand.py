@@ -14,7 +14,7 @@ from observatory.miniature import MiniatureAlma
 from tests.support.measurement_sets import differences
 from tests.support.standin import make_shell
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,6 @@ from observatory.blocks import BlockProgress, BlockSpec, MadeBlock, ensure_block
 from observatory.casa_process import run_casa_script
 from observatory.products import write_products
 
-pytestmark = pytest.mark.acceptance
-
 MOUS = MousUid("uid://A001/X1284/X265f")
 SESSION = SessionName("session_1")
 SPECS = [

@@ -13,7 +13,6 @@ SECONDS = 60.0
 VICTIMS = [f"{number} {name}" for number, name in enumerate(REPLICAS)]
 
 
-@pytest.mark.acceptance
 @pytest.mark.timeout(400)
 def test_a_minute_of_chaos_leaves_every_request_at_its_right_end_and_nothing_behind() -> None:
     seed = randbelow(SEEDS)

@@ -31,7 +31,7 @@ from tests.support.compose_base import INSTALLED
 from tests.support.extras import canonical, installed_with
 from tests.support.measurement_sets import differences, unpack
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 ASKED = scenario()
 DELIVERED = [entry for entry in ASKED if entry.expected.files]
