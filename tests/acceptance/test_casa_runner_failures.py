@@ -1,4 +1,7 @@
-"""Every way in which real CASA, or the runner, fails has its reason, and nothing partial is left."""
+"""Every way in which real CASA, or the runner, fails has its reason, and nothing partial is left.
+
+Orders come in and outcomes go out over the bus, as `Site.said_of` has it.
+"""
 
 import os
 import select
@@ -7,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ import pytest
 from casacore.tables import table as table_of
 
 from contracts.envelope import Event
-from contracts.messages import RestoreCompleted
+from contracts.messages import Message, RestoreCompleted, RestoreProgressed
 from contracts.reasons import ReasonCode
 from services.casa_runner.service import CasaRunner, build
 from shared.objects.lease import LeaseHeldError
@@ -76,23 +79,12 @@ def test_another_version_than_the_only_one_allowed_is_refused_by_casa_itself(sit
     assert site.block.facts.casa_version in failure.detail
 
 
-class AtStep(RecordingDelivery):
-    """Does something when CASA has come to a step."""
-
-    def __init__(self, step: str, action: Callable[[], None]) -> None:
-        super().__init__()
-        self._step = step
-        self._action = action
-
-    def publish(self, events: Sequence[Event]) -> None:
-        super().publish(events)
-        if getattr(events[-1].data, "step", "") == self._step:
-            self._action()
-
-
 def test_a_killed_casa_is_a_crash(site: Site) -> None:
-    delivery = AtStep("importasdm", lambda: os.kill(site.launcher.started[0].pid, signal.SIGKILL))
-    failure = site.failed(site.order(), delivery)
+    def kill(message: Message) -> None:
+        if isinstance(message, RestoreProgressed) and message.step == "importasdm":
+            os.kill(site.launcher.started[0].pid, signal.SIGKILL)
+
+    failure = site.failed(site.order(), kill)
     assert failure.reason is ReasonCode.CASA_CRASHED
     assert failure.detail == "CASA was ended by SIGKILL in step importasdm"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from contracts.messages import RestoreStarted
+from contracts.messages import RestoreCompleted, RestoreStarted
 from contracts.reasons import ReasonCode
 from shared.pipeline_files.ppr import Kind
 from tests.support.casa_fixtures import block, products, site
 from tests.support.casa_site import Site
 from tests.support.casa_ways import CHOICE, with_application
-from tests.support.delivery import RecordingDelivery
+from tests.support.measurement_sets import differences
 
 __all__ = ["block", "products", "site"]
 
@@ -65,16 +65,17 @@ def test_another_casa_than_the_one_that_is_needed_is_refused_by_its_own_word(sit
 
 
 def test_single_dish_goes_through_the_pipeline_whatever_is_set(site: Site) -> None:
-    with_pipeline(site, "no-ms")
+    """The request, its task and what comes out are shown; the stand-in has data of an interferometer alone."""
+    with_pipeline(site)
     site.settings = site.settings.model_copy(update={"way": "fastest"})
-    delivery = RecordingDelivery()
 
-    failure = site.failed(site.order(casa=CHOICE, kind=Kind.SD_RESTORE), delivery)
+    started, *_, completed = site.said_of(site.order(casa=CHOICE, kind=Kind.SD_RESTORE))
 
-    started = delivery.published[0].data
     assert isinstance(started, RestoreStarted)
     assert (started.way, started.why) == ("pipeline", "single_dish")
-    assert failure.reason is ReasonCode.PIPELINE_FAILED
+    assert isinstance(completed, RestoreCompleted), completed
+    assert (completed.block.method, completed.block.method_reason) == ("pipeline", "single_dish")
+    assert differences(site.unpacked(completed.block), site.block.truth) == []
 
 
 def test_the_pipelines_folder_is_the_one_that_its_request_names(site: Site, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from contracts.reasons import ReasonCode
 from tests.support.casa_fixtures import block, products, site
 from tests.support.casa_site import EB, Site
 from tests.support.casa_ways import WAYS, WayCase, order_by_hand
-from tests.support.delivery import RecordingDelivery
 from tests.support.measurement_sets import differences, names_of, nearly, rows_of
 
 __all__ = ["block", "products", "site"]
@@ -27,15 +26,12 @@ def case(request: pytest.FixtureRequest, site: Site) -> WayCase:
 def test_a_whole_block_equals_the_original_calibration_and_its_status_says_how_and_why(
     site: Site, case: WayCase
 ) -> None:
-    delivery = RecordingDelivery()
-
-    completed = site.runner().handle(case.order(site, None), delivery)[0].data
+    started, *others, completed = site.said_of(case.order(site, None))
 
     assert isinstance(completed, RestoreCompleted), completed
-    started = delivery.published[0].data
     assert isinstance(started, RestoreStarted)
     assert (started.way, started.why) == (case.method, case.why)
-    words = [event.data for event in delivery.published if isinstance(event.data, RestoreProgressed)]
+    words = [word for word in others if isinstance(word, RestoreProgressed)]
     assert {"importasdm", "mstransform" if case.method == "single pass" else "applycal"} <= {
         word.step for word in words
     }

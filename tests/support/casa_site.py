@@ -4,12 +4,17 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Queue
+
+from prometheus_client import CollectorRegistry
 
 from contracts.envelope import Event
+from contracts.flow import QUEUES
 from contracts.identifiers import ExecBlockUid, MousUid, SessionName
-from contracts.messages import RestoreCompleted, RestoreFailed
+from contracts.messages import Message, RequestWaiting, RestoreCompleted, RestoreFailed
 from contracts.messages.parts import BlockFailure, CalibrationKind, CasaChoice, RestoredBlock, Selection
 from observatory.blocks import MadeBlock
 from observatory.products import MousProducts
@@ -20,14 +25,17 @@ from services.casa_runner.service import CasaRunner
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.workspace import Workspace
 from shared import tars
+from shared.bus.memory import MemoryBus
+from shared.metrics import ServiceMetrics
 from shared.objects.directory import DirectoryStore
 from shared.pipeline_files.ppr import Kind
+from shared.runtime import Runtime
 from tests.support.casa_orders import order_restore
-from tests.support.delivery import RecordingDelivery
 
 MOUS = MousUid("uid://A001/X1284/X265f")
 EB = ExecBlockUid("uid://A002/Xc7111c/X3979")
 SESSION = SessionName("session_1")
+_PATIENCE = 200.0
 
 
 class WatchedLauncher(ProcessLauncher):
@@ -88,13 +96,35 @@ class Site:
         workspace = Workspace(scratch=self.settings.scratch, failed_quota=self.settings.failed_quota)
         return CasaRunner(settings=self.settings, objects=self.objects, workspace=workspace, launcher=self.launcher)
 
-    def restored(self, event: Event) -> RestoredBlock:
-        message = self.runner().handle(event, RecordingDelivery())[0].data
+    def said_of(self, order: Event, heed: Callable[[Message], object] = lambda _: None) -> list[Message]:
+        """Publish an order on a bus on which the service listens; give all that is said to the block's outcome.
+
+        Parameters
+        ----------
+        heed
+            Is shown each message as it is heard.
+        """
+        heard, said = Queue[Event](), list[Message]()
+        with closing(MemoryBus()) as bus:
+            bus.declare(QUEUES)
+            bus.listen(heard.put)
+            Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry())).add(self.runner())
+            bus.publish([order])
+            assert heard.get(timeout=_PATIENCE) == order
+            while not said or not isinstance(said[-1], RestoreCompleted | RestoreFailed):
+                said.append(heard.get(timeout=_PATIENCE).data)
+                assert not isinstance(said[-1], RequestWaiting), said[-1]
+                heed(said[-1])
+            bus.drain(_PATIENCE)
+        return said
+
+    def restored(self, order: Event) -> RestoredBlock:
+        message = self.said_of(order)[-1]
         assert isinstance(message, RestoreCompleted), message
         return message.block
 
-    def failed(self, event: Event, delivery: RecordingDelivery | None = None) -> BlockFailure:
-        message = self.runner().handle(event, delivery or RecordingDelivery())[0].data
+    def failed(self, order: Event, heed: Callable[[Message], object] = lambda _: None) -> BlockFailure:
+        message = self.said_of(order, heed)[-1]
         assert isinstance(message, RestoreFailed), message
         assert not list(self.objects.list("products/"))
         return message.failure
