@@ -166,6 +166,7 @@ class MailWriter:
             reply_to=self._people.operations,
             subject=f"UNDELIVERED: {_subject(request)}",
             record=record,
+            lost_subject=one_line(str(lost.message["Subject"])),
             lost=re.sub(r"^> ?", "", text.get_content(), flags=re.MULTILINE),
         )
 

@@ -16,12 +16,12 @@ from contracts.messages import (
 )
 from contracts.messages.parts import MailKind
 from contracts.reasons import ReasonCode
-from observatory.metadata_demo import DELEGEE, NOT_DELIVERED, PI, STRANGER
+from observatory.metadata_demo import DELEGEE, MOUS, NOT_DELIVERED, PI, STRANGER
 from shared.ends import find_end
 from shared.objects.directory import DirectoryStore
 from tests.support import killed_notifier
 from tests.support.killed_notifier import MOMENTS
-from tests.support.mail_house import FAILS, LOSES_ITS_STATE, House, asked, eleven, message_id_of
+from tests.support.mail_house import FAILS, LOSES_ITS_STATE, House, asked, eleven, message_id_of, text_of
 from tests.support.mail_server import Mailbox, serving
 
 
@@ -53,6 +53,41 @@ def test_every_message_of_a_request_delivered_three_times_makes_one_mail_to_each
     assert find_end(house.objects, told.request_id) is not None
     for queue in QUEUES:
         assert house.bus.dead_letters(queue) == ()
+
+
+def test_of_a_mail_whose_recipients_are_all_refused_for_good_support_is_told_once_with_its_subject(
+    house: House,
+) -> None:
+    house.mailbox.recipients = {"contact@example.org": "550 5.1.1 no such user"}
+    house.bus.publish([Event.first(asked(STRANGER), source="/test")])
+    house.repeater.wait_until(lambda: len(house.sent()) == 2)
+    house.repeater.wait_for_silence()
+    told = {sent.kind: (sent.recipients, sent.refused) for sent in house.sent()}
+    assert told == {MailKind.REFUSED: (0, 1), MailKind.UNDELIVERED: (1, 0)}
+    ((_, recipient),) = house.letters().elements()
+    (envelope,) = house.mailbox.taken
+    assert recipient == "support@example.org"
+    text = text_of(envelope)
+    assert "The mail server refused all recipients of a mail for good: nobody has it." in text
+    assert "contact@example.org: 550 5.1.1 no such user" in " ".join(text.split())
+    assert f"Subject: Re: ALMA: REQUEST FOR CALIBRATED DATA MOUS {MOUS.uid.file_form}, helpdesk ticket 16140\n" in text
+    assert "> NOT ENTITLED" in text
+    assert find_end(house.objects, house.sent()[0].request_id) is not None
+    assert house.bus.dead_letters("notifier") == ()
+
+
+def test_a_mail_that_nobody_may_get_not_even_support_waits_among_the_dead_letters(house: House) -> None:
+    refused = dict.fromkeys(("contact@example.org", "support@example.org"), "550 5.1.1 no such user")
+    house.mailbox.recipients = refused
+    event = Event.first(asked(STRANGER), source="/test")
+    house.bus.publish([event])
+    house.repeater.wait_until(lambda: bool(house.of(RequestRefused)))
+    house.repeater.wait_for_silence()
+    letters = house.bus.dead_letters("notifier")
+    assert letters
+    assert {letter.code for letter in letters} == {"mail_refused"}
+    assert (house.mailbox.taken, house.sent()) == ([], [])
+    assert find_end(house.objects, event.correlationid) is None
 
 
 REFUSED = Event.first(RequestRefused(request=asked(PI).request, reason=ReasonCode.NOT_ENTITLED), source="/test")

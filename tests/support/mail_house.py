@@ -61,6 +61,14 @@ def message_id_of(envelope: Envelope) -> str:
     return str(message_from_bytes(content, policy=default)["Message-ID"])
 
 
+def text_of(envelope: Envelope) -> str:
+    content = envelope.content
+    assert isinstance(content, bytes)
+    part = message_from_bytes(content, policy=default).get_body(("plain",))
+    assert part is not None
+    return str(part.get_content()).replace("\r\n", "\n")
+
+
 class Restorer:
     """Stands for everything between acceptance and release: each block has an outcome, the last one concludes."""
 
