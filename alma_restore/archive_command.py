@@ -103,7 +103,8 @@ def restorable(mouss: Annotated[list[str], typer.Argument(metavar="MOUS…", hel
     Yes: the MOUS is delivered and its calibration is stored. Who may have it is
     another question. Reads ALMA_RESTORE_CALIBRATION_STATUS_PATH and
     ALMA_RESTORE_METADATA_RESOLVER_RESTORE_MANUAL; no database is asked. Exit code
-    0: each can be; 1: one cannot, or is not known in the record.
+    0: each can be; 1: one cannot, or is not known in the record; 2: there is no
+    record.
     """
     with clear_errors():
         from alma_restore.refreshing import restorable as look_up

@@ -57,9 +57,15 @@ class LateBus:
 
 
 def restorable(mous_uids: Sequence[MousUid]) -> dict[MousUid, bool | None]:
-    """Tell of MOUSs whether they could be restored when the record was last refreshed; None: not known there."""
+    """Tell of MOUSs whether they could be restored when the record was last refreshed; None: not known there.
+
+    Raises
+    ------
+    MisconfiguredError
+        If there is no record.
+    """
     manual = RestorableSettings().restore_manual
-    with closing(StatusRecord(CalibrationStatusSettings().path)) as record:
+    with closing(StatusRecord(CalibrationStatusSettings().path, must_exist=True)) as record:
         return {uid: record.is_restorable(uid, restore_manual=manual) for uid in mous_uids}
 
 

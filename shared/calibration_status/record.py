@@ -20,6 +20,7 @@ from sqlalchemy import (
     delete,
     event,
     func,
+    inspect,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert
@@ -54,6 +55,8 @@ class StatusRecord:
     ----------
     path
         The file, which is made if it is missing.
+    must_exist
+        Only read: a file that is missing or holds no record is refused and left as it is.
 
     Raises
     ------
@@ -61,8 +64,11 @@ class StatusRecord:
         If the file cannot be made or is none of ours.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         self._engine = create_engine(f"sqlite:///{path.absolute()}")
+        if must_exist:
+            self._refuse_other(path)
+            return
         event.listen(self._engine, "connect", _readers_do_not_wait)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +77,14 @@ class StatusRecord:
             raise MisconfiguredError(
                 f"the record of calibration status {path}: {error}; set ALMA_RESTORE_CALIBRATION_STATUS_PATH"
             ) from error
+
+    def _refuse_other(self, path: Path) -> None:
+        advice = "make it by `alma-restore refresh`, or set ALMA_RESTORE_CALIBRATION_STATUS_PATH to where it is"
+        try:
+            if not path.is_file() or not inspect(self._engine).has_table(_STATUS.name):
+                raise MisconfiguredError(f"there is no record of calibration status in {path}: {advice}")
+        except (DatabaseError, OSError) as error:
+            raise MisconfiguredError(f"the record of calibration status {path}: {error}; {advice}") from error
 
     def get(self, mous_uid: str) -> MousStatus | None:
         """Return what is recorded of a MOUS; None if it is not known here."""

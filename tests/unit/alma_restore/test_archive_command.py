@@ -1,6 +1,8 @@
 """The commands for operators, as a process sees them: words and exit codes."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -95,6 +97,24 @@ def test_what_can_be_restored_is_said_without_the_archive(
     assert found.output.split() == [demo.MOUS.uid, "yes", demo.IN_QA3.uid, "no", "uid://A001/X9/X9", "not", "known"]
     assert run("restorable", demo.MOUS.uid).exit_code == 0
     assert run("restorable", "MOUS 9").exit_code == 2
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["nothing", "another database"])
+def test_where_there_is_no_record_nothing_is_made_and_nothing_is_said_of_any_mous(
+    is_there: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "wrong" / "status.db"
+    if is_there:
+        path.parent.mkdir()
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE ours (x)")
+    before = path.read_bytes() if is_there else None
+    monkeypatch.setenv("ALMA_RESTORE_CALIBRATION_STATUS_PATH", str(path))
+    result = run("restorable", demo.MOUS.uid)
+    assert (result.exit_code, "not known" in result.output) == (2, False)
+    assert "ALMA_RESTORE_CALIBRATION_STATUS_PATH" in result.output
+    assert (path.read_bytes() if path.exists() else None) == before
+    assert list(tmp_path.glob("wrong/*")) == ([path] if is_there else [])
 
 
 def test_a_refresh_says_what_it_did_and_whom_to_tell_until_they_are_told(tables: ArchiveTables, tmp_path: Path) -> None:
