@@ -97,9 +97,12 @@ def _entitlement_checker() -> Examination:
 
 def _metadata_resolver() -> Examination:
     from services.metadata_resolver.settings import MetadataResolverSettings
+    from services.metadata_resolver.statements import READ
+    from shared.archive_db.examining import examine_tables
+    from shared.archive_db.schema import columns_of
 
-    MetadataResolverSettings()
-    return _entitlement_checker()
+    settings = MetadataResolverSettings()
+    return examine_tables(settings.database, columns_of(READ), subject="archive database")
 
 
 def _ngas_fetcher() -> Iterator[Finding]:

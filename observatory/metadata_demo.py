@@ -123,7 +123,7 @@ NO_END_TIME = replace(
 """Its session's end is NULL, and only the session tables tell of it."""
 
 NOTED = (MOUS, CORRUPTED, TRUNCATED, TWO_SESSIONS, EMPTY_FIRST_SESSION, NO_END_TIME)
-"""The MOUSs that the notes name."""
+"""The MOUSs that NRAO's page of notes on an OUS level restore names (see above)."""
 
 MOUSS = (
     MOUS,

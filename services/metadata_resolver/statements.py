@@ -9,12 +9,25 @@ from shared.archive_db.statements import execution_blocks_of
 from shared.archive_db.tables import (
     AQUA_OUS,
     AQUA_SESSION,
+    AQUA_V_EXECBLOCK,
     ASA_PRODUCT_FILES,
     ASA_SCIENCE,
     BMMV_OBSUNITSET,
     OBS_UNIT_SET_STATUS,
     SCHED_BLOCK_STATUS,
 )
+
+READ = (
+    ASA_SCIENCE,
+    ASA_PRODUCT_FILES,
+    OBS_UNIT_SET_STATUS,
+    SCHED_BLOCK_STATUS,
+    AQUA_OUS,
+    AQUA_V_EXECBLOCK,
+    AQUA_SESSION,
+    BMMV_OBSUNITSET,
+)
+"""Tables that are asked."""
 
 
 def unit(status_uid: EntityUid) -> Select[Any]:

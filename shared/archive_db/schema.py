@@ -1,7 +1,7 @@
 """Check a live database against what is read of it: tables, columns, types, and whether values look as they should."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +75,11 @@ def columns_read(
         for table, names in READ.items()
         if own_delegees or table is not tables.PROJECT_DELEGEE
     }
+
+
+def columns_of(wanted: Iterable[Table]) -> dict[Table, tuple[Column[object], ...]]:
+    """List the columns that statements name of some of the tables."""
+    return {table: tuple(table.c[name] for name in READ[table].split()) for table in wanted}
 
 
 def check_schema(database: ArchiveDatabase, expected: dict[Table, tuple[Column[object], ...]]) -> Sequence[Difference]:

@@ -103,6 +103,14 @@ def test_the_archive_s_tables_are_compared_with_what_is_read(site: Site, tmp_pat
     _, found = site.examine("entitlement-checker", "metadata-resolver")
     assert of("archive database", found) == {"archive database: reachable": "ok", "archive database: schema": "ok"}
     tables.change(lambda connection: connection.execute(text("DROP TABLE ACCOUNT")))
+    # The resolver asks no account, and has no setting of the checker.
+    site.environment["ALMA_RESTORE_ENTITLEMENT_CHECKER_DELEGEE_QUERY"] = "SELECT 1"
+    code, found = site.examine("metadata-resolver")
+    assert (of("archive database", found), of("metadata-resolver", found)) == (
+        {"archive database: reachable": "ok", "archive database: schema": "ok"},
+        {},
+    )
+    del site.environment["ALMA_RESTORE_ENTITLEMENT_CHECKER_DELEGEE_QUERY"]
     code, found = site.examine("entitlement-checker")
     assert (code, found["archive database: schema"][0]) == (1, "fail")
     assert "ACCOUNT" in found["archive database: schema"][1]

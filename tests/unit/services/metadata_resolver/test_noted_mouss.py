@@ -1,4 +1,4 @@
-"""The six MOUSs of the notes on restoring ALMA data, each with the trait that made it worth a note."""
+"""The six MOUSs of NRAO's notes (see `metadata_demo`), each with the trait that made it worth a note."""
 
 import pytest
 from sqlalchemy import select
@@ -38,7 +38,7 @@ def test_there_are_six() -> None:
 
 
 def test_processing_requests_are_named_by_the_status_of_the_scheduling_block(service: MetadataResolver) -> None:
-    """As those that the notes name: two blocks of one session, and two of two."""
+    """As those that NRAO's notes name: two blocks of one session, and two of two."""
     assert structure_of(service, TRUNCATED).tree.sb_status_uid == "uid://A001/X12cc/X4b"
     assert structure_of(service, TWO_SESSIONS).tree.sb_status_uid == "uid://A001/X1284/X267"
 
