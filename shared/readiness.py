@@ -21,7 +21,9 @@ class Readiness:
     check
         Whether work could be taken right now; takes as long as what it asks.
     interval
-        Seconds without an answer after which it is asked.
+        Seconds after a yes for which nobody has to ask.
+    soon
+        The same after a no, as of a process that begins.
     lasting
         Seconds for which an answer is believed: who gives none for so long hangs.
     now
@@ -33,12 +35,13 @@ class Readiness:
         *,
         check: Callable[[], bool],
         interval: float = 15.0,
+        soon: float = 2.0,
         lasting: float = 60.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._check = check
         self._now = now
-        self._interval = interval
+        self._interval, self._soon = interval, soon
         self._lasting = lasting
         self._answer, self._answered = False, float("-inf")
         self._ending = Flag()
@@ -69,8 +72,12 @@ class Readiness:
     def _age(self) -> float:
         return self._now() - self._answered
 
+    def _left(self) -> float:
+        """Tell for how many seconds the last answer will do; none or fewer if it does not."""
+        return (self._interval if self._answer else self._soon) - self._age()
+
     def _run(self) -> None:
         while not self._ending.is_set():
-            if self._age() >= self._interval:
+            if self._left() <= 0:
                 self.ask()
-            self._ending.wait(max(0.0, self._interval - self._age()))
+            self._ending.wait(max(0.0, self._left()))

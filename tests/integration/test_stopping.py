@@ -175,10 +175,29 @@ def wait_for_liveness(port: int, wanted: HTTPStatus) -> None:
     until, status = monotonic() + SECONDS, None
     while status != wanted:
         assert monotonic() < until, status
-        connection = HTTPConnection("127.0.0.1", port, timeout=10)
-        with suppress(OSError), closing(connection):
-            connection.request("GET", "/live")
-            status = connection.getresponse().status
+        status, _ = asked(port, "/live")
+        sleep(0.05)
+
+
+def asked(port: int, path: str) -> tuple[int | None, str]:
+    """Ask a process for something; nothing if it does not listen yet."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    with suppress(OSError), closing(connection):
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    return None, ""
+
+
+def test_a_process_shows_that_it_is_ready_though_nobody_asks_whether_it_is(site: Site) -> None:
+    (port,) = free_ports(1)
+    site.environment["ALMA_RESTORE_HTTP_PORT"] = str(port)
+    site.say_something()
+    site.wait_until_it_works(site.start("waits"))
+    until, shown = monotonic() + SECONDS, ""
+    while 'alma_restore_ready{service="entitlement-checker"} 1.0' not in shown:
+        assert monotonic() < until, shown
+        _, shown = asked(port, "/metrics")
         sleep(0.05)
 
 

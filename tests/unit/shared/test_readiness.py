@@ -20,7 +20,7 @@ def test_it_is_shown_as_it_is_though_nobody_asks() -> None:
         asked.put(None)
         return answer[0]
 
-    readiness = Readiness(check=check, interval=0.01)
+    readiness = Readiness(check=check, interval=0.01, soon=0.01)
     ServiceMetrics(registry).show_ready("casa-runner", readiness.known)
     assert shown(registry) == 0
     with readiness:
