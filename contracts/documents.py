@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from contracts.envelope import CONTENT_TYPE, Event
 from contracts.flow import QUEUES
+from contracts.malformed import MALFORMED, TOPIC, MalformedAnswer
 from contracts.messages import Message, known_types
 
 FOLDER = Path(__file__).parent
@@ -20,6 +23,7 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 def documents() -> dict[Path, str]:
     """Return the text of every generated document by its path."""
     texts = {FOLDER / "schemas" / f"{name}.json": _schema(cls) for name, cls in sorted(known_types().items())}
+    texts[FOLDER / "schemas" / f"{MALFORMED}.json"] = _schema_of_answer()
     texts[FOLDER / "asyncapi.json"] = _asyncapi()
     return {path: json.dumps(value, indent=2, ensure_ascii=False) + "\n" for path, value in texts.items()}
 
@@ -43,7 +47,19 @@ def _schema(cls: type[Message]) -> dict[str, Any]:
     }
 
 
-def _first_line(cls: type[Message]) -> str:
+def _schema_of_answer() -> dict[str, Any]:
+    """Describe the answer that a sender gets for a message that cannot be read."""
+    answer = MalformedAnswer.model_json_schema(mode="serialization")
+    return {
+        "$schema": _DRAFT,
+        "$id": f"urn:alma-restore:{MALFORMED}",
+        **answer,
+        "title": MALFORMED,
+        "description": _first_line(MalformedAnswer),
+    }
+
+
+def _first_line(cls: type[BaseModel]) -> str:
     return (cls.__doc__ or "").strip().splitlines()[0]
 
 
@@ -58,21 +74,24 @@ def _asyncapi() -> dict[str, Any]:
             "bind a queue to any other topic to follow it.",
         },
         "defaultContentType": CONTENT_TYPE,
-        "channels": {topic: _channel(topic, name) for topic, (name, _) in topics.items()},
+        "channels": {topic: _channel(topic, name) for topic, (name, _) in topics.items()}
+        | {TOPIC: _channel_of_answer()},
         "operations": _operations(),
         "components": {
-            "messages": {
-                name: {
-                    "name": name,
-                    "summary": _first_line(cls),
-                    "contentType": CONTENT_TYPE,
-                    "payload": {
-                        "schemaFormat": "application/schema+json;version=draft-2020-12",
-                        "schema": {"$ref": f"schemas/{name}.json"},
-                    },
-                }
-                for name, cls in topics.values()
-            }
+            "messages": {name: _message(name, cls) for name, cls in topics.values()}
+            | {MALFORMED: _message(MALFORMED, MalformedAnswer)}
+        },
+    }
+
+
+def _message(name: str, cls: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "summary": _first_line(cls),
+        "contentType": CONTENT_TYPE,
+        "payload": {
+            "schemaFormat": "application/schema+json;version=draft-2020-12",
+            "schema": {"$ref": f"schemas/{name}.json"},
         },
     }
 
@@ -85,12 +104,25 @@ def _channel(topic: str, name: str) -> dict[str, Any]:
     }
 
 
+def _channel_of_answer() -> dict[str, Any]:
+    """Describe the queue of a sender, whose name only its message tells."""
+    return {
+        "address": None,
+        "description": "Your own queue, which the property reply_to of your message names; over the default exchange",
+        "messages": {MALFORMED: {"$ref": f"#/components/messages/{MALFORMED}"}},
+    }
+
+
 def _operations() -> dict[str, Any]:
     return {
         f"{service}:{topic}": {
             "action": "receive",
             "channel": {"$ref": f"#/channels/{topic}"},
             "summary": f"{service} handles {topic}",
+            "reply": {
+                "address": {"location": "$message.header#/reply_to"},
+                "channel": {"$ref": f"#/channels/{TOPIC}"},
+            },
         }
         for service, topics in QUEUES.items()
         for topic in topics

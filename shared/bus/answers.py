@@ -1,16 +1,15 @@
 """Answer the sender of a message that cannot be read or was published to the wrong queue, if it says where to."""
 
-import json
 from datetime import UTC, datetime
 from uuid import NAMESPACE_URL, uuid5
 
 from pika import BasicProperties
 
 from contracts.envelope import CONTENT_TYPE
+from contracts.malformed import MALFORMED, Malformed, MalformedAnswer
 from shared.bus.publisher import Outgoing
 from shared.bus.topology import Names
 
-MALFORMED = "org.alma-restore.message.malformed.v1"
 _NAMESPACE = uuid5(NAMESPACE_URL, "tag:alma-restore,2026:malformed")
 _LONGEST_QUEUE_NAME = 255
 _LONGEST_REASON = 8000
@@ -47,28 +46,20 @@ def answer_malformed(
         or names.is_ours(reply_to)
     ):
         return None
-    answer_id = str(uuid5(_NAMESPACE, f"{queue}/{body!r}/{properties.message_id}"))
-    answer = {
-        "specversion": "1.0",
-        "id": answer_id,
-        "source": f"/alma-restore/{queue}",
-        "type": MALFORMED,
-        "time": datetime.now(UTC).isoformat(),
-        "datacontenttype": "application/json",
-        "data": {
-            "error": "the message cannot be read or handled",
-            "where": reason[:_LONGEST_REASON],
-            "what_to_do": _WHAT_TO_DO.format(queue=queue),
-        },
-    }
+    answer = MalformedAnswer(
+        id=uuid5(_NAMESPACE, f"{queue}/{body!r}/{properties.message_id}"),
+        source=f"/alma-restore/{queue}",
+        time=datetime.now(UTC),
+        data=Malformed(where=reason[:_LONGEST_REASON], what_to_do=_WHAT_TO_DO.format(queue=queue)),
+    )
     return Outgoing(
         exchange="",
         routing_key=reply_to,
-        body=json.dumps(answer).encode(),
+        body=answer.model_dump_json().encode(),
         properties=BasicProperties(
             content_type=CONTENT_TYPE,
             type=MALFORMED,
-            message_id=answer_id,
+            message_id=str(answer.id),
             correlation_id=properties.correlation_id or properties.message_id,
         ),
     )

@@ -12,8 +12,10 @@ from uuid import uuid4
 
 import pika
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
+from contracts.documents import FOLDER
 from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestSubmitted
@@ -169,6 +171,8 @@ def test_a_malformed_message_is_answered_with_where_and_what_to_do_and_kept(
         "application/cloudevents+json",
         "org.alma-restore.message.malformed.v1",
     )
+    schema = json.loads((FOLDER / "schemas" / f"{answer['type']}.json").read_text())
+    Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(answer)
     assert "request.user_email: Field required" in answer["data"]["where"]
     assert "'2017' is not an ALMA project code" in answer["data"]["where"]
     assert "send it again" in answer["data"]["what_to_do"]

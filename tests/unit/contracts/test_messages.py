@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 from contracts.documents import FOLDER, documents, main
 from contracts.envelope import Event
 from contracts.flow import QUEUES
+from contracts.malformed import MALFORMED
 from contracts.messages import Message, known_types
 from contracts.reasons import REASONS, ReasonCode
 from tests.support.samples import EVENT_ID, SAMPLES, WHEN
@@ -47,6 +48,17 @@ def test_the_golden_event_obeys_its_json_schema(message: Message) -> None:
 def test_the_generated_documents_are_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--check"]) == 0, capsys.readouterr().out
     assert set(FOLDER.rglob("*.json")) == set(documents())
+
+
+def test_the_answer_to_a_message_that_cannot_be_read_is_described_for_every_queue() -> None:
+    described = json.loads((FOLDER / "asyncapi.json").read_text())
+    answer = described["channels"]["message.malformed"]
+    assert (answer["address"], list(answer["messages"])) == (None, [MALFORMED])
+    assert described["components"]["messages"][MALFORMED]["payload"]["schema"] == {"$ref": f"schemas/{MALFORMED}.json"}
+    replies = [operation["reply"] for operation in described["operations"].values()]
+    assert {reply["channel"]["$ref"] for reply in replies} == {"#/channels/message.malformed"}
+    assert {reply["address"]["location"] for reply in replies} == {"$message.header#/reply_to"}
+    Draft202012Validator.check_schema(json.loads((FOLDER / "schemas" / f"{MALFORMED}.json").read_text()))
 
 
 def test_every_topic_that_a_queue_collects_is_said_by_somebody() -> None:
