@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic_settings import BaseSettings, SettingsError
 
 from alma_restore.registry import BUILDERS
 from shared.bus.examining import examine_bus
@@ -50,7 +50,7 @@ def _by_settings(subject: str, work: Callable[[], Examination]) -> Iterator[Find
     """Do an examination; settings that are missing or wrong, and packages that are not here, are findings."""
     try:
         yield from work()
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         yield Finding(f"{subject}: settings", Verdict.FAIL, explain(error), "set what is named")
     except ModuleNotFoundError as error:
         advice = f"pip install 'alma-restore[{subject}]', or name only the services of this image"

@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as ProgressView
@@ -175,7 +176,7 @@ def _exit_codes() -> Iterator[None]:
     except RestoreError as error:
         typer.echo(f"alma-restore: {error}", err=True)
         raise typer.Exit(exit_code(error)) from error
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         typer.echo(f"alma-restore: {explain(error)}", err=True)
         raise typer.Exit(2) from error
     except ValueError as error:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from contracts.identifiers import MousUid
 from services.entitlement_checker.active import ActiveRequests, Holder
@@ -30,7 +31,7 @@ def find_requests_under_way(mous_uids: Sequence[MousUid]) -> UnderWay:
             longest = timedelta(days=EntitlementCheckerSettings().active_days)
             active = ActiveRequests(objects=objects, longest=longest, clock=lambda: datetime.now(UTC))
             return UnderWay({mous_uid: active.under_way(mous_uid) for mous_uid in mous_uids})
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         return UnderWay(unknown=explain(error))
     except RestoreError as error:
         return UnderWay(unknown=str(error))

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from contracts.flow import QUEUES
 from shared.bus import Bus
@@ -51,6 +52,6 @@ def clear_errors() -> Iterator[None]:
     except RestoreError as error:
         typer.echo(f"alma-restore: {error}", err=True)
         raise typer.Exit(2) from error
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         typer.echo(f"alma-restore: {explain(error)}", err=True)
         raise typer.Exit(2) from error

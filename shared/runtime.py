@@ -15,6 +15,7 @@ from typing import NoReturn
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from structlog.contextvars import bound_contextvars
 
 from contracts.envelope import Event
@@ -193,8 +194,8 @@ def run_service(build: Callable[..., Service], *, settings: RuntimeSettings | No
     """
     try:
         _run(build, settings or RuntimeSettings())
-    except ValidationError as error:
-        _refuse_to_start(f"{error.title}: {explain(error)}", error)
+    except (ValidationError, SettingsError) as error:
+        _refuse_to_start(explain(error), error)
     except RestoreError as error:
         _refuse_to_start(str(error), error, code=os.EX_TEMPFAIL if error.transient else 2)
 

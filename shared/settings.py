@@ -1,7 +1,10 @@
 """Settings of every process, from the environment: ``ALMA_RESTORE_BUS__URL`` and so on."""
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import TypeGuard, get_args
+
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
@@ -9,6 +12,7 @@ from shared.logs import LogFormat
 from shared.objects.settings import StoreSettings
 
 PREFIX = "ALMA_RESTORE_"
+_OF_THE_KIND = ("missing", "union_tag_not_found", "union_tag_invalid")
 
 
 class BusAccess(BaseSettings):
@@ -65,20 +69,63 @@ class RuntimeSettings(BusAccess):
     )
 
 
-def explain(error: ValidationError) -> str:
+def explain(error: ValidationError | SettingsError) -> str:
     """Say each broken setting or member in a line: where, what, and which variable of the environment it is."""
-    prefix = _prefix_of(error.title)
-    lines = []
-    for item in error.errors(include_url=False, include_input=False):
-        names = [str(part) for part in item["loc"]]
-        variable = "" if prefix is None else f" (environment: {prefix}{'__'.join(names).upper()})"
-        lines.append(f"{'.'.join(names)}: {item['msg']}{variable}")
-    return "; ".join(lines)
+    if isinstance(error, SettingsError):
+        return _explain_unparsed(error)
+    settings = next((cls for cls in _all_settings() if cls.__name__ == error.title), None)
+    return "; ".join(_explain_one(item, settings) for item in error.errors(include_url=False, include_input=False))
 
 
-def _prefix_of(title: str) -> str | None:
-    """Find the prefix of a settings class by its name; None for data that does not come from the environment."""
+def _explain_unparsed(error: SettingsError) -> str:
+    """Say which value is no JSON; the error itself names a member, and neither its class nor its variable."""
+    member = str(error).partition('"')[2].partition('"')[0]
+    prefixes = [cls.model_config.get("env_prefix", "") for cls in _all_settings() if member in cls.model_fields]
+    variables = " or ".join(sorted({f"{prefix}{member}".upper() for prefix in prefixes}))
+    return f"{member}: is not JSON, as lists and nested settings have to be, e.g. [1, 10] (environment: {variables})"
+
+
+def _explain_one(item: ErrorDetails, settings: type[BaseSettings] | None) -> str:
+    if settings is None:
+        return f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+    if not item["loc"]:
+        return item["msg"]
+    names, variable = _trail(settings, item)
+    return f"{'.'.join(names)}: {item['msg']} (environment: {variable})"
+
+
+def _trail(settings: type[BaseSettings], item: ErrorDetails) -> tuple[list[str], str]:
+    """Follow an error to its member; return the names on the way, and the variable that sets it."""
+    names, parts = list[str](), [str(part) for part in item["loc"]]
+    model: type[BaseModel] | None = settings
+    variable = list[str]()
+    while parts and model is not None:
+        name = parts.pop(0)
+        names.append(name)
+        variable.append(name)
+        field = model.model_fields.get(name)
+        model = None
+        if field is None:
+            continue
+        kinds = [kind for kind in (field.annotation, *get_args(field.annotation)) if _is_model(kind)]
+        if isinstance(field.discriminator, str):
+            if parts:
+                # The kind that was chosen stands in the error's path, and in no variable.
+                tag = parts.pop(0)
+                model = next(kind for kind in kinds if kind.model_fields[field.discriminator].default == tag)
+            elif item["type"] in _OF_THE_KIND:
+                variable.append(field.discriminator)
+        elif kinds:
+            model = kinds[0]
+    return names + parts, f"{settings.model_config.get('env_prefix', '')}{'__'.join(variable)}".upper()
+
+
+def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _all_settings() -> list[type[BaseSettings]]:
     classes = list(BaseSettings.__subclasses__())
     for cls in classes:
         classes.extend(cls.__subclasses__())
-    return next((cls.model_config.get("env_prefix") for cls in classes if cls.__name__ == title), None)
+    return classes

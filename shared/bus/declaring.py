@@ -163,7 +163,7 @@ def _explained(settings: RabbitSettings) -> Iterator[None]:
                 "RabbitMQ does not let us in: check user, password and virtual host of the bus's URL"
             ) from error
         raise DependencyAwayError(
-            "RabbitMQ cannot be reached: the connection was cut while it was made; "
+            f"RabbitMQ cannot be reached at {settings.address()}: the connection was cut while it was made; "
             f"if it always is, check user, password and virtual host of the bus's URL ({error!r})"
         ) from error
     except ChannelClosedByBroker as error:
@@ -179,7 +179,7 @@ def _explained(settings: RabbitSettings) -> Iterator[None]:
     except (AMQPError, OSError) as error:
         if (alert := _ALERT.search(repr(error))) is not None:
             raise MisconfiguredError(_asks_for_certificate(settings, alert[1])) from error
-        raise DependencyAwayError(f"RabbitMQ cannot be reached: {error!r}") from error
+        raise DependencyAwayError(f"RabbitMQ cannot be reached at {settings.address()}: {error!r}") from error
 
 
 def _asks_for_certificate(settings: RabbitSettings, alert: str) -> str:
@@ -194,11 +194,14 @@ def _asks_for_certificate(settings: RabbitSettings, alert: str) -> str:
 def patiently(attempt: Callable[[], T], timeout: float) -> T:
     """Try again while the broker is away, for so many seconds at most."""
     until = time.monotonic() + timeout
+    told = ""
     while True:
         try:
             return attempt()
         except DependencyAwayError as error:
             if time.monotonic() > until:
                 raise
-            log.warning("waiting_for_bus", reason=str(error))
+            if str(error) != told:
+                told = str(error)
+                log.warning("waiting_for_bus", reason=told)
             time.sleep(_PAUSE)

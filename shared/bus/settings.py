@@ -76,7 +76,7 @@ class RabbitSettings(BaseModel):
         text = url.get_secret_value()
         try:
             pika.URLParameters(text)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, IndexError):
             text = ""
         if not text.startswith(("amqp://", "amqps://")):
             raise ValueError("not an address of RabbitMQ: amqp://user:password@host:port/vhost is wanted")
@@ -106,6 +106,11 @@ class RabbitSettings(BaseModel):
         if (self.client_certificate is None) != (self.client_key is None):
             raise ValueError("client_certificate and client_key belong together: give both or none")
         return self
+
+    def address(self) -> str:
+        """Say where the broker is, without user and password, e.g. ``broker:5672 (ALMA_RESTORE_BUS__URL)``."""
+        parameters = pika.URLParameters(self.url.get_secret_value())
+        return f"{parameters.host}:{parameters.port} (ALMA_RESTORE_BUS__URL)"
 
     def parameters(self, name: str) -> pika.URLParameters:
         """Make the parameters of a connection that shows ``name`` to the broker's operator.

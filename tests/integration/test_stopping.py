@@ -157,7 +157,7 @@ def test_a_service_without_a_broker_ends_with_the_code_of_what_is_worth_another_
     process = site.start("waits")
     said, told = process.communicate(timeout=SECONDS)
     assert process.returncode == os.EX_TEMPFAIL
-    assert "cannot start: RabbitMQ cannot be reached" in told
+    assert "cannot start: RabbitMQ cannot be reached at " in told
     assert "hush-hush" not in said + told
 
 

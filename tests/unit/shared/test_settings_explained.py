@@ -1,0 +1,53 @@
+"""What is wrong with a setting is said with the variable of the environment that it comes from."""
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsError
+
+from services.casa_runner.settings import CasaRunnerSettings
+from services.ngas_fetcher.settings import NgasFetcherSettings
+from services.notifier.settings import NotifierSettings
+from shared.settings import BusAccess, RuntimeSettings, explain
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "said"),
+    [
+        (RuntimeSettings, {}, "store: Field required (environment: ALMA_RESTORE_STORE__KIND)"),
+        (RuntimeSettings, {"STORE__KIND": "tape"}, "(environment: ALMA_RESTORE_STORE__KIND)"),
+        (
+            RuntimeSettings,
+            {"STORE__KIND": "s3"},
+            "store.endpoint: Field required (environment: ALMA_RESTORE_STORE__ENDPOINT)",
+        ),
+        (
+            NotifierSettings,
+            {"NOTIFIER_MAIL__KIND": "smtp"},
+            "mail.host: Field required (environment: ALMA_RESTORE_NOTIFIER_MAIL__HOST)",
+        ),
+        (
+            CasaRunnerSettings,
+            {"CASA_RUNNER_LAUNCHER__KIND": "ship"},
+            "(environment: ALMA_RESTORE_CASA_RUNNER_LAUNCHER__KIND)",
+        ),
+        (BusAccess, {"RETRY_DELAYS": '[1, "x"]'}, "(environment: ALMA_RESTORE_RETRY_DELAYS)"),
+        (BusAccess, {"RETRY_DELAYS": "1, 10"}, "(environment: ALMA_RESTORE_RETRY_DELAYS)"),
+        (BusAccess, {"BUS__HEARTBEAT": "often"}, "(environment: ALMA_RESTORE_BUS__HEARTBEAT)"),
+        (BusAccess, {"BUS__URL": "broker"}, "(environment: ALMA_RESTORE_BUS__URL)"),
+        (BusAccess, {"BUS__URL": "broker:5672"}, "(environment: ALMA_RESTORE_BUS__URL)"),
+    ],
+)
+def test_the_variable_that_is_named_is_the_one_to_set(
+    settings: type[BaseSettings], given: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"ALMA_RESTORE_{name}", value)
+    with pytest.raises((ValidationError, SettingsError)) as caught:
+        settings()
+    assert said in explain(caught.value)
+
+
+def test_what_several_settings_have_to_agree_on_names_no_variable_that_does_not_exist() -> None:
+    with pytest.raises(ValidationError) as caught:
+        NgasFetcherSettings(hosts=("ngas:7777",))
+    assert explain(caught.value) == "Value error, location_directory must be set: it holds the location reports"
