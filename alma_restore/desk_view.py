@@ -6,7 +6,7 @@ from datetime import UTC
 from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
 from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from alma_restore.desk_models import Block, Delivery, Request
@@ -26,11 +26,12 @@ def requests_table(requests: Sequence[Request]) -> RenderableType:
 
 
 def requests_list(requests: Sequence[Request]) -> Table:
-    """Lay out requests, one a line, with their ids."""
-    table = Table("id", "MOUS", "ticket", "state", "submitted (UTC)")
+    """Lay out requests, each with its id whole: other commands want it."""
+    ticket, state = Column("ticket", overflow="fold"), Column("state", overflow="fold")
+    table = Table(Column("id, MOUS", no_wrap=True), ticket, state, "submitted (UTC)")
     for request in requests:
         since = f"{request.submitted:%Y-%m-%d %H:%M}" if request.submitted else ""
-        table.add_row(str(request.id), request.mous or "", request.ticket or "", _state(request), since)
+        table.add_row(f"{request.id}\n{request.mous or ''}", request.ticket or "", _state(request), since)
     return table
 
 

@@ -38,7 +38,9 @@ def test_one_submits_in_ones_own_name_and_sees_it(run: Run) -> None:
     shown = json.loads(run("status", request_id, "--json").output)
     assert (shown["state"], shown["mous"]) == ("submitted", MOUS)
     assert MOUS in run("status", request_id).output
-    assert "submitted" in run("status").output
+    listed = run("status").output
+    assert "submitted" in listed
+    assert request_id in listed, "an id that is cut off cannot be given to another command"
     assert json.loads(run("cancel", request_id, "--json").output)["state"] == "cancelled"
     assert run("status", "--active", "--json").output == ""
 

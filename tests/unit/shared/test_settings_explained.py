@@ -44,6 +44,7 @@ def test_the_variable_that_is_named_is_the_one_to_set(
         monkeypatch.setenv(f"ALMA_RESTORE_{name}", value)
     with pytest.raises((ValidationError, SettingsError)) as caught:
         settings()
+    assert isinstance(caught.value, ValidationError | SettingsError)
     assert said in explain(caught.value)
 
 
