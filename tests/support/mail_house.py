@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from threading import Condition
@@ -55,18 +56,14 @@ LOSES_ITS_STATE = "16667"
 """Ticket of requests whose MOUS goes into QA3 while CASA runs."""
 
 
+def mail_in(envelope: Envelope) -> EmailMessage:
+    content = envelope.content
+    assert isinstance(content, bytes)
+    return message_from_bytes(content, policy=default)
+
+
 def message_id_of(envelope: Envelope) -> str:
-    content = envelope.content
-    assert isinstance(content, bytes)
-    return str(message_from_bytes(content, policy=default)["Message-ID"])
-
-
-def text_of(envelope: Envelope) -> str:
-    content = envelope.content
-    assert isinstance(content, bytes)
-    part = message_from_bytes(content, policy=default).get_body(("plain",))
-    assert part is not None
-    return str(part.get_content()).replace("\r\n", "\n")
+    return str(mail_in(envelope)["Message-ID"])
 
 
 class Restorer:
