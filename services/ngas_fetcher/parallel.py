@@ -1,8 +1,9 @@
 """Several files at a time, in a bounded pool; after a failure none is begun."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
-from typing import TypeVar
+from concurrent.futures import Future, wait
+from threading import Event, Lock
+from typing import Any, TypeVar
 
 from services.ngas_fetcher.errors import FetchAbandonedError
 from services.ngas_fetcher.pool import Group, Job
@@ -41,30 +42,73 @@ def run_all(group: Group, jobs: Sequence[Job[T]], *, stop: Stop, interval: float
         after every job has ended.
     """
     futures = [group.submit(job) for job in jobs]
-    pending = set(futures)
+    watch = _Watch(futures)
     try:
-        while pending:
+        while watch.left:
             stop.check()
-            done, pending = wait(pending, timeout=interval, return_when=FIRST_EXCEPTION)
-            if failures := _failures(done):
-                pending = {future for future in pending if not future.cancel()}
+            if failures := watch.wait(interval):
+                _cancel(futures)
                 if not all(isinstance(error, DependencyAwayError) for error in failures):
                     break
             tick()
     except BaseException:  # whatever it is, nothing may run on behind its back
-        _end(pending, stop)
+        _end(futures, stop)
         raise
-    if pending:
-        _end(pending, stop)
+    if watch.left:
+        _end(futures, stop)
     failures = _failures(future for future in futures if future.done())
     if failures:
         raise next((error for error in failures if not isinstance(error, FetchAbandonedError)), failures[0])
     return [future.result() for future in futures]
 
 
-def _end(pending: Iterable[Future[T]], stop: Stop) -> None:
+class _Watch:
+    """Sees futures end: each says so itself, since to look at all again and again takes longer the more there are.
+
+    Parameters
+    ----------
+    futures
+        Which.
+
+    Attributes
+    ----------
+    left
+        How many have not ended.
+    """
+
+    def __init__(self, futures: Sequence[Future[Any]]) -> None:
+        self.left = len(futures)
+        self._failures = list[BaseException]()
+        self._lock = Lock()
+        self._news = Event()
+        for future in futures:
+            future.add_done_callback(self._see)
+
+    def wait(self, seconds: float) -> list[BaseException]:
+        """Wait until one has failed or all have ended, but not longer; tell the failures since the last look."""
+        self._news.wait(seconds)
+        self._news.clear()
+        with self._lock:
+            failures, self._failures = self._failures, []
+        return failures
+
+    def _see(self, future: Future[Any]) -> None:
+        failures = _failures([future])
+        with self._lock:
+            self.left -= 1
+            self._failures += failures
+            if failures or not self.left:
+                self._news.set()
+
+
+def _cancel(futures: Iterable[Future[T]]) -> list[Future[T]]:
+    """Let none be begun; tell those that have been."""
+    return [future for future in futures if not future.cancel()]
+
+
+def _end(futures: Iterable[Future[T]], stop: Stop) -> None:
     stop.tell()
-    wait([future for future in pending if not future.cancel()], timeout=GRACE)
+    wait(_cancel(futures), timeout=GRACE)
 
 
 def _failures(futures: Iterable[Future[T]]) -> list[BaseException]:
