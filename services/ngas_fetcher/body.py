@@ -41,10 +41,6 @@ class Body:
         except ExchangeError as error:
             raise NgasAwayError(f"{self.server} broke the transfer off: {error}") from error
 
-    def end(self) -> None:
-        """Let whoever waits for the next bytes, in another thread, find the end of the stream at once."""
-        self.reply.end()
-
 
 def extent_of(reply: Reply) -> tuple[int, int | None]:
     """Read the offset of the first byte and the size of the whole file; replies are 200 even for ranges."""

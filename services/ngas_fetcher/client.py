@@ -127,9 +127,7 @@ class NgasClient:
         waiting = Waiting(stop=stop or Stop(), until=until)
         with self._answer(server, "RETRIEVE", fields, waiting, headers) as reply:
             begin, total = extent_of(reply)
-            body = Body(server=server, start=begin, total=total, reply=reply)
-            with waiting.stop.calling(body.end):
-                yield body
+            yield Body(server=server, start=begin, total=total, reply=reply)
 
     def copy(self, server: str, file_id: str, version: int, outfile: str, *, waiting: Waiting) -> None:
         """Have a server put a version of a file where both of us can read it (``ngamsDirectCopyDppi``).
@@ -156,7 +154,7 @@ class NgasClient:
             "processing": "ngamsDirectCopyDppi",
             "processingPars": f"outfile={outfile}",
         }
-        with self._answer(server, "RETRIEVE", fields, waiting) as reply, waiting.stop.calling(reply.end):
+        with self._answer(server, "RETRIEVE", fields, waiting) as reply:
             try:
                 reply.read(_MAX_DOCUMENT)
             except ExchangeError as error:

@@ -9,23 +9,30 @@ import math
 import re
 import socket
 import ssl
-import struct
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 from urllib.parse import SplitResult
 
 from services.ngas_fetcher.addresses import PORTS
+from services.ngas_fetcher.line import Connector, Line
 from services.ngas_fetcher.stop import Stop
 
 _HEAD_PIECE = 4096
 _LONGEST_HEAD = 64 << 10
+_ONE_PIECE = 256 << 10
+"""Bytes of a body that are one piece, also if some of them came with the headers: a piece costs more than a copy."""
+
+_WORTH_WAKING = 512 << 10
+"""Bytes of a body for which a waiting thread is woken: for each packet would take a tenth of all the time."""
+
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
-_STATUS = re.compile(r"HTTP/1\.\d (\d{3})(?: .*)?")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_STATUS = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})(?: .*)?")
+_LENGTH = re.compile(r"[0-9]+")
 _TARGET = re.compile(r"/[!-~]*")
 
 
@@ -61,20 +68,22 @@ class Reply:
 
     Parameters
     ----------
-    connection
-        A socket whose own timeout is the one for the next byte.
+    line
+        A connection whose own timeout is the one for the next byte.
     stall
         That timeout in seconds.
     is_going_on
         See `Waiting`.
     """
 
-    def __init__(self, connection: socket.socket, *, stall: float, is_going_on: Callable[[], bool]) -> None:
-        self._connection = connection
+    def __init__(self, line: Line, *, stall: float, is_going_on: Callable[[], bool]) -> None:
+        self._line = line
+        self._connection = line.connection
         self._stall = stall
         self._is_going_on = is_going_on
         self._held = b""
         self._left: int | None = None
+        self._wakes_at = 1
         self.status, self.headers = 0, dict[str, str]()
 
     def __enter__(self) -> Self:
@@ -83,7 +92,7 @@ class Reply:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._connection.close()
+        self._line.close()
 
     def begin(self) -> None:
         """Take in status and headers.
@@ -91,21 +100,24 @@ class Reply:
         Raises
         ------
         ExchangeError
-            If there are none.
+            If there are none, or they say two lengths.
         """
         head, self._held = self._head()
-        first, *lines = head.decode("latin-1").splitlines()
-        found = _STATUS.fullmatch(first)
+        first, *lines = _FOLD.sub(b" ", head).split(b"\n")
+        found = _STATUS.fullmatch(first.rstrip(b"\r"))
         if found is None:
-            raise ExchangeError(f"it answers no HTTP: {first[:80]!r}")
+            raise ExchangeError(f"it answers no HTTP: {first[:80].decode('latin-1')!r}")
         self.status = int(found[1])
-        self.headers = {
-            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-        }
+        for line in lines:
+            name, _, value = line.decode("latin-1").partition(":")
+            name, value = name.strip().lower(), value.strip()
+            if name == "content-length" and self.headers.get(name, value) != value:
+                raise ExchangeError(f"it says two lengths: {self.headers[name]!r} and {value!r}")
+            self.headers[name] = value
         if "transfer-encoding" in self.headers:
             raise ExchangeError(f"it answers an HTTP/1.0 request with {self.headers['transfer-encoding']!r} coding")
         length = self.headers.get("content-length", "")
-        self._left = int(length) if re.fullmatch(r"[0-9]+", length) else None
+        self._left = int(length) if _LENGTH.fullmatch(length) else None
 
     def read(self, size: int) -> bytes:
         """Read so many bytes of the body, fewer at its end, where it broke off, and where they come too slowly.
@@ -116,17 +128,12 @@ class Reply:
             If the connection breaks, or no byte comes for too long.
         """
         wanted = size if self._left is None else min(size, self._left)
-        if self._held:
-            piece, self._held = self._held[:wanted], self._held[wanted:]
-        else:
-            piece = self._receive(wanted) if wanted else b""
+        piece, self._held = self._held[:wanted], self._held[wanted:]
+        if len(piece) < wanted and (not piece or wanted <= _ONE_PIECE):
+            piece += self._receive(wanted - len(piece))
         if self._left is not None:
             self._left -= len(piece)
         return piece
-
-    def end(self) -> None:
-        """Let whoever waits for the next bytes, in another thread, find the end of the body at once."""
-        _end(self._connection)
 
     def _head(self) -> tuple[bytes, bytes]:
         head = b""
@@ -141,6 +148,9 @@ class Reply:
 
     def _receive(self, size: int) -> bytes:
         if not isinstance(self._connection, ssl.SSLSocket):
+            if self._left is not None and (enough := min(size, _WORTH_WAKING)) != self._wakes_at:
+                self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, enough)
+                self._wakes_at = enough
             return self._once(size, socket.MSG_WAITALL)
         pieces, left, until = list[bytes](), size, time.monotonic() + self._stall
         while left and time.monotonic() < until and (piece := self._once(left)):
@@ -169,8 +179,8 @@ class Exchanges:
     """
 
     def __init__(self, *, connect_timeout: float, stall_timeout: float) -> None:
-        self._connect_timeout = connect_timeout
         self._stall_timeout = stall_timeout
+        self._connector = Connector(connect_timeout=connect_timeout, stall_timeout=stall_timeout)
 
     def get(self, url: SplitResult, headers: Mapping[str, str], waiting: Waiting) -> Reply:
         """Send a GET and give the reply, of which status and headers have come.
@@ -181,6 +191,8 @@ class Exchanges:
             If the URL is none.
         ExchangeError
             If the server cannot be reached, breaks off, or the wait was ended.
+        FetchAbandonedError
+            If told to stop before there is a connection.
         """
         host, port = _address(url.scheme, url.netloc)
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
@@ -188,57 +200,18 @@ class Exchanges:
             raise BadAddressError(f"{url.geturl()!r} holds what no address holds")
         fields = {"Host": url.netloc.rpartition("@")[2], **headers}
         lines = (f"GET {target} HTTP/1.0", *(f"{name}: {value}" for name, value in fields.items()), "", "")
-        connection = None
+        line = Line(waiting.stop)
         try:
-            connection = self._connected(url.scheme, host, port, waiting.stop)
-            with waiting.stop.calling(partial(_end, connection)):
-                self._prepare(connection)
-                connection.sendall("\r\n".join(lines).encode("latin-1"))
-                reply = Reply(connection, stall=self._stall_timeout, is_going_on=waiting.is_going_on)
-                reply.begin()
+            self._connector.connect(line, url.scheme, host, port)
+            line.connection.sendall("\r\n".join(lines).encode("latin-1"))
+            reply = Reply(line, stall=self._stall_timeout, is_going_on=waiting.is_going_on)
+            reply.begin()
         except BaseException as error:  # whatever it is, no connection is left behind
-            if connection is not None:
-                connection.close()
+            line.close()
             if isinstance(error, OSError):
                 raise ExchangeError(str(error)) from error
             raise
         return reply
-
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context()
-
-    def _connected(self, scheme: str, host: str, port: int, stop: Stop) -> socket.socket:
-        """Connect to the first of a host's addresses that lets us; TLS has yet to shake hands."""
-        failure: OSError | None = None
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-            connection = socket.socket(family, kind, protocol)
-            try:
-                connection.settimeout(self._connect_timeout)
-                with stop.calling(partial(_end, connection)):
-                    connection.connect(address)
-                if scheme == "http":
-                    return connection
-                return self._tls.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
-            except BaseException as error:  # nobody else knows the connection yet; raised again
-                connection.close()
-                if not isinstance(error, OSError):
-                    raise
-                failure = error
-        raise failure or OSError(f"{host} has no address")
-
-    def _prepare(self, connection: socket.socket) -> None:
-        if isinstance(connection, ssl.SSLSocket):
-            connection.do_handshake()
-            connection.settimeout(self._stall_timeout)
-        else:
-            _wait_in_the_kernel(connection, self._stall_timeout)
-
-
-def _end(connection: socket.socket) -> None:
-    """Wake whoever waits for this connection, also one that is only being made; TLS takes no leave."""
-    with suppress(OSError):  # closed already
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 @lru_cache
@@ -251,12 +224,3 @@ def _address(scheme: str, netloc: str) -> tuple[str, int]:
     if not url.hostname or scheme not in PORTS:
         raise BadAddressError(f"{url.geturl()!r} has no host, or is not HTTP")
     return url.hostname, port or PORTS[scheme]
-
-
-def _wait_in_the_kernel(connection: socket.socket, seconds: float) -> None:
-    """Let the kernel watch the time: with Python's own timeout no call would wait until a piece is full."""
-    connection.settimeout(None)
-    whole, fraction = divmod(seconds, 1)
-    interval = struct.pack("ll", int(whole), max(int(fraction * 1e6), 0 if whole else 1))
-    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        connection.setsockopt(socket.SOL_SOCKET, option, interval)

@@ -31,18 +31,26 @@ class Stop:
     @contextmanager
     def calling(self, callback: Callable[[], None]) -> Iterator[None]:
         """Call this in the teller's thread if the word comes before the block ends; at once if it has come."""
+        self.will_call(callback)
+        try:
+            yield
+        finally:
+            self.forget(callback)
+
+    def will_call(self, callback: Callable[[], None]) -> None:
+        """Call this in the teller's thread when the word comes, until `forget`; at once if it has come."""
         with self._lock:
             told = self._told.is_set()
             if not told:
                 self._callbacks.append(callback)
         if told:
             callback()
-        try:
-            yield
-        finally:
-            with self._lock:
-                if callback in self._callbacks:
-                    self._callbacks.remove(callback)
+
+    def forget(self, callback: Callable[[], None]) -> None:
+        """Call this no more."""
+        with self._lock:
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
 
     def check(self) -> None:
         """Go on, or raise `FetchAbandonedError`."""

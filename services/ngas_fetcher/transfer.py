@@ -86,8 +86,7 @@ class Transfer:
         self._file = file
         self._server = server
         self._patience = patience
-        self._asked_to_stop = stop
-        self._stop = Stop()
+        self._stop = stop
         self._on_position = on_position
         self._until = until
         self._metrics = metrics
@@ -109,11 +108,12 @@ class Transfer:
         FetchAbandonedError
             If told to stop.
         """
-        with self._asked_to_stop.calling(self._stop.tell):
-            if self._file.size < _LARGE:
-                yield from self._all()
-            else:
-                yield from read_ahead(self._all(), abandon=self._stop.tell)
+        if self._file.size < _LARGE:
+            yield from self._all()
+            return
+        asked, self._stop = self._stop, Stop()  # one of its own, for whoever takes the chunks may end before them
+        with asked.calling(self._stop.tell):
+            yield from read_ahead(self._all(), abandon=self._stop.tell)
 
     def _all(self) -> Iterator[bytes]:
         try:

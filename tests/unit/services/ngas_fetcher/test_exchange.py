@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from socket import create_server, socket
-from threading import Thread
+from socket import create_connection, create_server, socket
+from threading import Event, Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -76,6 +76,51 @@ def test_a_negative_length_is_no_length(serve: Serve) -> None:
     assert get(serve(b"HTTP/1.0 200 OK\r\nContent-Length: -5\r\n\r\n"))[1] == []
 
 
+def test_a_small_body_is_one_piece_also_if_some_of_it_came_with_the_headers(serve: Serve) -> None:
+    address = serve(b"HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 500, b"x" * 99_500)
+    assert list(map(len, get(address)[1])) == [100_000]
+
+
+def test_a_body_has_ended_when_all_of_it_is_there_and_not_when_the_connection_ends() -> None:
+    """Given a server that goes on holding the connection, then nobody waits for bytes that will not come."""
+    taken = Event()
+
+    def answer(listener: socket) -> None:
+        with closing(listener.accept()[0]) as connection:
+            connection.recv(65536)
+            for piece in (b"HTTP/1.0 200 OK\r\nContent-Length: 700000\r\n\r\n", b"x" * 600_000, b"x" * 100_000):
+                connection.sendall(piece)
+            taken.wait(60)
+
+    with create_server(("127.0.0.1", 0)) as listener:
+        server = Thread(target=answer, args=(listener,))
+        server.start()
+        try:
+            assert sum(map(len, get("{}:{}".format(*listener.getsockname()), stall=30)[1])) == 700_000
+        finally:
+            taken.set()
+            server.join()
+
+
+def test_a_folded_header_is_one_and_only_a_line_feed_ends_a_line(serve: Serve) -> None:
+    """So that no value can pass for a header."""
+    address = serve(b"HTTP/1.0 200 OK\r\nX: a\r\n Content-Length: 1\r\nY: b\x85Content-Length: 2\r\n\r\n", b"abc")
+    assert get(address) == (200, [b"abc"])
+
+
+def test_a_length_may_be_said_twice(serve: Serve) -> None:
+    assert get(serve(b"HTTP/1.0 200 OK\r\n" + b"Content-Length: 3\r\n" * 2 + b"\r\nabcdef"))[1] == [b"abc"]
+
+
+def test_a_server_that_lets_nobody_in_is_not_waited_for(serve: Serve) -> None:
+    """Given one whose queue is full, so that the kernel answers no further connection."""
+    with create_server(("127.0.0.1", 0), backlog=0) as listener, create_connection(listener.getsockname()):
+        exchanges = Exchanges(connect_timeout=0.2, stall_timeout=60)
+        address = urlsplit("http://{}:{}/".format(*listener.getsockname()))
+        with pytest.raises(ExchangeError, match=r"no connection came about within 0\.2 s"):
+            exchanges.get(address, {}, Waiting(stop=Stop()))
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
@@ -83,6 +128,7 @@ def test_a_negative_length_is_no_length(serve: Serve) -> None:
         (b"HTTP/1.0 200", "without an answer"),
         (b"SSH-2.0-x\r\n\r\n", "no HTTP"),
         (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "'chunked' coding"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc", "two lengths: '3' and '4'"),
         (b"HTTP/1.0 200 OK\r\n" + b"X: y\r\n" * 20000, "do not end"),
     ],
 )
