@@ -110,7 +110,7 @@ class FileFetcher:
         for server in file.servers:
             stop.check()
             try:
-                with self._metrics.fetching(server):
+                with self._metrics.of(server).fetching():
                     return self._fetch_from(server, file, take, stop, on_position, until)
             except (DamagedFileError, NgasAwayError, NgasFileMissingError, NgasRefusedError) as error:
                 log.warning("replica_failed", file_id=file.file_id, server=server, error=str(error), code=error.code)

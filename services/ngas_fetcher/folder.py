@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
+from posixpath import basename, dirname
 
 from contracts.messages.parts import ObjectRef
 from services.ngas_fetcher.body import CHUNK
@@ -31,7 +32,7 @@ class Folder:
 
     def __init__(self, *, root: Path) -> None:
         self.root = root.absolute()
-        self._directories: set[Path] = set()
+        self._directories = dict[str, Path]()
         self._settling = Settling()
 
     def put(
@@ -51,13 +52,11 @@ class Folder:
         path = self.root / key
         digest = Digest()
         with _told(path):
-            self._make(path.parent)
-            descriptor, temporary = begin(path.parent)
+            descriptor, temporary = begin(self._directory_of(key))
         try:
             with closing(_seen(chunks, digest)) as seen:
                 for chunk in seen:
-                    with _told(path):
-                        _write(descriptor, chunk)
+                    _write(path, descriptor, chunk)
         except BaseException:  # nothing partial stays, whatever happened; raised again
             os.close(descriptor)
             temporary.unlink(missing_ok=True)
@@ -100,8 +99,7 @@ class Folder:
     def aside(self) -> Iterator[str]:
         """Begin keys of files that get their own names by `move`; what is not moved is removed at the end."""
         with _told(self.root):
-            self._make(self.root)
-            descriptor, mark = begin(self.root)
+            descriptor, mark = begin(self._directory_of(""))
         try:
             yield f"{beside(mark).name}/"
         finally:
@@ -113,15 +111,14 @@ class Folder:
 
     def sweep(self, keys: Iterable[str]) -> None:
         """Remove what killed processes left where these files belong."""
-        for directory in {self.root, *((self.root / key).parent for key in keys)}:
-            remove_unfinished(directory)
+        for parent in {"", *map(dirname, keys)}:
+            remove_unfinished(self.root / parent)
 
     def move(self, key: str, to: str) -> None:
         """Give a file another name."""
         self.settle()
         with _told(self.root / to):
-            self._make((self.root / to).parent)
-            (self.root / key).replace(self.root / to)
+            (self.root / key).replace(self._directory_of(to) / basename(to))
 
     def settle(self) -> None:
         """Give every file that is written its name."""
@@ -132,7 +129,7 @@ class Folder:
         """Give every file its name, and make all names last."""
         with _told(self.root):
             self._settling.close()
-        for directory in sorted(self._directories):
+        for directory in sorted(self._directories.values()):
             with _told(directory):
                 descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
                 try:
@@ -143,12 +140,19 @@ class Folder:
     def _discard(self, folder: Path) -> None:
         self.settle()
         shutil.rmtree(folder, ignore_errors=True)
-        self._directories = {path for path in self._directories if not path.is_relative_to(folder)}
+        self._directories = {
+            parent: path for parent, path in self._directories.items() if not path.is_relative_to(folder)
+        }
 
-    def _make(self, directory: Path) -> None:
-        if directory not in self._directories:
+    def _directory_of(self, key: str) -> Path:
+        """Return the directory of a file, made if it is missing."""
+        parent = dirname(key)
+        directory = self._directories.get(parent)
+        if directory is None:
+            directory = self.root / parent
             directory.mkdir(parents=True, exist_ok=True)
-            self._directories.add(directory)
+            self._directories[parent] = directory
+        return directory
 
 
 def _seen(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, None]:
@@ -160,10 +164,13 @@ def _seen(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, Non
             yield from seen
 
 
-def _write(descriptor: int, chunk: bytes) -> None:
-    view = memoryview(chunk)
-    while view:
-        view = view[os.write(descriptor, view) :]
+def _write(path: Path, descriptor: int, chunk: bytes) -> None:
+    try:
+        view = memoryview(chunk)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        raise _refused(path, error) from error
 
 
 @contextmanager
@@ -171,4 +178,8 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise FolderError(f"{path} cannot be written or read: {error.strerror}; see the disk and its rights") from error
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> FolderError:
+    return FolderError(f"{path} cannot be written or read: {error.strerror}; see the disk and its rights")

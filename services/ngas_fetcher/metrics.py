@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from services.ngas_fetcher.errors import NgasAwayError
 from shared.declared import CounterMetric, HistogramMetric, Label, Metric
@@ -36,11 +36,24 @@ METRICS: tuple[Metric, ...] = (FILES, BYTES, RETRIES, SECONDS)
 
 
 class HostMetrics:
-    """What is counted of one server while a file comes from it."""
+    """What is counted of one server while files come from it.
 
-    def __init__(self, *, bytes_: Counter, retries: Counter) -> None:
+    Parameters
+    ----------
+    host
+        The server.
+    files
+        The metric that is counted by outcome, too.
+    bytes_, retries, seconds
+        The server's own series.
+    """
+
+    def __init__(self, host: str, *, files: Counter, bytes_: Counter, retries: Counter, seconds: Histogram) -> None:
+        self._host = host
+        self._files = files
         self._bytes = bytes_
         self._retries = retries
+        self._seconds = seconds
 
     def came(self, size: int) -> None:
         """Count bytes that came, whether or not they turn out right."""
@@ -49,6 +62,20 @@ class HostMetrics:
     def tried_again(self) -> None:
         """Count a transfer that broke and is resumed or begun again."""
         self._retries.inc()
+
+    @contextmanager
+    def fetching(self) -> Iterator[None]:
+        """Count a file that comes from this server in this block, and what becomes of it."""
+        began, outcome = time.monotonic(), "failed"
+        try:
+            yield
+            outcome = "fetched"
+            self._seconds.observe(time.monotonic() - began)
+        except RestoreError as error:
+            outcome = error.code
+            raise
+        finally:
+            self._files.labels(self._host, outcome).inc()
 
 
 class FetchMetrics:
@@ -65,29 +92,24 @@ class FetchMetrics:
         self._bytes = BYTES.made(registry)
         self._retries = RETRIES.made(registry)
         self._seconds = SECONDS.made(registry)
+        self._hosts = dict[str, HostMetrics]()
 
     def expect(self, hosts: Iterable[str]) -> None:
         """Begin the series of servers, so that one that never gave anything is shown too."""
         for host in hosts:
             self.of(host)
-            self._seconds.labels(host)
             for outcome in ("fetched", NgasAwayError.code):
                 self._files.labels(host, outcome)
 
     def of(self, host: str) -> HostMetrics:
         """What is counted of one server."""
-        return HostMetrics(bytes_=self._bytes.labels(host), retries=self._retries.labels(host))
-
-    @contextmanager
-    def fetching(self, host: str) -> Iterator[None]:
-        """Count a file that comes from a server in this block, and what becomes of it."""
-        began, outcome = time.monotonic(), "failed"
-        try:
-            yield
-            outcome = "fetched"
-            self._seconds.labels(host).observe(time.monotonic() - began)
-        except RestoreError as error:
-            outcome = error.code
-            raise
-        finally:
-            self._files.labels(host, outcome).inc()
+        known = self._hosts.get(host)
+        if known is None:  # two threads may make it: both count in the same series
+            known = self._hosts[host] = HostMetrics(
+                host,
+                files=self._files,
+                bytes_=self._bytes.labels(host),
+                retries=self._retries.labels(host),
+                seconds=self._seconds.labels(host),
+            )
+        return known

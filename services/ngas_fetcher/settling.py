@@ -109,7 +109,7 @@ def _settle(files: Sequence[Written]) -> None:
 def _settle_one(file: Written) -> None:
     try:
         os.fsync(file.descriptor)
-        file.temporary.replace(file.path)
+        os.replace(file.temporary, file.path)  # noqa: PTH105  # Path.replace makes another Path
     except OSError:
         with suppress(OSError):
             file.temporary.unlink()

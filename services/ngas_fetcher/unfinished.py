@@ -2,10 +2,10 @@
 
 import fcntl
 import os
+import random
 import re
 import shutil
 from pathlib import Path
-from uuid import uuid4
 
 _NAME = re.compile(r"\.[0-9a-f]{32}\.part")
 
@@ -19,8 +19,11 @@ def begin(directory: Path) -> tuple[int, Path]:
         Its descriptor and its name. What is to become a directory may lie beside it, see `beside`.
     """
     while True:
-        path = directory / f".{uuid4().hex}.part"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        path = directory / f".{random.getrandbits(128):032x}.part"  # a name is no secret
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:  # of a process that was split off this one, and draws the same numbers
+            continue
         if _hold(descriptor) and os.fstat(descriptor).st_nlink:
             return descriptor, path
         os.close(descriptor)  # another process saw it before it was held, and removed it

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import subprocess
 import sys
 from contextlib import closing
@@ -59,6 +60,15 @@ def test_files_of_that_kind_that_are_somebodys_stay(tmp_path: Path) -> None:
     (tmp_path / f".{'b' * 32}.part").symlink_to(elsewhere)
     remove_unfinished(tmp_path)
     assert names(tmp_path) == sorted([*theirs, "elsewhere", f".{'b' * 32}.part"])
+
+
+def test_a_name_that_is_taken_is_not_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given two processes that draw the same numbers, since one was split off the other."""
+    drawn = iter([1, 1, 2])
+    monkeypatch.setattr(random, "getrandbits", lambda _: next(drawn))
+    for _ in range(2):
+        os.close(begin(tmp_path)[0])
+    assert names(tmp_path) == [f".{number:032x}.part" for number in (1, 2)]
 
 
 def test_a_file_that_was_removed_before_it_was_held_is_begun_anew(
