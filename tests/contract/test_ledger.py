@@ -109,9 +109,8 @@ def test_of_progress_only_what_could_count_is_kept(ledger: SqlLedger) -> None:
     for percent in range(50):
         under_way.progressed(order, BLOCKS[0], float(percent))
     ledger.record_all(under_way.events)
-    assert [line.text for line in ledger.timeline(ID) if line.topic == "restore.progressed"] == [
-        "applycal: 49 %, 2000 bytes written"
-    ]
+    kept = [line.text for line in ledger.timeline(ID) if line.topic == "restore.progressed"]
+    assert kept == ["applycal: 49 %, 2.0 kB written"]
 
 
 def test_a_ticket_has_a_timeline_and_is_no_request(ledger: SqlLedger) -> None:

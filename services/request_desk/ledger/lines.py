@@ -1,6 +1,7 @@
 """Say each fact in one line, for the timeline of a request."""
 
 from services.request_desk.ledger.facts import Fact
+from shared.sizes import size_text
 
 _PLAIN = {
     "ticket.submitted": "Several MOUSs asked for in one ticket",
@@ -68,7 +69,7 @@ def _of_block(fact: Fact) -> str | None:
         case "restore.started":
             return f"Restore begun on {fact.runner}, attempt {fact.attempt}"
         case "restore.progressed":
-            written = "" if fact.bytes_written is None else f", {fact.bytes_written} bytes written"
+            written = "" if fact.bytes_written is None else f", {size_text(fact.bytes_written)} written"
             return f"{fact.activity}: {fact.percent:.0f} %{written}"
         case "restore.completed" if fact.restored is not None:
             how = "found pre-existing" if fact.restored.reused else fact.restored.method
