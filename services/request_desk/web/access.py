@@ -49,11 +49,17 @@ def check_own_page(request: Request) -> None:
     check_origin(request.method, request.headers, own=door.own_origin(request), by_cookie=True)
 
 
-def asker_of(request: Request) -> Asker:
-    """Say who fetches a file, for the ledger: the address alone opens the door, whoever comes."""
+def signed_in(request: Request) -> Identity | None:
+    """Return who is signed in by cookie, if anybody is, where that opens nothing: it is shown, or noted."""
     door = door_of(request)
     session = door.sessions.find(request.cookies.get(door.session_cookie, ""))
-    return Asker(account=session.identity.account if session else None, client=client_of(request))
+    return None if session is None else session.identity
+
+
+def asker_of(request: Request) -> Asker:
+    """Say who fetches a file, for the ledger: the address alone opens the door, whoever comes."""
+    user = signed_in(request)
+    return Asker(account=user.account if user else None, client=client_of(request))
 
 
 async def current_user(request: Request) -> Identity:

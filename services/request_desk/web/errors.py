@@ -13,12 +13,26 @@ from starlette.responses import Response
 
 from services.request_desk.deliveries.base import DeliveryError
 from services.request_desk.web.console.pages import error_page
-from services.request_desk.web.faults import AwayError, CallError, UnknownCallerError
+from services.request_desk.web.faults import AwayError, CallError, NotThereError, UnknownCallerError
 from shared.errors import DependencyAwayError
 
 log = structlog.get_logger()
 
 PROBLEM = "application/problem+json"
+
+_IN_WORDS = {
+    HTTPStatus.NOT_FOUND: (
+        NotThereError.title,
+        "Nothing has this address: it may have been cut short, or mistyped. "
+        "What you asked for, and the data that waits for you, is found from your list of requests.",
+    ),
+    HTTPStatus.METHOD_NOT_ALLOWED: (
+        "This cannot be done here",
+        "The address is right, but it takes another kind of call: a page that was left open may be out of date. "
+        "Open it anew, and press the button there.",
+    ),
+}
+"""What people and programs are told where no route answers, which the framework has two words for."""
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -104,10 +118,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException), "it is registered for these alone"
-    title = HTTPStatus(error.status_code).phrase
-    code = title.lower().replace(" ", "_")
-    log.info("call_refused", reason=code, code=code, status=error.status_code)
-    answer = problem(request, status=error.status_code, code=code, title=title, detail=str(error.detail))
+    status = HTTPStatus(error.status_code)
+    code = status.phrase.lower().replace(" ", "_")
+    log.info("call_refused", reason=code, code=code, status=status.value)
+    title, detail = _IN_WORDS.get(status, (status.phrase, str(error.detail)))
+    answer = problem(request, status=status, code=code, title=title, detail=detail)
     answer.headers.update(error.headers or {})
     return answer
 

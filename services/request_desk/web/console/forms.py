@@ -1,10 +1,11 @@
 """Read what people wrote into forms, and say in plain words what cannot be used."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 
+from contracts.identifiers import InvalidIdentifierError, MousUid
 from services.request_desk.web.acting import Submission
 
 _NAMES = {
@@ -42,8 +43,11 @@ def submission_of(form: Mapping[str, str]) -> Submission:
     )
 
 
-def faults_of(error: ValidationError) -> list[str]:
-    """Say for each thing that cannot be used what it is and why."""
+def faults_of(error: ValidationError, form: Mapping[str, str]) -> list[str]:
+    """Say for each thing that cannot be used what it is and why.
+
+    A MOUS that cannot be read keeps no others from being submitted; where nothing is submitted it is named as well.
+    """
     found = []
     for item in error.errors(include_url=False, include_input=False):
         name = next((_NAMES[str(part)] for part in reversed(item["loc"]) if str(part) in _NAMES), "")
@@ -51,4 +55,13 @@ def faults_of(error: ValidationError) -> list[str]:
         if item["type"] == "too_short":
             text = "give at least one"
         found.append(f"{name}: {text}" if name else text)
+    found += [f"{_NAMES['mous_uids']}: {fault}" for fault in _unreadable(split(form.get("mous", "")))]
     return list(dict.fromkeys(found))
+
+
+def _unreadable(mous_uids: Sequence[str]) -> Iterator[str]:
+    for text in mous_uids:
+        try:
+            MousUid(text)
+        except InvalidIdentifierError as error:
+            yield str(error)

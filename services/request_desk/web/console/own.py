@@ -69,7 +69,7 @@ async def submit(
     try:
         answers = await parts.workers.do(acting.submit, user, submission_of(given), key=key)
     except ValidationError as error:
-        return _form(request, user, parts, given, faults=faults_of(error))
+        return _form(request, user, parts, given, faults=faults_of(error, given))
     except (UnusableError, TooManyError) as error:
         return _form(request, user, parts, given, faults=[error.detail], status=error.status)
     taken = [answer for answer in answers if answer.request_id is not None]

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from services.request_desk.web.access import signed_in
 from services.request_desk.web.console import words
 from services.request_desk.web.identity import Identity, Role
 
@@ -72,6 +73,5 @@ def page(
 
 
 def error_page(request: Request, *, status: int, title: str, detail: str) -> HTMLResponse:
-    """Say to a person what went wrong."""
-    user: Identity | None = getattr(request.state, "identity", None)
-    return page(request, "error.html", user=user, status=status, title=title, detail=detail)
+    """Say to a person what went wrong, with the ways on that who is signed in has."""
+    return page(request, "error.html", user=signed_in(request), status=status, title=title, detail=detail)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from services.request_desk.deliveries.base import DeliveryPhase
-from services.request_desk.web.access import check_visitor, door_of
+from services.request_desk.web.access import check_visitor, door_of, signed_in
 from services.request_desk.web.console.pages import ASSETS, asset, page
 from services.request_desk.web.faults import NotThereError
 from services.request_desk.web.identity import Identity
@@ -21,9 +21,7 @@ _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 def visitor(request: Request) -> Identity | None:
     """Return who is signed in here, if anybody is."""
     check_visitor(request)
-    door = door_of(request)
-    session = door.sessions.find(request.cookies.get(door.session_cookie, ""))
-    return None if session is None else session.identity
+    return signed_in(request)
 
 
 Visitor = Annotated[Identity | None, Depends(visitor)]

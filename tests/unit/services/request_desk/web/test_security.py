@@ -217,6 +217,17 @@ def test_what_a_person_typed_is_text_on_an_error_page(desk: DeskSite) -> None:
     assert "<h1>" in page
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/deliveries/nothing"])
+def test_where_nothing_is_a_person_is_told_so_with_the_ways_on(path: str, desk: DeskSite) -> None:
+    page = desk.browser(VERA).get(path, Accept="text/html")
+    assert page.status == 404
+    shown = page.data.decode()
+    assert "<h1>There is nothing here</h1>" in shown
+    assert 'href="/requests">My requests' in shown
+    assert "Sign out" in shown
+    assert "Sign out" not in desk.visitor().get(path, Accept="text/html").data.decode()
+
+
 def test_a_cookie_that_was_changed_or_made_elsewhere_is_worth_nothing(desk: DeskSite) -> None:
     browser = desk.browser(VERA)
     assert browser.get("/api/v1/me").status == 200

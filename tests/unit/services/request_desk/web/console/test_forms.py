@@ -11,9 +11,10 @@ FILLED = {"project_code": " 2017.1.00886.L ", "mous": "uid://A001/X1284/X265f\r\
 
 
 def faults(**changes: str) -> list[str]:
+    form = {**FILLED, **changes}
     with pytest.raises(ValidationError) as raised:
-        submission_of({**FILLED, **changes})
-    return faults_of(raised.value)
+        submission_of(form)
+    return faults_of(raised.value, form)
 
 
 def test_a_filled_form_is_a_submission() -> None:
@@ -32,6 +33,12 @@ def test_what_cannot_be_used_is_named_as_the_form_names_it() -> None:
     (fault,) = faults(cc="nobody")
     assert fault.startswith("Copies to: ")
     assert len(faults(mous="", project_code="")) == 2
+
+
+def test_all_that_cannot_be_used_is_named_at_once() -> None:
+    project, copies, *mous = faults(project_code="seventeen", cc="nobody", mous="uid://A001/X1284/X265f one two one")
+    assert (project[:12], copies[:9]) == ("Project code", "Copies to")
+    assert [fault.partition(" is not an ALMA UID")[0] for fault in mous] == ["MOUS UIDs: 'one'", "MOUS UIDs: 'two'"]
 
 
 @given(st.text(alphabet="a,; \r\n\t"))
