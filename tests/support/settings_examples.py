@@ -16,6 +16,7 @@ from tests.support.settings_tables import settings_classes, settings_of
 
 LEFT_OUT = "…"  # stands for a value of the reader's own
 _ASSIGNED = re.compile(r"(ALMA_RESTORE_[A-Z0-9_]+)=(.*)", re.DOTALL)
+_MARKED = re.compile(r"`[^`\n]*`")  # a name in a text for people, such as an alert's
 _SUBSTITUTED = re.compile(r"\$\{\w+(?::-(?P<default>[^{}]*)|:?\?[^{}]*)?\}")
 
 
@@ -79,7 +80,7 @@ def _within(part: Any) -> Iterator[tuple[str, str]]:
                 yield name, _substituted(str(value))
             else:
                 yield from _within(value)
-    elif isinstance(part, str) and "\n" in part and "ALMA_RESTORE_" in part:
+    elif isinstance(part, str) and "\n" in part and "ALMA_RESTORE_" in _MARKED.sub("", part):
         yield from of_yaml(part)
 
 
