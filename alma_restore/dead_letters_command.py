@@ -17,7 +17,7 @@ from shared.bus import Bus, DeadEvent
 from shared.dead_letters import body_text, event_in, record_drop
 from shared.errors import DependencyAwayError, RestoreError
 from shared.objects import ObjectStore, open_store
-from shared.settings import RuntimeSettings
+from shared.settings import StoreAccess
 
 dead_letters = typer.Typer(
     no_args_is_help=True,
@@ -184,6 +184,6 @@ def _record(letter: DeadEvent, note: str) -> None:
 
 def _store() -> ObjectStore | None:
     try:
-        return open_store(RuntimeSettings().store)
+        return open_store(StoreAccess().store)
     except ValidationError:
         return None

@@ -10,10 +10,12 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from alma_restore.registry import BUILDERS
 from shared.bus.examining import examine_bus
+from shared.bus.settings import RabbitSettings
 from shared.findings import Finding, Findings, Verdict
 from shared.objects import open_store
 from shared.objects.examining import examine_store
-from shared.settings import RuntimeSettings, explain
+from shared.objects.settings import DirectorySettings
+from shared.settings import BusAccess, RuntimeSettings, StoreAccess, explain
 from shared.trace_examining import examine_traces
 from shared.tracing_settings import TracingSettings
 
@@ -36,7 +38,9 @@ def examine(services: Collection[str]) -> Iterator[Finding]:
         As soon as it is found.
     """
     services = [name for name in BUILDERS if name in services]
-    yield from _by_settings("settings", lambda: _common(services))
+    yield from _by_settings("settings", _process)
+    yield from _by_settings("broker", lambda: _broker(services))
+    yield from _by_settings("object store", lambda: examine_store(StoreAccess().store))
     yield from _by_settings("tracing", lambda: examine_traces(TracingSettings()))
     seen = set[Finding]()
     for service in services:
@@ -57,11 +61,15 @@ def _by_settings(subject: str, work: Callable[[], Examination]) -> Iterator[Find
         yield Finding(f"{subject}: packages", Verdict.FAIL, f"the package {error.name!r} is missing", advice)
 
 
-def _common(services: Collection[str]) -> Iterator[Finding]:
-    settings = RuntimeSettings()
-    longest = dict(_longest(services))
-    yield from examine_bus(settings.bus, retry=settings.retry_policy(), longest=longest)
-    yield from examine_store(settings.store)
+def _process() -> Examination:
+    """Read what every process is set to, beside bus and store: of these it is told where they are examined."""
+    RuntimeSettings(bus=RabbitSettings(), store=DirectorySettings(kind="directory"))
+    return ()
+
+
+def _broker(services: Collection[str]) -> Examination:
+    access = BusAccess()
+    return examine_bus(access.bus, retry=access.retry_policy(), longest=dict(_longest(services)))
 
 
 def _longest(services: Collection[str]) -> Iterator[tuple[str, float]]:
@@ -137,7 +145,7 @@ def _notifier() -> Iterator[Finding]:
     settings = NotifierSettings()
     yield from examine_mail(settings)
     areas = Findings("deliveries")
-    with areas.attempt("directory", "see the object store"), closing(open_store(RuntimeSettings().store)) as objects:
+    with areas.attempt("directory", "see the object store"), closing(open_store(StoreAccess().store)) as objects:
         yield from examine_area(settings, objects)
     yield from areas
 

@@ -13,7 +13,7 @@ from alma_restore.surroundings import clear_errors, deployment_bus
 from shared.errors import MisconfiguredError
 from shared.logs import configure_logs
 from shared.objects import open_store
-from shared.settings import RuntimeSettings
+from shared.settings import StoreAccess
 
 if TYPE_CHECKING:
     from services.request_desk.deliveries.expirer import Report
@@ -57,7 +57,7 @@ def _desk() -> Iterator["DeliveryDesk"]:
         raise MisconfiguredError(f"this needs {error.name!r}: pip install 'alma-restore[request-desk]'") from error
     with (
         closing(SqlLedger(url=LedgerSettings().address())) as ledger,
-        closing(open_store(RuntimeSettings().store)) as objects,
+        closing(open_store(StoreAccess().store)) as objects,
     ):
         yield open_deliveries(objects=objects, ledger=ledger, records=None)
 

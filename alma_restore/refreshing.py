@@ -18,7 +18,7 @@ from shared.calibration_status.archive import ArchiveStatus
 from shared.logs import configure_logs
 from shared.not_restorable import NotRestorableYet, RefusedYet, ToldBy, tell
 from shared.objects import open_store
-from shared.settings import RuntimeSettings
+from shared.settings import StoreAccess
 
 
 class Telling(Enum):
@@ -77,7 +77,7 @@ def refresher(*, telling: Telling) -> Iterator[RefreshOnce]:
         settings = CalibrationStatusSettings()
         database = stack.enter_context(closing(ArchiveDatabase(settings=ArchiveDbSettings())))
         record = stack.enter_context(closing(StatusRecord(settings.path)))
-        waiting = NotRestorableYet(objects=stack.enter_context(closing(open_store(RuntimeSettings().store))))
+        waiting = NotRestorableYet(objects=stack.enter_context(closing(open_store(StoreAccess().store))))
         archive = ArchiveStatus(database=database, delivery_column=settings.delivery_column)
         manual = RestorableSettings().restore_manual  # who refuses and who tells go by one setting
         updater = Updater(archive=archive, record=record, waiting=waiting, settings=settings, restore_manual=manual)

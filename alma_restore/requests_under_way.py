@@ -13,7 +13,7 @@ from services.entitlement_checker.active import ActiveRequests, Holder
 from services.entitlement_checker.settings import EntitlementCheckerSettings
 from shared.errors import RestoreError
 from shared.objects import open_store
-from shared.settings import RuntimeSettings, explain
+from shared.settings import StoreAccess, explain
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class UnderWay:
 def find_requests_under_way(mous_uids: Sequence[MousUid]) -> UnderWay:
     """Look into the object store that the environment names; that it does not answer is an answer, too."""
     try:
-        with closing(open_store(RuntimeSettings().store)) as objects:
+        with closing(open_store(StoreAccess().store)) as objects:
             longest = timedelta(days=EntitlementCheckerSettings().active_days)
             active = ActiveRequests(objects=objects, longest=longest, clock=lambda: datetime.now(UTC))
             return UnderWay({mous_uid: active.under_way(mous_uid) for mous_uid in mous_uids})

@@ -36,10 +36,19 @@ class BusAccess(BaseSettings):
         return RetryPolicy(delays=self.retry_delays, deadline=self.retry_deadline)
 
 
-class RuntimeSettings(BusAccess):
-    """Where bus and store are, and how a service's process behaves and shows itself."""
+class StoreAccess(BaseSettings):
+    """Where the object store is: all that somebody needs who only reads and writes there."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, hide_input_in_errors=True
+    )
 
     store: StoreSettings = Field(description="The object store; ALMA_RESTORE_STORE__KIND is directory or s3")
+
+
+class RuntimeSettings(StoreAccess, BusAccess):
+    """Where bus and store are, and how a service's process behaves and shows itself."""
+
     drain_timeout: float = Field(default=30.0, ge=0, description="Seconds that handlers get to finish at SIGTERM")
     end_after_events: int | None = Field(
         default=None, ge=1, description="Events after which the process ends by itself, where one is started per event"

@@ -14,6 +14,7 @@ from services.casa_runner.launchers.settings import CasaPlace, ContainerSettings
 from services.casa_runner.settings import CasaRunnerSettings
 from services.casa_runner.ways import USUAL_SCRATCH
 from shared.findings import Findings
+from shared.sizes import size_text
 
 _ASK = "import casatools\nprint('CASA', casatools.version_string())\n"
 _SECONDS = 180.0
@@ -75,7 +76,7 @@ def _examine_locks(findings: Findings, path: Path) -> None:
 def _examine_room(findings: Findings, settings: CasaRunnerSettings, free: int) -> None:
     factor = USUAL_SCRATCH[settings.way] if settings.disk_factor is None else settings.disk_factor
     size = max(0, int((free - settings.disk_reserve) / max(factor, 0.1)))
-    found = f"{free} bytes free, enough for an ASDM of {size}"
+    found = f"{size_text(free)} free, enough for an ASDM of {size_text(size)}"
     if size == 0:
         findings.fail("room", found, "make room: no restore can begin")
     elif size < _SMALL_ASDM:

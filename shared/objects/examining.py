@@ -13,6 +13,7 @@ from shared.findings import Findings
 from shared.objects.base import ObjectChangedError, ObjectExistsError, ObjectStore
 from shared.objects.opening import open_store
 from shared.objects.settings import S3Settings, StoreSettings
+from shared.sizes import size_text
 
 _CHUNK = b"alma-restore doctor\n" * 52_429
 _CHUNKS = 18
@@ -90,7 +91,7 @@ def _replace_another(settings: S3Settings, key: str) -> None:
 
 def _examine_large(findings: Findings, objects: ObjectStore, settings: StoreSettings, key: str) -> None:
     ref = objects.put(key, _chunks())
-    findings.ok("multipart and copy", f"{ref.size} bytes were written in parts and named when they were whole")
+    findings.ok("multipart and copy", f"{size_text(ref.size)} were written in parts and named when they were whole")
     with objects.open_part(ref, offset=len(_CHUNK) + 7, length=20) as part:
         got = b"".join(part)
     if got == (_CHUNK * 2)[7:27]:

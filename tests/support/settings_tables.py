@@ -60,7 +60,8 @@ def settings_classes() -> list[type[BaseSettings]]:
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*settings.py")):
             import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    return [cls for cls in _descendants(BaseSettings) if cls.__module__.partition(".")[0] in PACKAGES]
+    found = dict.fromkeys(_descendants(BaseSettings))  # one of two bases is met twice
+    return [cls for cls in found if cls.__module__.partition(".")[0] in PACKAGES]
 
 
 def service_classes(folder: Path) -> list[type[BaseSettings]]:

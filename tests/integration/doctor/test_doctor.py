@@ -217,6 +217,22 @@ def test_missing_settings_and_an_unknown_service_are_named(site: Site) -> None:
     assert "casa-cleaner" in said
 
 
+def test_what_is_not_set_or_set_wrongly_keeps_nothing_else_from_being_examined(site: Site) -> None:
+    del site.environment["ALMA_RESTORE_STORE__KIND"]
+    site.environment["ALMA_RESTORE_LOG_LEVEL"] = "LOUD"
+    code, found = site.examine("ppr-builder")
+    assert (code, found["broker: reachable"][0]) == (1, "ok")
+    assert "ALMA_RESTORE_LOG_LEVEL" in found["settings: settings"][1]
+    assert "ALMA_RESTORE_STORE" not in found["settings: settings"][1]
+    assert "ALMA_RESTORE_STORE__KIND" in found["object store: settings"][1]
+    site.environment |= {"ALMA_RESTORE_STORE__KIND": "directory", "ALMA_RESTORE_BUS__URL": "nowhere"}
+    del site.environment["ALMA_RESTORE_LOG_LEVEL"]
+    _, found = site.examine("ppr-builder")
+    assert "ALMA_RESTORE_BUS__URL" in found["broker: settings"][1]
+    assert found["object store: reachable"][0] == "ok"
+    assert of("settings", found) == {}
+
+
 def test_people_see_a_line_for_each_finding_what_to_do_and_a_sum(site: Site) -> None:
     site.environment["ALMA_RESTORE_BUS__URL"] = f"amqp://guest:guest@127.0.0.1:{dead_port()}/%2F"
     _, said = site.run("doctor", "ppr-builder")
