@@ -15,7 +15,7 @@ from alma_restore.surroundings import BadArgumentsError, clear_errors, undeclare
 from contracts.flow import QUEUES
 from shared.bus import Bus, DeadEvent
 from shared.dead_letters import body_text, event_in, record_drop
-from shared.errors import DependencyAwayError, RestoreError
+from shared.errors import RestoreError
 from shared.objects import ObjectStore, open_store
 from shared.settings import StoreAccess
 
@@ -99,14 +99,7 @@ def drop(
 def _found(bus: Bus, queue: str | None) -> list[DeadEvent]:
     if queue is not None and queue not in QUEUES:
         raise BadArgumentsError(f"there is no service {queue!r}; there are {', '.join(QUEUES)}")
-    return [each for name in ([queue] if queue else QUEUES) for each in _letters(bus, name)]
-
-
-def _letters(bus: Bus, queue: str) -> Sequence[DeadEvent]:
-    try:
-        return bus.dead_letters(queue)
-    except DependencyAwayError as error:
-        raise DependencyAwayError(f"{error}; `alma-restore topology check` says whether the queue exists") from error
+    return [each for name in ([queue] if queue else QUEUES) for each in bus.dead_letters(name)]
 
 
 def _chosen(found: Sequence[DeadEvent], wanted: Sequence[str], *, every: bool) -> list[DeadEvent]:

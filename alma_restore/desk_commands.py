@@ -13,14 +13,14 @@ from uuid import UUID
 import typer
 from pydantic import BaseModel
 from rich.console import Console
-from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from alma_restore.desk import Desk
 from alma_restore.desk_models import Request
-from alma_restore.desk_view import print_delivery, requests_list, requests_table
+from alma_restore.desk_view import print_delivery, print_request, requests_list, requests_table
 from alma_restore.downloading import Downloading
 from alma_restore.surroundings import clear_errors
+from alma_restore.view import drawn_live
 from shared.errors import RestoreError
 
 console = Console()
@@ -61,8 +61,10 @@ def status(
             found = [request for request, _ in zip(at.requests(active=active or None), range(100), strict=False)]
     if as_json:
         tell(*found)
+    elif request_id is not None:
+        print_request(console, found[0])
     else:
-        console.print(requests_table(found) if request_id else requests_list(found))
+        console.print(requests_list(found))
 
 
 def cancel(
@@ -151,7 +153,7 @@ def _drawn(as_json: bool) -> Iterator[Callable[[Sequence[Request], Request], Non
     if as_json:
         yield lambda _all, told: tell(told)
         return
-    with Live(console=console, refresh_per_second=8) as live:
+    with drawn_live(console) as live:
         yield lambda requests, _told: live.update(requests_table(requests))
 
 

@@ -38,6 +38,16 @@ class Block(Told):
     text: str = ""
 
 
+class Step(Told):
+    """A step of a request's way, and how it stands with it: done, now, ahead, ended or left_out."""
+
+    step: str
+    standing: str
+    blocks_done: int | None = None
+    blocks: int | None = None
+    seconds: float | None = None
+
+
 class Waiting(Told):
     """Something is away, and it is tried again."""
 
@@ -66,6 +76,7 @@ class Request(Told):
     state: str
     is_over: bool
     step: str | None = None
+    steps: tuple[Step, ...] = ()
     percent: float | None = None
     reason: str | None = None
     text: str | None = None

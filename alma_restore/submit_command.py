@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 
 import typer
 from rich.console import Console
-from rich.live import Live
 
 from alma_restore.desk import Desk
 from alma_restore.desk_commands import DeskOption, JsonOption, desk_at, follow, tell
@@ -19,7 +18,7 @@ from alma_restore.desk_models import Submitted
 from alma_restore.desk_settings import DeskAccess
 from alma_restore.progress import RequestProgress, RequestState
 from alma_restore.surroundings import BadArgumentsError, clear_errors, deployment_bus
-from alma_restore.view import requests_table
+from alma_restore.view import drawn_live, requests_table
 from contracts.envelope import Event
 from contracts.messages import RequestSubmitted
 from contracts.messages.parts import RestoreTicket
@@ -171,7 +170,7 @@ def _follow(bus: Bus, request_ids: Sequence[UUID], *, first: Sequence[Event] = (
 
     stop = bus.listen(take, request_id=request_ids[0] if len(request_ids) == 1 else None)
     bus.publish(first)
-    with Live(console=console, refresh_per_second=8) as live:
+    with drawn_live(console) as live:
         while not all(progress.state.is_end for progress in shown.values()):
             changed.wait(1.0)
             changed.clear()
@@ -179,5 +178,5 @@ def _follow(bus: Bus, request_ids: Sequence[UUID], *, first: Sequence[Event] = (
     stop()
     for progress in shown.values():
         if progress.delivery is not None:
-            console.print(progress.delivery.address)
+            console.print(progress.delivery.address, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if all(one.state is RequestState.DELIVERED for one in shown.values()) else 1)

@@ -1,10 +1,12 @@
 """Show requests on a terminal: a live table of requests, their execution blocks and steps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
+from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -21,17 +23,27 @@ _STATE_STYLE = {
 _BLOCK_STYLE = {BlockState.RESTORED: "green", BlockState.REUSED: "green", BlockState.FAILED: "red"}
 
 
+@contextmanager
+def drawn_live(console: Console) -> Iterator[Live]:
+    """Draw anew over what was drawn before; what is printed afterwards begins on a line of its own, in a file too."""
+    with Live(console=console, refresh_per_second=8) as live:
+        yield live
+    if not console.is_terminal:
+        console.line()
+
+
 def requests_table(requests: Sequence[tuple[str, RequestProgress]]) -> RenderableType:
     """Lay out requests, each with a title, and below it its blocks while they are on their way."""
     table = Table(expand=True, pad_edge=False, box=None)
-    table.add_column("request", ratio=5)
-    table.add_column("state", ratio=3)
-    table.add_column("", ratio=4)
+    table.add_column("request", ratio=4, overflow="fold")
+    # As wide as what is in it: on a terminal of 80 columns reason codes and UIDs stay whole.
+    table.add_column("state", max_width=28)
+    table.add_column("", ratio=3)
     for title, progress in requests:
         table.add_row(title, state_text(progress), _note(progress))
         if not progress.state.is_end:
             for block in progress.blocks.values():
-                table.add_row(f"   {block.eb_uid}", _block_text(block), _bar(block))
+                table.add_row(f"  {block.eb_uid}", _block_text(block), _bar(block))
     return Group(table)
 
 

@@ -21,6 +21,7 @@ from pika.exceptions import (
 
 from shared.bus.applying import Applied, Difference, apply, compare, unbind
 from shared.bus.bindings import compare_bindings
+from shared.bus.errors import in_words
 from shared.bus.handling import check_topics
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
@@ -30,7 +31,7 @@ from shared.errors import DependencyAwayError, MisconfiguredError
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 _PAUSE = 0.3
-_FORBIDDEN = 403
+_FORBIDDEN, _NOT_FOUND = 403, 404
 _ALERT = re.compile(r"ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED)")
 """What OpenSSL calls the words by which the other side refuses our certificate, or that there is none."""
 
@@ -171,7 +172,10 @@ def _explained(settings: RabbitSettings) -> Iterator[None]:
             raise MisconfiguredError(
                 f"RabbitMQ refuses the topology: {error.reply_text}; give the user the right to configure"
             ) from error
-        raise DependencyAwayError(f"RabbitMQ is not whole yet: {error.reply_code} {error.reply_text}") from error
+        advice = "; `alma-restore topology check` says what is missing" if error.reply_code == _NOT_FOUND else ""
+        raise DependencyAwayError(
+            f"RabbitMQ is not whole yet: {error.reply_code} {error.reply_text}{advice}"
+        ) from error
     except ConnectionBlockedTimeout as error:
         raise DependencyAwayError(
             "RabbitMQ takes no messages: it has an alarm (`rabbitmq-diagnostics alarms`); give it disk or memory"
@@ -179,7 +183,7 @@ def _explained(settings: RabbitSettings) -> Iterator[None]:
     except (AMQPError, OSError) as error:
         if (alert := _ALERT.search(repr(error))) is not None:
             raise MisconfiguredError(_asks_for_certificate(settings, alert[1])) from error
-        raise DependencyAwayError(f"RabbitMQ cannot be reached at {settings.address()}: {error!r}") from error
+        raise DependencyAwayError(f"RabbitMQ cannot be reached at {settings.address()}: {in_words(error)}") from error
 
 
 def _asks_for_certificate(settings: RabbitSettings, alert: str) -> str:

@@ -29,3 +29,14 @@ class MisaddressedError(Exception):
     """An event came to a queue whose service does not take its topic; a newer replica may take it."""
 
     code = "misaddressed"
+
+
+def in_words(error: BaseException | str) -> str:
+    """Say what is behind pika's errors, which wrap each other and name one another at length."""
+    if isinstance(error, RestoreError):
+        return str(error)
+    behind = [getattr(error, "exception", None), *getattr(error, "exceptions", ()), *getattr(error, "args", ())]
+    for inner in reversed(behind):
+        if isinstance(inner, BaseException):
+            return in_words(inner)
+    return (isinstance(error, OSError) and error.strerror) or repr(error)

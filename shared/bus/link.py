@@ -22,6 +22,7 @@ from pika.exceptions import AMQPError
 from pika.frame import Method
 
 from shared.bus.connection import TogetherConnection
+from shared.bus.errors import in_words
 from shared.bus.settings import RabbitSettings
 from shared.errors import RestoreError
 
@@ -68,6 +69,7 @@ class Link:
         self._awake = False
         self._connection: TogetherConnection | None = None
         self._failures = 0
+        self._told = ""  # why there is no connection: told again only once there is another reason
         self._blocked: str | None = None
         self._closing = Flag()
         self._ready = Flag()
@@ -91,7 +93,7 @@ class Link:
 
     def mark_ready(self) -> None:
         """Say that the channel is set up; called by the owner."""
-        self._failures = 0
+        self._failures, self._told = 0, ""
         self._ready.set()
         log.info("bus_connected", link=self._name)
 
@@ -205,7 +207,9 @@ class Link:
 
     def _note(self, error: BaseException | str) -> None:
         self._failures += 1
-        log.warning("bus_away_reconnecting", link=self._name, failures=self._failures, reason=repr(error))
+        if (reason := in_words(error)) != self._told:
+            self._told = reason
+            log.warning("bus_away_reconnecting", link=self._name, failures=self._failures, reason=reason)
 
     def _delay(self) -> float:
         """Wait twice as long after each failure, with jitter, so that not all come back at once."""

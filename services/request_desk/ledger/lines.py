@@ -1,5 +1,8 @@
 """Say each fact in one line, for the timeline of a request."""
 
+from collections.abc import Sequence
+
+from contracts.messages.parts import Session
 from services.request_desk.ledger.facts import Fact
 from shared.sizes import size_text
 
@@ -36,8 +39,7 @@ def _of_request(fact: Fact) -> str | None:
         case "request.resent":
             return _joined(f"Sent on again by {fact.by}", fact.detail)
         case "structure.resolved":
-            blocks = sum(len(session.execution_blocks) for session in fact.sessions or ())
-            return f"{blocks} execution blocks in {len(fact.sessions or ())} sessions"
+            return _structure(fact.sessions or ())
         case "mail.sent":
             mail = fact.mail.value if fact.mail else "?"
             refused = f", {fact.refused_recipients} will never have it" if fact.refused_recipients else ""
@@ -46,14 +48,28 @@ def _of_request(fact: Fact) -> str | None:
             return _of_delivery(fact)
 
 
+def _structure(sessions: Sequence[Session]) -> str:
+    """Count blocks and sessions; those without a block have their number, and are told."""
+    blocks = sum(len(session.execution_blocks) for session in sessions)
+    empty = sum(not session.execution_blocks for session in sessions)
+    told = f", {empty} of them empty" if empty else ""
+    return f"{_counted(blocks, 'execution block')} in {_counted(len(sessions), 'session')}{told}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def _of_delivery(fact: Fact) -> str | None:
     match fact.topic:
         case "delivery.announced":
-            return f"Delivered: {len(fact.files)} files until {fact.expires:%Y-%m-%d}"
+            return f"Delivered: {_counted(len(fact.files), 'file')} until {fact.expires:%Y-%m-%d}"
         case "delivery.renewed":
             return f"Kept by {fact.by}" if fact.kept else f"Renewed by {fact.by} until {fact.expires:%Y-%m-%d}"
         case "delivery.expired":
-            return f"Delivery removed: {len(fact.removed)} files gone, {len(fact.still_used)} used elsewhere"
+            return (
+                f"Delivery removed: {_counted(len(fact.removed), 'file')} gone, {len(fact.still_used)} used elsewhere"
+            )
         case _:
             return None
 

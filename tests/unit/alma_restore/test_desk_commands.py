@@ -82,6 +82,19 @@ def test_a_delivery_is_fetched_and_renewed(run: Run, site: DeskSite, tmp_path: P
     assert f"{site.base_url}/deliveries/" in watched.output
 
 
+def test_a_request_is_shown_step_by_step_and_what_is_copied_stands_whole_on_a_line(run: Run, site: DeskSite) -> None:
+    request = site.request(VERA)
+    under_way = run("status", str(request.request_id)).output
+    assert [under_way.count(step) for step in ("entitlement", "structure", "fetch", "release", "delivery")] == [1] * 5
+    made = deliver(site, request)
+    lines = run("status", str(request.request_id)).output.splitlines()
+    assert lines[0].startswith(f"{request.request_id}  {MOUS}")
+    assert lines[-1] == made.address
+    assert "1 file, 3 bytes" in lines[1]
+    assert [line.split()[:2] for line in lines if line.startswith("delivery")] == [["delivery", "done"]]
+    assert run("watch", str(request.request_id)).output.splitlines()[-1] == made.address
+
+
 def test_without_a_desk_over_the_bus_a_name_is_needed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ALMA_RESTORE_DESK_URL")
     asked = run("submit", "2017.1.00886.L", MOUS, "16140")

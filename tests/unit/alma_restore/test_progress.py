@@ -12,6 +12,7 @@ from alma_restore.progress import BlockState, RequestProgress, RequestState
 from alma_restore.view import event_line, requests_table
 from contracts.envelope import Event
 from contracts.messages import RestoreProgressed
+from contracts.reasons import ReasonCode
 from tests.support.samples import EB, SAMPLES
 
 BY_TOPIC = {sample.topic: Event.first(sample, source="/alma-restore/test") for sample in SAMPLES}
@@ -75,6 +76,18 @@ def test_what_is_special_of_the_calibration_and_of_the_casa_that_restores_is_sho
         "0 of 1 execution blocks; 2 calibrations are in the archive: the newest one is used; "
         "Old project, using RHEL5 build of CASA."
     ) in console.export_text()
+
+
+@pytest.mark.parametrize("reason", ReasonCode)
+def test_reason_codes_and_uids_are_whole_on_a_terminal_of_80_columns(reason: ReasonCode) -> None:
+    refused, under_way = RequestProgress(), fold("structure.resolved", "restore.started")
+    told = BY_TOPIC["request.refused"]
+    refused.apply(told.derive(told.data.model_copy(update={"reason": reason}), source="/alma-restore/test"))
+    console = Console(width=80, record=True, file=StringIO())
+    console.print(requests_table([("a title of many words that is long", refused), ("another", under_way)]))
+    text = console.export_text()
+    assert f"({reason})" in text
+    assert EB in text
 
 
 def test_progress_of_a_later_step_replaces_that_of_an_earlier() -> None:

@@ -7,7 +7,9 @@ from unittest.mock import Mock
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
+from shared.bus.declaring import connected
 from shared.bus.link import Link, LinkOwner
 from shared.bus.settings import RabbitSettings
 from tests.contract.bus_harness import Collector
@@ -33,6 +35,31 @@ def test_the_wait_between_tries_doubles_up_to_a_limit() -> None:
     assert all(wait >= least / 2 for wait, least in zip(found, wanted, strict=False))
     # Without a limit the last one would be five seconds at the least.
     assert found[9] < 5.0
+
+
+def test_that_the_broker_is_away_is_told_once_for_each_reason_in_words_for_people() -> None:
+    ports = free_ports(2)
+    settings = [RabbitSettings(url=SecretStr(f"amqp://127.0.0.1:{port}"), reconnect_delay=FIRST) for port in ports]
+    tries = Collector[int]()
+
+    def prepare() -> None:
+        """Fail in another way from the third try on."""
+        tries(1)
+        if len(tries.items) > 2:
+            with connected(settings[1], "away"):
+                pass
+
+    with capture_logs() as logs:
+        link = Link(name="away", settings=settings[0], owner=Mock(spec=LinkOwner), prepare=prepare)
+        try:
+            tries.wait_for(6, 60)
+        finally:
+            link.close()
+    told = [entry["reason"] for entry in logs if entry["event"] == "bus_away_reconnecting"]
+    assert told[0] == "Connection refused"
+    assert told[1].startswith("RabbitMQ cannot be reached at")
+    assert told[1].endswith(": Connection refused")
+    assert len(told) == 2
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
