@@ -109,6 +109,7 @@ class Consumer:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._workers = Workers(name=subscription.queue, count=subscription.concurrency, take=self._jobs.get)
         self._link = Link(name=subscription.queue, settings=settings, owner=self, prepare=prepare)
+        self._link.start()
 
     @property
     def is_ready(self) -> bool:

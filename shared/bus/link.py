@@ -74,6 +74,9 @@ class Link:
         self._closing = Flag()
         self._ready = Flag()
         self._thread = Thread(target=self._run, name=f"bus-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; its owner calls this once it knows its link, since it is told of a channel as soon as there is one."""
         self._thread.start()
 
     @property

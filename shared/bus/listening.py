@@ -46,6 +46,7 @@ class Listening:
         self._keys = sorted(topics) or ["#"]
         self._onlooker = Onlooker(listener=listener, request_id=request_id)
         self._link = Link(name="onlooker", settings=settings, owner=self, prepare=prepare)
+        self._link.start()
         if not self._link.wait_ready(settings.connect_timeout):
             self.close()
             raise DependencyAwayError("RabbitMQ does not let us listen: is the topology declared?")

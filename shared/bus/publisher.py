@@ -85,6 +85,7 @@ class Publisher:
         self._next = 1
         self._returned: set[int] = set()
         self._link = Link(name="publisher", settings=settings, owner=self, prepare=prepare)
+        self._link.start()
 
     @property
     def is_ready(self) -> bool:

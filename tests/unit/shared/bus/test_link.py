@@ -25,6 +25,7 @@ def test_the_wait_between_tries_doubles_up_to_a_limit() -> None:
     )
     tries = Collector[float]()
     link = Link(name="away", settings=settings, owner=Mock(spec=LinkOwner), prepare=lambda: tries(monotonic()))
+    link.start()
     try:
         found = [later - earlier for earlier, later in pairwise(tries.wait_for(11, 60))]
         assert link.is_alive
@@ -51,6 +52,7 @@ def test_that_the_broker_is_away_is_told_once_for_each_reason_in_words_for_peopl
 
     with capture_logs() as logs:
         link = Link(name="away", settings=settings[0], owner=Mock(spec=LinkOwner), prepare=prepare)
+        link.start()
         try:
             tries.wait_for(6, 60)
         finally:
@@ -71,6 +73,8 @@ def test_a_link_whose_thread_ended_unasked_lives_no_more() -> None:
         raise SystemExit
 
     link = Link(name="ended", settings=RabbitSettings(), owner=Mock(spec=LinkOwner), prepare=end)
+    assert not link.is_alive, "its owner does not know it yet, and would be told of a channel"
+    link.start()
     assert link.is_alive
     let_go.set()
     tries.wait_for(1)
