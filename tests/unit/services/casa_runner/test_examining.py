@@ -30,19 +30,19 @@ def test_scratch_that_cannot_be_made_or_written_fails_and_no_more_is_said_of_it(
 @pytest.mark.parametrize(
     ("free", "wanted", "verdict", "size"),
     [
-        (42 * GB, {"disk_factor": 4}, Verdict.OK, 10 * GB),
-        (41 * GB, {"disk_factor": 4}, Verdict.WARN, 9_750_000_000),
-        (2 * GB, {}, Verdict.FAIL, 0),
-        (37 * GB, {}, Verdict.OK, 10 * GB),
-        (57 * GB, {"way": "reference"}, Verdict.OK, 10 * GB),
+        (42 * GB, {"disk_factor": 4}, Verdict.OK, "10.0 GB"),
+        (41 * GB, {"disk_factor": 4}, Verdict.WARN, "9.8 GB"),
+        (2 * GB, {}, Verdict.FAIL, "0 B"),
+        (37 * GB, {}, Verdict.OK, "10.0 GB"),
+        (57 * GB, {"way": "reference"}, Verdict.OK, "10.0 GB"),
     ],
 )
 def test_scratch_has_room_for_an_asdm_of_a_size_that_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, wanted: dict[str, Any], verdict: Verdict, size: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, wanted: dict[str, Any], verdict: Verdict, size: str
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     found = examined(tmp_path, disk_reserve=2 * GB, **wanted)
-    assert found["scratch: room"][:2] == (verdict, f"{free} bytes free, enough for an ASDM of {size}")
+    assert found["scratch: room"][:2] == (verdict, f"{free // GB}.0 GB free, enough for an ASDM of {size}")
     assert ("make room" in found["scratch: room"][2]) is (verdict is not Verdict.OK)
     assert found["scratch: directory"][0] is found["scratch: locks"][0] is Verdict.OK
