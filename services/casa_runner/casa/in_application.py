@@ -78,10 +78,10 @@ def work(job):
 def main():
     # type: () -> None
     """Read the job, whose name is the last argument, do it, and say how it went."""
-    with open(sys.argv[-1]) as stream:  # noqa: PTH123 (as above)
+    with open(sys.argv[-1]) as stream:  # noqa: PTH123 (Python 2 has no paths)
         job = json.load(stream)
     told = work(job)
-    with open(job["result"], "w") as stream:  # noqa: PTH123 (as above)
+    with open(job["result"], "w") as stream:  # noqa: PTH123 (Python 2 has no paths)
         json.dump(told, stream)
     if "error" in told:
         sys.exit(1)
