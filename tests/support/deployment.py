@@ -27,6 +27,7 @@ from shared.service import source_of
 from tests.support.ports import free_ports
 from tests.support.rabbitmq import LONG_JOBS
 from tests.support.s3 import store_environment
+from tests.support.standing_still import stop_in_their_tracks
 
 REPOSITORY = Path(__file__).parents[2]
 START_TIMEOUT = 60.0
@@ -132,7 +133,7 @@ class ServiceProcess:
 
     def freeze(self) -> None:
         """Stop the replica in its tracks; what is delivered to it stays unacknowledged."""
-        os.kill(self.pid, signal.SIGSTOP)
+        stop_in_their_tracks([self.pid])
 
     def kill(self) -> None:
         """Kill the replica with -9."""

@@ -22,6 +22,7 @@ from observatory.metadata import create_tables_in
 from shared.archive_db import ArchiveDbSettings
 from tests.support.archive_tables import FilledTables
 from tests.support.ports import free_ports
+from tests.support.standing_still import children_of, standing_still
 
 _PASSWORD = "test"
 READER = "reader"
@@ -98,15 +99,8 @@ class PostgresServer:
     def frozen(self) -> Iterator[None]:
         """Stop every process of the server in its tracks: the machine takes connections, and nobody answers."""
         assert self._server is not None, "PostgreSQL does not run"
-        pids = [self._server.pid, *_children_of(self._server.pid)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with standing_still([self._server.pid, *children_of(self._server.pid)]):
             yield
-        finally:
-            for pid in pids:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
         """End the server and remove its data."""
@@ -176,15 +170,6 @@ class PostgresTables(FilledTables):
 
 
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
-
-
-def _children_of(pid: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            parent = stat.read_text().rpartition(")")[2].split()[1]
-            found += [int(stat.parent.name)] * (int(parent) == pid)
-    return found
 
 
 def _binaries() -> Path:

@@ -19,6 +19,7 @@ from pika.exceptions import AMQPError
 
 from tests.support.certificates import Certificate
 from tests.support.ports import free_ports
+from tests.support.standing_still import group_of, standing_still
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _DOWN = 20.0
@@ -128,11 +129,8 @@ class RabbitServer:
     def silent(self) -> Iterator[None]:
         """Let the broker stand still as on a machine that hangs: connections stay, and nothing is answered on them."""
         assert self._server is not None
-        os.killpg(self._server.pid, signal.SIGSTOP)
-        try:
+        with standing_still(group_of(self._server.pid)):
             yield
-        finally:
-            os.killpg(self._server.pid, signal.SIGCONT)
 
     @contextmanager
     def low_on_disk(self) -> Iterator[None]:
