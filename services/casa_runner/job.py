@@ -155,7 +155,7 @@ class CasaFiles:
         only_version: str | None = None,
         transform: Mapping[str, object] | None = None,
         spws: Sequence[int] = (),
-        halves: bool = False,
+        halves: Mapping[str, object] | None = None,
         more: Mapping[str, object] | None = None,
     ) -> None:
         """Write CASA's configuration and the job.
@@ -173,7 +173,7 @@ class CasaFiles:
         spws
             Spectral windows that are delivered; empty is all.
         halves
-            Whether a single pass may work in two processes at once.
+            Where a single pass cuts the ASDM in two, see `halves.cut`; None: it does not.
         more
             What the script of a way has to know besides.
         """
@@ -187,7 +187,7 @@ class CasaFiles:
             "only_version": only_version,
             "transform": dict(transform or {}),
             "spws": list(spws),
-            "halves": halves,
+            "halves": halves and dict(halves),
             "progress": str(self.progress),
             "result": str(self.result),
             "shell_log": str(self.shell_log),

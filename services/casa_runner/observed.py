@@ -74,17 +74,8 @@ def read_observed(rows_of: Rows) -> Observed:
         If a table cannot be read or refers to rows that are not there (``asdm_incomplete``).
     """
     try:
-        spw_of = {
-            text_of(row, "dataDescriptionId"): _number(text_of(row, "spectralWindowId"))
-            for row in rows_of("DataDescription")
-        }
-        spws, autocorrelations, crosscorrelations = {}, False, False
-        for row in rows_of("ConfigDescription"):
-            # An array is told by its number of dimensions, its sizes and then its values.
-            descriptions = text_of(row, "dataDescriptionId").split()[2:]
-            spws[text_of(row, "configDescriptionId")] = [spw_of[name] for name in descriptions]
-            autocorrelations |= text_of(row, "correlationMode") != "CROSS_ONLY"
-            crosscorrelations |= text_of(row, "correlationMode") != "AUTO_ONLY"
+        spws = spws_by_configuration(rows_of)
+        correlations = {text_of(row, "correlationMode") for row in rows_of("ConfigDescription")}
         modes = {
             text_of(row, "scanNumber"): frozenset(text_of(row, "scanIntent").split()[2:]) for row in rows_of("Scan")
         }
@@ -96,13 +87,26 @@ def read_observed(rows_of: Rows) -> Observed:
                 for row in rows_of("Main")
                 for spw in spws[text_of(row, "configDescriptionId")]
             ),
-            autocorrelations=autocorrelations,
-            crosscorrelations=crosscorrelations,
+            autocorrelations=bool(correlations - {"CROSS_ONLY"}),
+            crosscorrelations=bool(correlations - {"AUTO_ONLY"}),
         )
     except (UnsafeXmlError, KeyError, ValueError) as error:
         raise BlockFailedError(
             ReasonCode.ASDM_INCOMPLETE, f"the ASDM's tables cannot be read or do not fit together: {error}"
         ) from error
+
+
+def spws_by_configuration(rows_of: Rows) -> dict[str, list[int]]:
+    """Tell the spectral windows of each configuration; raise as the rows do, or KeyError or ValueError."""
+    spw_of = {
+        text_of(row, "dataDescriptionId"): _number(text_of(row, "spectralWindowId"))
+        for row in rows_of("DataDescription")
+    }
+    # An array is told by its number of dimensions, its sizes and then its values.
+    return {
+        text_of(row, "configDescriptionId"): [spw_of[name] for name in text_of(row, "dataDescriptionId").split()[2:]]
+        for row in rows_of("ConfigDescription")
+    }
 
 
 def _number(identifier: str) -> int:

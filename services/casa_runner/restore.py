@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -10,6 +11,7 @@ from contracts.messages import RestoreOrdered
 from contracts.messages.parts import RestoredBlock
 from services.casa_runner.archive import Archive, patiently
 from services.casa_runner.expectations import Expectations, PastJob
+from services.casa_runner.halves import cut
 from services.casa_runner.interruption import Interruption
 from services.casa_runner.job import CasaFiles, CasaResult, Described
 from services.casa_runner.keeping import Keeper, failure, is_same_casa
@@ -153,11 +155,21 @@ class Restorer:
             only_version=way.casa.only_version,
             transform=chosen.transform,
             spws=chosen.spws,
-            halves=task.inputs.size >= self._settings.halves_from and self._launcher.cores() > 1,
+            halves=self._halves(task, files),
             more={**way.job(files.attempt), "reference_room": self._room(task, REFERENCE_SCRATCH) - task.inputs.size},
         )
         task.interruption.check()
         return self._launcher.start(way.script, files, Needs(casa_version=way.casa.version, memory=memory))
+
+    def _halves(self, task: Task, files: CasaFiles) -> dict[str, Any] | None:
+        """Cut a large ASDM in two for a single pass, where a second core is idle."""
+        if (
+            task.way.method != "single pass"
+            or task.inputs.size < self._settings.halves_from
+            or self._launcher.cores() < 2  # one core for each half
+        ):
+            return None
+        return cut(files.attempt.working / task.order.eb_uid.file_form, task.chosen)
 
     def _finish(self, task: Task, files: CasaFiles, running: RunningCasa, *, last: bool) -> Ended:
         """Wait for CASA, and store what it made or why it made nothing."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
-from services.casa_runner.casa.reference import OBSERVING_MODES
+from services.casa_runner.casa.intents import OBSERVING_MODES
 from services.casa_runner.observed import Cell, Observed
 from shared.pipeline_files import ApplyCall
 
@@ -53,6 +53,8 @@ class Rule(StrEnum):
     GAINFIELD_UNSOLVED = "gainfield_unsolved"
     # Found by CASA in what came out:
     ALL_FLAGGED = "all_flagged"
+    # Then it is a single pass all the same, but in one process:
+    HALVES_DIFFER = "halves_differ"
 
 
 class InexpressibleError(Exception):

@@ -11,7 +11,7 @@ from services.casa_runner.staging import Inputs
 from services.casa_runner.workspace import Attempt
 from shared.pipeline_files import ApplyCall
 
-# Scratch in sizes of the ASDM: itself, and twice what was measured beside it (1.10 in two processes, 2.16), since
+# Scratch in sizes of the ASDM: itself, and twice what was measured beside it (1.11 in two processes, 2.16), since
 # the ASDMs measured hold 32-bit numbers as a MeasurementSet does, and those of ALMA's correlators mostly 16-bit ones.
 SINGLE_PASS_SCRATCH = 3.5
 REFERENCE_SCRATCH = 5.5

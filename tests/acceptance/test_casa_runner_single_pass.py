@@ -16,8 +16,10 @@ from observatory.blocks import MadeBlock
 from observatory.casa_process import casa_environment
 from services.casa_runner import casa
 from services.casa_runner.asdm import rows_in
+from services.casa_runner.halves import cut
 from services.casa_runner.job import keywords
 from services.casa_runner.observed import Observed, read_observed
+from services.casa_runner.selection import Chosen
 from services.casa_runner.single_pass import make_library
 from shared.pipeline_files import ApplyCall
 from tests.support import casa_matrix
@@ -31,6 +33,8 @@ pytestmark = pytest.mark.timeout(1200)
 FIELDS = ("J0510+1800", "J0423-0120", "J0321+1234", "HLX_Target")
 INTENTS = ("BANDPASS", "AMPLITUDE", "PHASE,AMPLITUDE", "TARGET")
 TABLES = {"tsys": "tsyscal", "bandpass": "bcal", "phase": "solintint.gpcal", "scan": "solintinf.gpcal", "flux": "gacal"}
+
+ALL = Chosen(fields=(), spws=(), averaged=False, in_time=False, transform={})
 
 Case = tuple[tuple[ApplyCall, ...], dict[str, object]]
 
@@ -204,8 +208,11 @@ def answer(
         name: next(str(path) for path in block.caltables if path.name.removesuffix(".tbl").endswith(ending))
         for name, ending in TABLES.items()
     }
+    laid_out = folder / "work" / asdm.name
+    laid_out.symlink_to(asdm)
     order = {
-        "asdm": str(asdm),
+        "asdm": asdm.name,
+        "halves": cut(laid_out, ALL),
         "folder": str(folder / "work"),
         "scripts": str(Path(casa.__file__).parent),
         "tables": tables,

@@ -21,7 +21,7 @@ PIPELINE_STEPS = """
 import importlib, shutil, sys
 from pathlib import Path
 sys.path.insert(0, {scripts!r})
-reference, single_pass = importlib.import_module("reference"), importlib.import_module("single_pass")
+reference, single_pass, intents = map(importlib.import_module, ("reference", "single_pass", "intents"))
 
 def restore(job, progress, result):
     tasks, tables = reference.load(job, progress, result)
@@ -32,10 +32,9 @@ def restore(job, progress, result):
     kept.rename(flags)
     tasks.flagmanager(vis=vis, mode="restore", versionname=reference.FINAL_FLAGS)
     tasks.flagdata(vis=vis, mode="summary", name="before")
-    modes = [str(mode) for mode in tables.column(vis + "/STATE", "OBS_MODE")]
-    for term in job["library"]:
-        Path(term["name"]).symlink_to(term["caltable"])
-    terms = [{{**term, "intent": reference.intent_expression(term["intent"], modes)}} for term in job["library"]]
+    modes = intents.modes_of(vis, tables)
+    single_pass.lay_out_tables(job)
+    terms = [{{**term, "intent": intents.intent_expression(term["intent"], modes)}} for term in job["library"]]
     Path("library").write_text("\\n".join(map(single_pass.library_line, terms)))
     tasks.applycal(vis=vis, docallib=True, callib="library", antenna="*&*", applymode="calflagstrict", parang=False)
     tasks.flagdata(vis=vis, mode="summary", name="applycal")

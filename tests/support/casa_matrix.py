@@ -9,6 +9,7 @@ the runner does, which restores them. What follows the import is the runner's ow
 import contextlib
 import importlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -113,12 +114,35 @@ def main(order: dict[str, Any]) -> None:
     tasks.flagmanager(vis="full.ms", mode="save", versionname=reference.FINAL_FLAGS)
     Path("full.ms.flagversions").rename("lazy.ms.flagversions")
     reference.import_flagged({**base, "vis": "lazy.ms"}, Silent(), {}, tasks, tables, lazy=True)
+    prepare_halves({**base, "vis": "lazy.ms", "transform": {}, "halves": order["halves"]}, tasks, tables)
     found: dict[str, Any] = {}
     for number, (name, case) in enumerate(order["cases"].items()):
-        job = {**base, **case, "halves": number % 2 == 1}  # every second one in two processes
+        job = {**base, **case, "halves": order["halves"] if number % 2 == 1 else None}  # every second one in two
         found[name] = compared(job, tb, reference, single, tasks, tables)
     answer = {"cases": found, "flagged_by_correlator": from_correlator}
     Path(order["answer"]).write_text(json.dumps(answer))
+
+
+def prepare_halves(job: dict[str, Any], tasks: Any, tables: Any) -> None:
+    """Import both halves, each in a process of its own."""
+    halves = importlib.import_module("halves")
+    for half in halves.halves_of(job):
+        if (child := os.fork()) == 0:
+            halves.prepare(half, Silent(), tasks, tables)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def correct(job: dict[str, Any], single: Any, tasks: Any, tables: Any) -> None:
+    """Do a single pass on what has been imported, whole or in halves."""
+    if not job["halves"]:
+        single.correct(job, Silent(), tasks, tables)
+        return
+    halves, joining = importlib.import_module("halves"), importlib.import_module("joining")
+    both = halves.halves_of(job)
+    halves.in_both(both, Silent(), lambda half, silent: single.correct(half, silent, tasks, tables))
+    joining.check_seam(both)
+    joining.join(both)
 
 
 def finish_flags(tb: Any, ms: str) -> None:
@@ -147,8 +171,7 @@ def compared(job: dict[str, Any], tb: Any, reference: Any, single: Any, tasks: A
         shutil.rmtree(path)
     for path in Path().glob("call*"):
         path.unlink()
-    for path in (Path("work.ms"), Path(single.AUTOCORRELATIONS)):
-        shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree("work.ms", ignore_errors=True)
     lacking = single.unsolved(job["library"], tables)
     if lacking is not None:
         return {"rule": lacking}
@@ -160,7 +183,8 @@ def compared(job: dict[str, Any], tb: Any, reference: Any, single: Any, tasks: A
     except Exception as error:  # how a way ends is what is compared, and CASA raises anything
         ends["reference"] = str(error)
     try:
-        single.correct({**job, "vis": "lazy.ms", "output": "single.out"}, Silent(), tasks, tables)
+        single.lay_out_tables(job)
+        correct({**job, "vis": "lazy.ms", "output": "single.out"}, single, tasks, tables)
     except Exception as error:  # how a way ends is what is compared, and CASA raises anything
         ends["single"] = str(error)
     if ends:

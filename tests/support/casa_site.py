@@ -45,6 +45,10 @@ class WatchedLauncher(ProcessLauncher):
         super().__init__(command=[sys.executable])
         self.started: list[CasaProcess] = []
         self.spoil: Callable[[CasaFiles], object] = lambda _: None
+        self.idle_cores: int | None = None
+
+    def cores(self) -> int:
+        return super().cores() if self.idle_cores is None else self.idle_cores
 
     def start(self, script: Path, files: CasaFiles, needs: Needs = NO_NEEDS) -> CasaProcess:
         self.spoil(files)

@@ -56,3 +56,34 @@ def unpack(tar: Path, into: Path) -> Path:
 def nearly(ms: Path, truth: Path, column: str, fields: Sequence[str] | None = None) -> bool:
     """Whether a column is the truth to the last bits: CASA takes weights over through their square roots."""
     return np.allclose(rows_of(ms)[column], rows_of(truth, fields)[column], rtol=1e-6, atol=0)
+
+
+def unlike_tables(ms: Path, truth: Path, without: Sequence[str] = ("HISTORY",)) -> list[str]:
+    """Name the columns of the main table and of all subtables but some in which two MeasurementSets differ."""
+    names = ["", *sorted(path.name for path in truth.iterdir() if path.is_dir())]
+    assert names[1:] == sorted(path.name for path in ms.iterdir() if path.is_dir())
+    unlike = []
+    for name in (name for name in names if name not in without):
+        with table(str(ms / name), ack=False) as found, table(str(truth / name), ack=False) as wanted:
+            if found.nrows() != wanted.nrows() or found.colnames() != wanted.colnames():
+                unlike.append(f"{name} rows")
+                continue
+            unlike += [f"{name} {column}" for column in wanted.colnames() if not _alike(found, wanted, column)]
+    return unlike
+
+
+def _alike(found: table, wanted: table, column: str) -> bool:
+    """Whether a column has the same values, and the same cells without any."""
+    for row in range(wanted.nrows()) if wanted.isvarcol(column) and column != "DATA" else ():
+        if found.iscelldefined(column, row) != wanted.iscelldefined(column, row):
+            return False
+        if wanted.iscelldefined(column, row) and not _same(found.getcell(column, row), wanted.getcell(column, row)):
+            return False
+    if wanted.isvarcol(column) and column != "DATA":
+        return True
+    return _same(found.getcol(column), wanted.getcol(column))
+
+
+def _same(found: object, wanted: object) -> bool:
+    values = np.asarray(wanted)
+    return np.array_equal(np.asarray(found), values, equal_nan=values.dtype.kind in "fc")

@@ -1,113 +1,169 @@
-"""Take the corrected data out in two processes at once: ``single_pass.py`` does so where it has two cores.
+"""Restore both halves of an ASDM in two processes at once: ``single_pass.py`` does so where it has two cores.
 
-Rows are written scan by scan, so the rows of the later scans are appended to those of the earlier ones.
-What is about no scan (all tables but the main one) comes out the same in both halves.
+The runner has cut the ASDM between two scans: each half has all of its tables, but only its own rows of Main. The later
+half has the last subscan of the earlier one besides, the seam: what both make of it has to be the same to the bit.
 """
 
 import importlib
+import json
 import os
-import shutil
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
-SECOND = "second-half.ms"
+
+class HalvesDifferError(Exception):
+    """Two halves would not be the same as the whole."""
 
 
-def take_out(job: "dict[str, Any]", tasks: Any, tables: Any, calibration: "dict[str, Any]") -> None:
-    """Do as ``reference.take_out``, in halves if the data can be cut between two scans."""
+def restore(job: "dict[str, Any]", progress: Any, result: "dict[str, Any]", tasks: Any, tables: Any) -> None:
+    """Do as a single pass does, in halves."""
+    reference, single_pass = importlib.import_module("reference"), importlib.import_module("single_pass")
+    joining = importlib.import_module("joining")
+
+    def restored(half: "dict[str, Any]", own: Any) -> "dict[str, Any]":
+        prepare(half, own, tasks, tables)
+        single_pass.correct(half, own, tasks, tables)
+        return dict(reference.look(half, tables))
+
+    halves = halves_of(job)
+    try:
+        earlier, later = in_both(halves, progress, restored)
+    finally:
+        result["imported_rows_by_field"] = added(*map(_imported, halves))
+    joining.check_seam(halves)
+    intents = importlib.import_module("intents")
+    modes = [mode for half in halves for mode in intents.modes_of(half["vis"], tables)]
+    for term in job["library"]:
+        intents.intent_expression(term["intent"], modes)
+    joining.join(halves)
+    seen = {"rows": added(earlier["rows"], later["rows"]), "flags": _either(earlier["flags"], later["flags"])}
+    reference.verify({**job, "vis": halves[1]["vis"]}, progress, result, tables, "single pass", seen=seen)
+
+
+def halves_of(job: "dict[str, Any]") -> "tuple[dict[str, Any], dict[str, Any]]":
+    """Tell the job of each half, which lie in folders of their own; the earlier one makes what is delivered."""
+    cut = job["halves"]
+    earlier, later = (
+        {
+            **job,
+            "asdm": f"{folder}/{job['asdm']}",
+            "vis": f"{folder}/{job['vis']}",
+            "all_flags": job["vis"],
+            "rows_by_field": rows_by_field,
+        }
+        for folder, rows_by_field in zip(cut["folders"], cut["rows_by_field"])  # noqa: B905 (not every CASA's Python has strict)
+    )
+    own = {**job["transform"], "scan": f">{cut['after']}"}
+    return (
+        {**earlier, "after": None},
+        {**later, "after": cut["after"], "transform": own, "output": later["vis"] + ".split.cal"},
+    )
+
+
+def prepare(half: "dict[str, Any]", progress: Any, tasks: Any, tables: Any) -> None:
+    """Import a half, make sure that no row is lost, and restore its part of the final flags."""
     reference = importlib.import_module("reference")
-    scans = None if "timeaverage" in job["transform"] else cut(*rows_of(job, tables))
-    if scans is None:
-        reference.take_out(job, tasks, tables, calibration)
-        return
-    first, second = (job | {"transform": {**job["transform"], "scan": expression}} for expression in scans)
+    if half["after"] is not None:
+        convert_at(half["halves"]["epoch"])
+    reference.import_asdm(half, progress, tasks, lazy=True)
+    imported = tables.rows_by_field(half["vis"], after=half["after"])
+    Path(half["vis"] + ".imported").write_text(json.dumps(imported))
+    reference.check_rows(half, {"imported_rows_by_field": imported})
+    importlib.import_module("joining").cut_flags(half)
+    reference.restore_flags(half, progress, tasks)
+
+
+def _imported(half: "dict[str, Any]") -> "dict[str, int]":
+    """Tell by field which rows a half has imported, the seam apart; those it has to, if it did not get so far."""
+    told = Path(half["vis"] + ".imported")
+    return dict(json.loads(told.read_text()) if told.exists() else half["rows_by_field"])
+
+
+def convert_at(seconds: float) -> None:
+    """Convert a baseline at the epoch at which an import of the whole begins.
+
+    CASA's measures look up the earth's rotation once for an hour or so, at the first epoch that they convert. Where
+    the later half's process began with its own, UVW would differ by some 1e-7 m.
+    """
+    casatools = importlib.import_module("casatools")
+    measures, quantity = casatools.measures(), casatools.quanta().quantity
+    measures.doframe(measures.position("ITRF", *(quantity(length, "m") for length in (2225e3, -5440e3, -2481e3))))
+    measures.doframe(measures.direction("J2000", quantity(0, "rad"), quantity(0, "rad")))
+    measures.doframe(measures.epoch("UTC", quantity(seconds, "s")))
+    measures.measure(measures.baseline("ITRF", *(quantity(length, "m") for length in (100, 100, 100))), "J2000")
+    measures.done()
+
+
+def in_both(halves: "tuple[dict[str, Any], dict[str, Any]]", progress: Any, work: Any) -> "list[Any]":
+    """Do some work on both halves at once, on the earlier one in a process of its own; return what both tell.
+
+    Raises
+    ------
+    HalvesDifferError, RuntimeError
+        If the work on the earlier half raised that, or something else; a signal that ended it ends this process, too.
+    """
+    earlier, later = halves
+    told = Path(earlier["vis"] + ".told")
     sys.stdout.flush()
     parent = os.getpid()
     child = os.fork()
     if child == 0:
-        _be_second(parent, lambda: reference.take_out(second | {"output": SECOND}, tasks, tables, calibration))
+        _be_other(parent, lambda: work(earlier, Silent()), told)
     try:
-        reference.take_out(first, tasks, tables, calibration)
-    except BaseException:  # whatever ended the first half, the second must not go on alone; raised again
+        found = work(later, progress)
+    except BaseException:  # whatever ended the later half, the earlier must not go on alone; raised again
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         raise
     _, status = os.waitpid(child, 0)
-    if status != 0:
-        raise RuntimeError(f"the second half ended with status {status}")
-    append(SECOND, job["output"], known=_rows(job["vis"] + "/HISTORY"))
-    shutil.rmtree(SECOND)
+    if os.WIFSIGNALED(status):
+        os.kill(parent, os.WTERMSIG(status))
+    answer = json.loads(told.read_text())
+    if "differ" in answer:
+        raise HalvesDifferError(answer["differ"])
+    if "error" in answer:
+        raise RuntimeError(answer["error"])
+    return [answer["found"], found]
 
 
-def rows_of(job: "dict[str, Any]", tables: Any) -> "tuple[list[int], dict[int, int]]":
-    """Read the scans in the order of the rows, and count the rows of each that are taken out.
+class Silent:
+    """Progress that is not told, since the other half's is."""
 
-    No scans are told if there are several observations or arrays, which come before scans in the order of rows.
-    """
-    vis = job["vis"]
-    columns = {name: tables.column(vis, name).tolist() for name in ("SCAN_NUMBER", "FIELD_ID", "DATA_DESC_ID")}
-    if any(len(set(tables.column(vis, name).tolist())) > 1 for name in ("OBSERVATION_ID", "ARRAY_ID")):
-        return [], {}
-    names = [str(name) for name in tables.column(vis + "/FIELD", "NAME")]
-    spw_of = tables.column(vis + "/DATA_DESCRIPTION", "SPECTRAL_WINDOW_ID").tolist()
-    counts: dict[int, int] = {}
-    for scan, field, description in zip(*columns.values()):  # noqa: B905 (not every CASA's Python has strict)
-        if (not job["fields"] or names[field] in job["fields"]) and (
-            not job["spws"] or spw_of[description] in job["spws"]
-        ):
-            counts[scan] = counts.get(scan, 0) + 1
-    return columns["SCAN_NUMBER"], counts
+    def say(self, step: str, percent: float) -> None:
+        """Say nothing."""
 
 
-def cut(order: "list[int]", counts: "dict[int, int]") -> "tuple[str, str] | None":
-    """Choose two ranges of scans with about as many rows; None if there are no two."""
-    scans = sorted(counts)
-    if len(scans) < 2 or any(later < earlier for earlier, later in zip(order, order[1:])):  # noqa: B905, RUF007 (not every CASA's Python has strict or pairwise)
-        return None
-    total, before, best = sum(counts.values()), 0, (sum(counts.values()), 0)
-    for number, scan in enumerate(scans[:-1]):
-        before += counts[scan]
-        best = min(best, (abs(total - 2 * before), number))
-    return f"{scans[0]}~{scans[best[1]]}", f"{scans[best[1] + 1]}~{scans[-1]}"
+def added(one: "dict[str, int]", other: "dict[str, int]") -> "dict[str, int]":
+    """Add up rows by field."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
 
 
-def append(second: str, first: str, *, known: int) -> None:
-    """Append the rows of one MeasurementSet to another, and what its history has beyond the known rows."""
-    casatools = importlib.import_module("casatools")
-    table = casatools.table()
-    table.open(second)
-    try:
-        table.copyrows(first)
-    finally:
-        table.close()
-    table.open(second + "/HISTORY")
-    try:
-        table.copyrows(first + "/HISTORY", startrowin=known)
-    finally:
-        table.close()
+def _either(*halves: "dict[str, dict[str, bool]]") -> "dict[str, dict[str, bool]]":
+    """Tell the kinds of flags by field that one half has, or the other."""
+    found = {}  # type: dict[str, dict[str, bool]]
+    for half in halves:
+        for name, kinds in half.items():
+            known = found.setdefault(name, dict.fromkeys(kinds, False))
+            known.update({kind: seen or known[kind] for kind, seen in kinds.items()})
+    return found
 
 
-def _rows(path: str) -> int:
-    table = importlib.import_module("casatools").table()
-    table.open(path)
-    try:
-        return int(table.nrows())
-    finally:
-        table.close()
-
-
-def _be_second(parent: int, work: Any) -> None:
-    """Work and end this process; nothing of the first's is ended with it."""
-    status = 1
+def _be_other(parent: int, work: Any, told: Path) -> None:
+    """Work, tell what was found, and end this process; nothing of the first's is ended with it."""
+    answer = {}  # type: dict[str, Any]
     try:
         importlib.import_module("reference").die_with_parent(parent)
-        work()
-        status = 0
-    except BaseException:  # whatever it is, the first has to know
+        answer = {"found": work()}
+    except HalvesDifferError as error:
+        answer = {"differ": str(error)}
+    except BaseException as error:  # whatever it is, the first has to know
         traceback.print_exc()
+        answer = {"error": f"{type(error).__name__}: {error}"}
     finally:
+        told.write_text(json.dumps(answer))
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(status)
+        os._exit(0)

@@ -22,25 +22,6 @@ FINAL_FLAGS = "Pipeline_Final"
 # Seen in the pipeline's own log of a restore; its calapply lines do not say it.
 DEFAULT_APPLYMODE = "calflagstrict"
 
-# The pipeline's words for intents, and the ASDM's (pipeline/infrastructure, domain of observing modes).
-OBSERVING_MODES = {
-    "AMPLITUDE": ("CALIBRATE_AMPLI", "CALIBRATE_FLUX"),
-    "ATMOSPHERE": ("CALIBRATE_ATMOSPHERE",),
-    "BANDPASS": ("CALIBRATE_BANDPASS",),
-    "CHECK": ("OBSERVE_CHECK_SOURCE",),
-    "DELAY": ("CALIBRATE_DELAY",),
-    "DIFFGAINREF": ("CALIBRATE_DIFFGAIN",),
-    "DIFFGAINSRC": ("CALIBRATE_DIFFGAIN",),
-    "PHASE": ("CALIBRATE_PHASE",),
-    "POINTING": ("CALIBRATE_POINTING",),
-    "POLANGLE": ("CALIBRATE_POL_ANGLE",),
-    "POLARIZATION": ("CALIBRATE_POLARIZATION",),
-    "POLLEAKAGE": ("CALIBRATE_POL_LEAKAGE",),
-    "SIDEBAND": ("CALIBRATE_SIDEBAND_RATIO",),
-    "TARGET": ("OBSERVE_TARGET",),
-    "WVR": ("CALIBRATE_WVR",),
-}
-
 
 class CasaVersionError(Exception):
     """The job is for another version of CASA."""
@@ -66,32 +47,6 @@ def die_with_parent(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(set_parent_death_signal, signal.SIGKILL)
     if parent and os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGKILL)
-
-
-def intent_expression(intents: str, observing_modes: "list[str]") -> str:
-    """Translate a calapply line's intents to a CASA selection; empty selects all.
-
-    Parameters
-    ----------
-    intents
-        Comma-separated, the pipeline's words (``PHASE``) or the ASDM's (``CALIBRATE_PHASE#ON_SOURCE``).
-    observing_modes
-        ``OBS_MODE`` of every state in the MeasurementSet.
-
-    Raises
-    ------
-    ValueError
-        If none of the intents was observed.
-    """
-    if not intents:
-        return ""
-    wanted = [mode for word in intents.split(",") for mode in OBSERVING_MODES.get(word.strip(), (word.strip(),))]
-    wanted = [mode if "#" in mode else mode + "#ON_SOURCE" for mode in wanted]
-    present = [mode for mode in wanted if any(mode in modes.split(",") for modes in observing_modes)]
-    if not present:
-        raise ValueError(f"no data was taken with intent {intents!r}")
-    # A state lists several modes with commas, which CASA's selection takes for its own: match inside.
-    return ",".join("*" + mode + "*" for mode in dict.fromkeys(present))
 
 
 class Tables:
@@ -126,14 +81,23 @@ class Tables:
         counts = self.rows_by_field(ms)
         return {"rows": sum(counts.values()), "columns": self.names(ms), "rows_by_field": counts, **found}
 
-    def rows_by_field(self, ms: str, spws: "list[int] | None" = None) -> "dict[str, int]":
-        """Count rows by the name of their field, those of some spectral windows or all."""
+    def rows_by_field(
+        self, ms: str, spws: "list[int] | None" = None, *, after: "int | None" = None
+    ) -> "dict[str, int]":
+        """Count rows by the name of their field: of some spectral windows or all, of scans after one or all."""
+        numpy = importlib.import_module("numpy")
         names = [str(name) for name in self.column(ms + "/FIELD", "NAME")]
-        spw_of = self.column(ms + "/DATA_DESCRIPTION", "SPECTRAL_WINDOW_ID").tolist()
-        counts: dict[str, int] = {}
-        for field, description in zip(*(self.column(ms, name).tolist() for name in ("FIELD_ID", "DATA_DESC_ID"))):  # noqa: B905 (not every CASA's Python has strict)
-            if not spws or spw_of[description] in spws:
-                counts[names[field]] = counts.get(names[field], 0) + 1
+        fields = self.column(ms, "FIELD_ID")
+        counted = numpy.ones(len(fields), bool)
+        if spws:
+            spw_of = self.column(ms + "/DATA_DESCRIPTION", "SPECTRAL_WINDOW_ID")
+            counted &= numpy.isin(spw_of[self.column(ms, "DATA_DESC_ID")], spws)
+        if after is not None:
+            counted &= self.column(ms, "SCAN_NUMBER") > after
+        counts = {}  # type: dict[str, int]
+        for field, rows in enumerate(numpy.bincount(fields[counted]).tolist()):
+            if rows:
+                counts[names[field]] = counts.get(names[field], 0) + rows
         return counts
 
 
@@ -147,21 +111,37 @@ def restore(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]")
     verify(job, progress, result, tables, "reference")
 
 
-def verify(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]", tables: Tables, method: str) -> None:
-    """Take out what is not to be told, and describe what came out and what had to."""
+def verify(
+    job: "dict[str, Any]",
+    progress: Progress,
+    result: "dict[str, Any]",
+    tables: Tables,
+    method: str,
+    *,
+    seen: "dict[str, Any] | None" = None,
+) -> None:
+    """Take out what is not to be told, and describe what came out and what had to, as far as that is not seen yet."""
     progress.say("verify", 92)
     if job["fields"]:
         names = [str(name) for name in tables.column(job["vis"] + "/FIELD", "NAME")]
         others = [name for name in names if name not in job["fields"]]
         importlib.import_module("withhold").withhold_others(job["output"], others)
+    seen = look(job, tables) if seen is None else seen
     result["method"] = method
-    result["selected_rows_by_field"] = tables.rows_by_field(job["vis"], job["spws"])
+    result["selected_rows_by_field"] = seen["rows"]
     result["output"] = tables.describe(job["output"])
     if not result["output"]["damaged"]:
         flags = importlib.import_module("flags")
-        before = flags.by_field(job["vis"], job["fields"], job["spws"])
-        result["due_flags_by_field"] = flags.due(before, job["transform"])
+        result["due_flags_by_field"] = flags.due(seen["flags"], job["transform"])
         result["output"]["flags_by_field"] = flags.by_field(job["output"], [], [])
+
+
+def look(job: "dict[str, Any]", tables: Tables) -> "dict[str, Any]":
+    """Tell by field which rows and which kinds of flags what is delivered is taken out of."""
+    return {
+        "rows": tables.rows_by_field(job["vis"], job["spws"], after=job.get("after")),
+        "flags": importlib.import_module("flags").by_field(job["vis"], job["fields"], job["spws"]),
+    }
 
 
 def load(job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]") -> "tuple[Any, Tables]":
@@ -182,11 +162,18 @@ def import_flagged(
     job: "dict[str, Any]", progress: Progress, result: "dict[str, Any]", tasks: Any, tables: Tables, *, lazy: bool
 ) -> None:
     """Import the ASDM, make sure that no row is lost, and restore the final flags."""
-    vis = job["vis"]
+    import_asdm(job, progress, tasks, lazy=lazy)
+    result["imported_rows_by_field"] = tables.rows_by_field(job["vis"])
+    check_rows(job, result)
+    restore_flags(job, progress, tasks)
+
+
+def import_asdm(job: "dict[str, Any]", progress: Progress, tasks: Any, *, lazy: bool) -> None:
+    """Import the ASDM, its visibilities or only references to them."""
     progress.say("importasdm", 10)
     tasks.importasdm(
         asdm=job["asdm"],
-        vis=vis,
+        vis=job["vis"],
         asis=ASIS,
         # As hifa_restoredata does; reading them takes a fourth of a lazy import, and the final flags replace them.
         bdfflags=not lazy,
@@ -196,11 +183,19 @@ def import_flagged(
         # The version it would save is not among those that are restored or delivered.
         flagbackup=False,
     )
-    imported = result["imported_rows_by_field"] = tables.rows_by_field(vis)
+
+
+def check_rows(job: "dict[str, Any]", result: "dict[str, Any]") -> None:
+    """Make sure that no field has fewer rows than the ASDM promises."""
+    imported = result["imported_rows_by_field"]
     if any(imported.get(name, 0) < rows for name, rows in job["rows_by_field"].items()):
         raise ValueError("the imported MeasurementSet has fewer rows than the ASDM promises")
+
+
+def restore_flags(job: "dict[str, Any]", progress: Progress, tasks: Any) -> None:
+    """Restore the final flags, which lie beside the MeasurementSet."""
     progress.say("flagmanager", 45)
-    tasks.flagmanager(vis=vis, mode="restore", versionname=FINAL_FLAGS)
+    tasks.flagmanager(vis=job["vis"], mode="restore", versionname=FINAL_FLAGS)
 
 
 def take_out(
@@ -234,11 +229,12 @@ def _check_version(here: str, wanted: "str | None") -> None:
 
 def apply(calls: "list[dict[str, Any]]", vis: str, tasks: Any, tables: Tables, progress: Progress) -> None:
     """Apply each call in order, with the flags that it sets."""
-    observing_modes = [str(mode) for mode in tables.column(vis + "/STATE", "OBS_MODE")]
+    intents = importlib.import_module("intents")
+    observing_modes = intents.modes_of(vis, tables)
     for number, call in enumerate(calls):
         progress.say("applycal", 50 + 30 * number // len(calls))
         arguments = {"parang": False, "applymode": DEFAULT_APPLYMODE, **call, "flagbackup": False}
-        arguments["intent"] = intent_expression(arguments["intent"], observing_modes)
+        arguments["intent"] = intents.intent_expression(arguments["intent"], observing_modes)
         tasks.applycal(vis=vis, **arguments)
 
 

@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-AUTOCORRELATIONS = "autocorrelations.ms"
 _PIECE = 4096
 _KEYS = ("TIME", "ANTENNA1", "ANTENNA2", "DATA_DESC_ID", "FIELD_ID")
 
@@ -34,40 +33,68 @@ def restore(job: "dict[str, Any]", progress: Any, result: "dict[str, Any]") -> N
         require_room(job, rule=lacking)
         reference.restore(job, progress, result)
         return
-    reference.import_flagged(job, progress, result, tasks, tables, lazy=True)
-    correct(job, progress, tasks, tables)
-    reference.verify(job, progress, result, tables, "single pass")
+    lay_out_tables(job)
+    if job["halves"]:
+        halves = importlib.import_module("halves")
+        try:
+            halves.restore(job, progress, result, tasks, tables)
+        except halves.HalvesDifferError as error:
+            _begin_again({**job, "rule": f"halves_differ: {error}", "halves": None}, left_by=job, program=__file__)
+    else:
+        reference.import_flagged(job, progress, result, tasks, tables, lazy=True)
+        correct(job, progress, tasks, tables)
+        reference.verify(job, progress, result, tables, "single pass")
     flagged = importlib.import_module("flags").all_flagged(result)
     if flagged:
         # Solutions may flag a whole field, on top of the flags that were restored: the reference says whether they do.
-        _begin_again(job, rule=f"all_flagged: {', '.join(flagged)}", program=str(reference.__file__))
+        again = {**job, "rule": f"all_flagged: {', '.join(flagged)}"}
+        _begin_again(again, left_by=job, program=str(reference.__file__), room=True)
+
+
+def lay_out_tables(job: "dict[str, Any]") -> None:
+    """Put each calibration table where the library names it, since it names no directories."""
+    for term in job["library"]:
+        if not Path(term["name"]).is_symlink():  # as one that begins again finds them
+            Path(term["name"]).symlink_to(term["caltable"])
 
 
 def correct(job: "dict[str, Any]", progress: Any, tasks: Any, tables: Any) -> None:
     """Write the corrected data of a lazily imported, flagged MeasurementSet."""
-    reference = importlib.import_module("reference")
+    reference, intents = importlib.import_module("reference"), importlib.import_module("intents")
     progress.say("mstransform", 50)
-    modes = [str(mode) for mode in tables.column(job["vis"] + "/STATE", "OBS_MODE")]
+    modes = intents.modes_of(job["vis"], tables)
+    if job["halves"]:
+        job = {**job, "library": [term for term in job["library"] if intents.is_observed(term["intent"], modes)]}
+        if not job["library"]:
+            raise importlib.import_module("halves").HalvesDifferError("one has nothing to be corrected")
     lines = [
-        library_line({**term, "intent": reference.intent_expression(term["intent"], modes)}) for term in job["library"]
+        library_line({**term, "intent": intents.intent_expression(term["intent"], modes)}) for term in job["library"]
     ]
-    Path("calibration.library").write_text("\n".join(lines) + "\n")
-    for term in job["library"]:
-        Path(term["name"]).symlink_to(term["caltable"])
-    way = importlib.import_module("halves") if job.get("halves") else reference
-    way.take_out(job, tasks, tables, {"docallib": True, "callib": "calibration.library"})
+    library = Path(job["vis"] + ".library")
+    library.write_text("\n".join(lines) + "\n")
+    reference.take_out(job, tasks, tables, {"docallib": True, "callib": str(library)})
     if job["raw_autocorrelations"]:
         progress.say("autocorrelations", 85)
         _restore_autocorrelations(job, reference.field_numbers(job, tables), tasks)
 
 
-def _begin_again(job: "dict[str, Any]", *, rule: str, program: str) -> None:
-    """Restore the reference way, as the same process but with a new CASA: one that imports twice crashes."""
-    for path in (job["vis"], job["output"], AUTOCORRELATIONS):
+def _begin_again(job: "dict[str, Any]", *, left_by: "dict[str, Any]", program: str, room: bool = False) -> None:
+    """Do another job, as the same process but with a new CASA, since one that imports twice crashes.
+
+    Parameters
+    ----------
+    left_by
+        The job that was tried, whose files are removed.
+    room
+        Whether it needs the room of the reference way.
+    """
+    folders = left_by["halves"]["folders"] if left_by["halves"] else ()
+    for path in (job["vis"], job["output"], job["vis"] + ".autocorrelations", *folders):
         shutil.rmtree(path, ignore_errors=True)
-    require_room(job, rule=rule)
-    again = Path("reference.json")
-    again.write_text(json.dumps({**job, "rule": rule}))
+    if room:
+        require_room(job, rule=job["rule"])
+    again = Path("again.json")
+    again.write_text(json.dumps(job))
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [sys.executable, program, str(again)])  # noqa: S606 (our own program)
@@ -133,10 +160,12 @@ def unsolved_term(term: "dict[str, Any]", names: "list[str]", solved: "set[tuple
 def _restore_autocorrelations(job: "dict[str, Any]", selection: str, tasks: Any) -> None:
     """Put raw autocorrelations where the pass has corrected them, which applycal would not have done."""
     raw = {"datacolumn": "data", "keepflags": True, "antenna": "*&&&", "field": selection}
-    tasks.mstransform(vis=job["vis"], outputvis=AUTOCORRELATIONS, **raw, **job["transform"])
+    autocorrelations = job["vis"] + ".autocorrelations"
+    shutil.rmtree(autocorrelations, ignore_errors=True)
+    tasks.mstransform(vis=job["vis"], outputvis=autocorrelations, **raw, **job["transform"])
     casatools = importlib.import_module("casatools")
     source, target = casatools.table(), casatools.table()
-    source.open(AUTOCORRELATIONS)
+    source.open(autocorrelations)
     target.open(job["output"], nomodify=False)
     try:
         for description in sorted(set(source.getcol("DATA_DESC_ID").tolist())):

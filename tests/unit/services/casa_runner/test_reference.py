@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.casa_runner.casa.reference import intent_expression
+from services.casa_runner.casa.intents import intent_expression
 
 MODES = [
     "CALIBRATE_BANDPASS#ON_SOURCE,CALIBRATE_WVR#ON_SOURCE",
