@@ -21,9 +21,9 @@ from shared.pipeline_files import read_xml
 FOLDERS = ("earlier", "later")
 # Importing takes about a fourth of the time, correcting and writing the rest; what is not delivered is only imported.
 _IMPORT_SHARE = 0.25
-# CASA's measures keep the earth's rotation of an epoch for 0.04 days, and a minute is left: so long the later
-# half's import goes on with what the whole's began with.
-_LONGEST_EARLIER_NS = int((0.04 * 86_400 - 60) * 10**9)
+# CASA's measures keep the earth's rotation of an epoch for 0.04 days: so long after the first integration, a minute
+# left, the later half's import goes on with what the whole's began with.
+_LATEST_LATER_NS = int((0.04 * 86_400 - 60) * 10**9)
 # A BDF begins with some kilobytes of headers; the first integration's tells its middle.
 _HEAD_BYTES = 65_536
 _INTEGRATION = re.compile(rb"<schedulePeriodTime>\s*<time>\s*(\d+)\s*</time>")
@@ -37,8 +37,8 @@ class _Observation:
     ----------
     place
         Scan and subscan.
-    start, end
-        Within half its length, ns: tables differ in whether they tell the start or the middle.
+    time
+        When it was, ns; tables differ in whether they tell its start or its middle.
     is_cross
         Whether it has cross-correlations.
     is_chosen
@@ -52,8 +52,7 @@ class _Observation:
     """
 
     place: tuple[int, int]
-    start: int
-    end: int
+    time: int
     is_cross: bool
     is_chosen: bool
     size: int
@@ -84,12 +83,10 @@ def cut(asdm: Path, chosen: Chosen) -> dict[str, Any] | None:
         observations = list(_observations(rows_of, chosen))
     except (KeyError, ValueError):  # what a promise does not need may be missing, and then it is imported whole
         return None
-    after = None if chosen.in_time else _last_of_earlier(observations)
     first = next((one for one in observations if one.is_cross), None)
-    if after is None or first is None:
-        return None
-    epoch = _INTEGRATION.search(_head_of(asdm / "ASDMBinary" / first.data))
-    if epoch is None:
+    epoch = _INTEGRATION.search(_head_of(asdm / "ASDMBinary" / first.data)) if first else None
+    after = None if chosen.in_time or epoch is None else _last_of_earlier(observations, begun=int(epoch[1]))
+    if after is None or epoch is None:
         return None
     seam = max(one.place for one in observations if one.place[0] == after)
     is_earlier = [one.place <= seam for one in observations]
@@ -129,11 +126,9 @@ def _observations(rows_of: Rows, chosen: Chosen) -> Iterator[_Observation]:
     }
     for row in rows_of("Main"):
         configuration, entity = text_of(row, "configDescriptionId"), row.find("dataUID/EntityRef")
-        length = int(text_of(row, "interval")) * int(text_of(row, "numIntegration"))
         yield _Observation(
             place=(int(text_of(row, "scanNumber")), int(text_of(row, "subscanNumber"))),
-            start=int(text_of(row, "time")) - length // 2,
-            end=int(text_of(row, "time")) + length,
+            time=int(text_of(row, "time")),
             is_cross=configuration in cross,
             is_chosen=(not chosen.fields or names[text_of(row, "fieldId")] in chosen.fields)
             and (not chosen.spws or bool(set(spws[configuration]) & set(chosen.spws))),
@@ -143,8 +138,8 @@ def _observations(rows_of: Rows, chosen: Chosen) -> Iterator[_Observation]:
         )
 
 
-def _last_of_earlier(observations: list[_Observation]) -> int | None:
-    """Choose the scan after which two halves take about as long; None if the observations cannot be cut."""
+def _last_of_earlier(observations: list[_Observation], *, begun: int) -> int | None:
+    """Choose the scan after which two halves take about as long; None if what began then (ns) cannot be cut."""
     places = [one.place for one in observations]
     if len({one.block for one in observations}) != 1 or places != sorted(places):
         return None
@@ -160,7 +155,7 @@ def _last_of_earlier(observations: list[_Observation]) -> int | None:
             any(each.is_chosen for each in before)
             and any(each.is_chosen for each in rest)
             and any(each.is_cross for each in before if each.place == one.place)
-            and one.end - observations[0].start < _LONGEST_EARLIER_NS
+            and rest[0].time - begun < _LATEST_LATER_NS
         )
         if is_good and (best is None or abs(total - 2 * earlier) < best[0]):
             best = abs(total - 2 * earlier), one.place[0]

@@ -22,7 +22,6 @@ def row(scan: int, *, subscan: int = 1, field: int = 1, size: int = 100, at: int
     values = {
         "time": 5_045_097_600_000_000_000 + (MINUTE * scan if at is None else at),
         "numAntenna": 8,
-        "interval": 3_000_000_000,
         "numIntegration": 5,
         "scanNumber": scan,
         "subscanNumber": subscan,
@@ -119,8 +118,12 @@ def test_each_half_has_something_of_the_spectral_windows_that_are_delivered(asdm
     assert cut(whole, Chosen(fields=(), spws=(0,), averaged=False, in_time=False, transform={})) is None
 
 
-def test_the_earlier_half_is_no_longer_than_the_earths_rotation_is_kept(asdm: Callable[..., Path]) -> None:
-    assert after_of(cut(asdm(row(1), row(2, at=55 * MINUTE), row(3, at=58 * MINUTE), row(4, at=70 * MINUTE)), ALL)) == 2
+@pytest.mark.parametrize(("begins", "after"), [(56, 3), (57, 2)])
+def test_the_later_half_begins_while_the_earths_rotation_of_the_first_integration_is_kept(
+    asdm: Callable[..., Path], begins: int, after: int
+) -> None:
+    whole = asdm(row(1, at=0), row(2, at=20 * MINUTE), row(3, at=40 * MINUTE), row(4, at=begins * MINUTE, size=300))
+    assert after_of(cut(whole, ALL)) == after
 
 
 @pytest.mark.parametrize(
