@@ -15,10 +15,11 @@ from contracts.manifests import AsdmManifest
 from contracts.messages import ArtefactsStaged, RestoreCompleted, RestoreFailed, RestoreOrdered, StructureResolved
 from contracts.messages.base import Message
 from contracts.messages.parts import MousStructure
+from services.ppr_builder.preflight import check_lacking, find_manifest
 from shared.bus import Delivery
-from shared.errors import RestoreError
+from shared.errors import BlockFailedError, RestoreError
 from shared.objects import ObjectStore
-from shared.pipeline_files import canonical_product_name
+from shared.pipeline_files import canonical_product_name, read_manifest
 from shared.pipeline_files.manifest_built import build_manifest, built_name, check_age, write_manifest
 from shared.pipeline_files.restore_script import read_restore_script
 from shared.service import source_of
@@ -93,7 +94,15 @@ def download(
 
 
 def fill(tree: Tree, staged: ArtefactsStaged, objects: ObjectStore, *, old_layout: bool) -> None:
-    """Put a staged block into ``rawdata`` and its calibration beside it, or into ``products`` in the old layout."""
+    """Put a staged block into ``rawdata`` and its calibration beside it, or into ``products`` in the old layout.
+
+    Raises
+    ------
+    BespokeFailedError
+        If a product that could not be had is needed.
+    """
+    if staged.lacking:
+        _check_lacking(staged, objects)
     asdm = AsdmManifest.model_validate_json(objects.read(staged.asdm))
     for file in asdm.files:
         path = tree.rawdata / staged.eb_uid.file_form / file.path
@@ -102,6 +111,14 @@ def fill(tree: Tree, staged: ArtefactsStaged, objects: ObjectStore, *, old_layou
     folder = tree.products if old_layout else tree.rawdata
     for product in staged.products:
         objects.fetch_to(product.ref, folder / canonical_product_name(product.name))
+
+
+def _check_lacking(staged: ArtefactsStaged, objects: ObjectStore) -> None:
+    try:
+        manifest = read_manifest(objects.read(find_manifest(staged.products).ref))
+        check_lacking(staged.lacking, manifest, staged.eb_uid)
+    except BlockFailedError as failure:
+        raise BespokeFailedError(f"{staged.eb_uid}: {failure}") from failure
 
 
 def ensure_manifest(tree: Tree, found: FoundMous, *, old_layout: bool) -> Path | None:

@@ -134,6 +134,14 @@ class NamedRef(Part):
     ref: ObjectRef = Field(description="Where it lies")
 
 
+class LackingProduct(Part):
+    """A product that could not be had, of several of which the manifest tells the one that is needed."""
+
+    name: str = Field(min_length=1, max_length=256, description="NGAS file id, which is the file's name")
+    reason: ReasonCode = Field(description="What is wrong with it")
+    detail: str = Field(description="What was found, for people")
+
+
 class Session(Part):
     """A session and the QA0-passed execution blocks in it, which may be none."""
 

@@ -13,6 +13,7 @@ from contracts.messages.parts import (
     CasaChoice,
     DeliveredFile,
     Entitlement,
+    LackingProduct,
     LineText,
     MailKind,
     MousStructure,
@@ -124,6 +125,9 @@ class ArtefactsStaged(Message, topic="artefacts.staged", version=1):
     asdm: ObjectRef = Field(description="Manifest of the staged ASDM: a JSON list of its files")
     products: tuple[NamedRef, ...] = Field(
         description="Calibration products that are needed, under the names they have in the archive"
+    )
+    lacking: tuple[LackingProduct, ...] = Field(
+        default=(), description="Those that could not be had, of several of which the manifest tells the one needed"
     )
     reused: bool = Field(default=False, description="All was staged before; nothing was fetched")
 

@@ -23,7 +23,8 @@ from services.ngas_fetcher.locator import Source
 from services.ngas_fetcher.metrics import FetchMetrics
 from services.ngas_fetcher.parallel import run_all
 from services.ngas_fetcher.pool import Group, Job, TransferPool
-from services.ngas_fetcher.products import ProductLocator, ProductShelf, needed_products
+from services.ngas_fetcher.product_shelf import ProductShelf
+from services.ngas_fetcher.products import ProductLocator, needed_products
 from services.ngas_fetcher.progress import ProgressTeller
 from services.ngas_fetcher.settings import NgasFetcherSettings
 from services.ngas_fetcher.staging import AsdmStaging
@@ -268,6 +269,7 @@ class NgasFetcher:
             eb_uid=block.eb_uid,
             asdm=asdm.manifest,
             products=products.refs,
+            lacking=products.lacking,
             reused=asdm.reused and not products.fetched,
         )
 

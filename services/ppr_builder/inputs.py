@@ -9,7 +9,7 @@ import structlog
 from contracts.messages import ArtefactsStaged
 from contracts.messages.parts import NamedRef, ObjectRef, ProductKind
 from contracts.reasons import ReasonCode
-from services.ppr_builder.preflight import check_sessions, find_manifest, has_manifest, select_products
+from services.ppr_builder.preflight import check_lacking, check_sessions, find_manifest, has_manifest, select_products
 from shared import keys
 from shared.errors import BlockFailedError
 from shared.objects import IntegrityError, ObjectMissingError, ObjectStore
@@ -70,6 +70,7 @@ class InputCheck:
         manifest_file = find_manifest(staged.products) if has_own else self._built(staged)
         manifest = read_manifest(self._read(manifest_file, ReasonCode.MANIFEST_UNREADABLE))
         check_sessions(staged.structure, manifest)
+        check_lacking(staged.lacking, manifest, staged.eb_uid)
         products = select_products(staged.products, manifest_file, manifest, staged.eb_uid)
         self._check_stored(products)
         self._check_calibration(staged, manifest, {product.name: product for product in products})

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from contracts.identifiers import ExecBlockUid, SessionName
-from contracts.messages.parts import MousStructure, NamedRef, ObjectRef
+from contracts.messages.parts import LackingProduct, MousStructure, NamedRef, ObjectRef
 from contracts.reasons import ReasonCode
 from shared.errors import BlockFailedError
 from shared.pipeline_files import ManifestError, PipelineManifest, canonical_product_name
@@ -71,6 +71,22 @@ def check_sessions(structure: MousStructure, manifest: PipelineManifest) -> None
         )
 
 
+def check_lacking(lacking: Iterable[LackingProduct], manifest: PipelineManifest, eb_uid: ExecBlockUid) -> None:
+    """Make sure that a block needs none of the products that could not be had.
+
+    Raises
+    ------
+    ManifestError
+        If the manifest does not list the block.
+    BlockFailedError
+        With what the fetcher found, if the manifest lists one of them for the block.
+    """
+    wanted = {canonical_product_name(name) for name in _listed(manifest, eb_uid)}
+    for product in lacking:
+        if canonical_product_name(product.name) in wanted:
+            raise BlockFailedError(product.reason, f"{product.detail}; the pipeline manifest lists it")
+
+
 def select_products(
     products: Sequence[NamedRef], manifest_file: NamedRef, manifest: PipelineManifest, eb_uid: ExecBlockUid
 ) -> tuple[NamedRef, ...]:
@@ -87,9 +103,7 @@ def select_products(
     BlockFailedError
         With ``PRODUCTS_INCOMPLETE``, if one was not staged, or two different ones under one name.
     """
-    session, asdm = manifest.find(eb_uid)
-    wanted = (session.caltables, asdm.flagversions, asdm.calapply)
-    found = [(name, _staged_as(name, products)) for name in wanted]
+    found = [(name, _staged_as(name, products)) for name in _listed(manifest, eb_uid)]
     missing = [name for name, refs in found if not refs]
     unclear = [name for name, refs in found if len(refs) > 1]
     if missing or unclear:
@@ -101,6 +115,11 @@ def select_products(
         )
     own_name = canonical_product_name(manifest_file.name)
     return (NamedRef(name=own_name, ref=manifest_file.ref), *(NamedRef(name=name, ref=refs[0]) for name, refs in found))
+
+
+def _listed(manifest: PipelineManifest, eb_uid: ExecBlockUid) -> tuple[str, ...]:
+    session, asdm = manifest.find(eb_uid)
+    return session.caltables, asdm.flagversions, asdm.calapply
 
 
 def _staged_as(name: str, products: Sequence[NamedRef]) -> list[ObjectRef]:

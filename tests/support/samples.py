@@ -40,6 +40,7 @@ from contracts.messages.parts import (
     CasaChoice,
     DeliveredFile,
     Entitlement,
+    LackingProduct,
     MailKind,
     MousStructure,
     NamedRef,
@@ -125,6 +126,11 @@ def ref(key: str) -> ObjectRef:
 
 PPR = NamedRef(name="PPR_uid___A001_X1284_X2660.xml", ref=ref("ppr/x.xml"))
 CALTABLES = NamedRef(name=STRUCTURE.products[0].file_id, ref=ref("calibration/x.tgz"))
+LACKING = LackingProduct(
+    name="uid___A001_X1284_X265f.session_1.caltables.tar.gz",
+    reason=ReasonCode.FILE_NOT_IN_ARCHIVE,
+    detail="uid___A001_X1284_X265f.session_1.caltables.tar.gz: not on 127.0.0.1:7777",
+)
 BLOCK = RestoredBlock(
     eb_uid=EB,
     file_name="uid___A002_Xc7111c_X3979.ms.split.cal.tar",
@@ -175,7 +181,12 @@ SAMPLES: tuple[Message, ...] = (
         expected_end=WHEN,
     ),
     ArtefactsStaged(
-        request=REQUEST, structure=STRUCTURE, eb_uid=EB, asdm=ref("asdm/x/manifest.json"), products=(CALTABLES,)
+        request=REQUEST,
+        structure=STRUCTURE,
+        eb_uid=EB,
+        asdm=ref("asdm/x/manifest.json"),
+        products=(CALTABLES,),
+        lacking=(LACKING,),
     ),
     RestoreOrdered(
         request=REQUEST,

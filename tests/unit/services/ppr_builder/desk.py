@@ -7,7 +7,7 @@ from pathlib import Path
 from contracts.envelope import Event
 from contracts.identifiers import ExecBlockUid
 from contracts.messages import ArtefactsStaged, RestoreFailed, RestoreOrdered
-from contracts.messages.parts import MousStructure, NamedRef, ObjectRef, RestoreRequest, Stage
+from contracts.messages.parts import LackingProduct, MousStructure, NamedRef, ObjectRef, RestoreRequest, Stage
 from services.ppr_builder.service import build
 from services.ppr_builder.settings import PprBuilderSettings
 from shared.objects.directory import DirectoryStore
@@ -74,13 +74,21 @@ class Desk:
         self.service = build(objects=self.objects, settings=PprBuilderSettings())
         self.files = products()
         self.structure: MousStructure = DEMO
+        self.lacking: tuple[LackingProduct, ...] = ()
 
     def staged(self, eb: ExecBlockUid = THIRD, request: RestoreRequest = REQUEST) -> Event:
         refs = tuple(
             NamedRef(name=name, ref=self.objects.put_bytes(f"calibration/{name}", data))
             for name, data in self.files.items()
         )
-        message = ArtefactsStaged(request=request, structure=self.structure, eb_uid=eb, asdm=ASDM, products=refs)
+        message = ArtefactsStaged(
+            request=request,
+            structure=self.structure,
+            eb_uid=eb,
+            asdm=ASDM,
+            products=refs,
+            lacking=self.lacking,
+        )
         return Event.first(message, source="/test").model_copy(update={"time": WHEN})
 
     def handle(self, event: Event) -> list[Event]:

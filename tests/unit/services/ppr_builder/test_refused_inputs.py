@@ -7,7 +7,7 @@ import pytest
 
 from contracts.identifiers import ExecBlockUid, SessionName
 from contracts.messages import RestoreFailed
-from contracts.messages.parts import Session
+from contracts.messages.parts import LackingProduct, Session
 from contracts.reasons import ReasonCode
 from tests.support.archives import tgz
 from tests.unit.services.ppr_builder.demo import ALL, DEMO, FIRST, FOURTH, SESSIONS, THIRD
@@ -17,6 +17,17 @@ from tests.unit.services.ppr_builder.desk import MANIFEST_NAME, MOUS, Desk, cala
 def with_file(name: str, data: bytes) -> Callable[[Desk], None]:
     def change(desk: Desk) -> None:
         desk.files[name] = data
+
+    return change
+
+
+def without(name: str) -> Callable[[Desk], None]:
+    """Let the fetcher have told that it could not have a file."""
+
+    def change(desk: Desk) -> None:
+        detail = f"{name}: not on ngas:7777"
+        desk.files.pop(name)
+        desk.lacking = (LackingProduct(name=name, reason=ReasonCode.FILE_NOT_IN_ARCHIVE, detail=detail),)
 
     return change
 
@@ -67,6 +78,11 @@ REFUSED: dict[str, tuple[ReasonCode, str, Callable[[Desk], None]]] = {
         ReasonCode.PRODUCTS_INCOMPLETE,
         f"not staged: {MOUS}.session_3.caltables.tgz;",
         rename(f"member.{MOUS}.session_3.caltables.tgz", None),
+    ),
+    "calibration tables that the archive lost": (
+        ReasonCode.FILE_NOT_IN_ARCHIVE,
+        f"^member.{MOUS}.session_3.caltables.tgz: not on ngas:7777; the pipeline manifest lists it$",
+        without(f"member.{MOUS}.session_3.caltables.tgz"),
     ),
     "calibration tables of another calibration only": (
         ReasonCode.PRODUCTS_INCOMPLETE,
@@ -139,3 +155,13 @@ def test_a_product_that_left_the_store_since_it_was_staged_is_missed(desk: Desk)
 
     assert isinstance(answers[0].data, RestoreFailed)
     assert answers[0].data.failure.reason is ReasonCode.PRODUCTS_INCOMPLETE
+
+
+@pytest.mark.parametrize("name", [f"{MOUS}.session_3.caltables.tar.gz", f"{MOUS}.session_1.caltables.tgz"])
+def test_a_product_that_the_archive_lost_is_not_missed_if_the_manifest_does_not_list_it_for_the_block(
+    desk: Desk, name: str
+) -> None:
+    before = desk.order()
+    desk.lacking = (LackingProduct(name=name, reason=ReasonCode.FILE_NOT_IN_ARCHIVE, detail="not on ngas:7777"),)
+
+    assert desk.order() == before
