@@ -1,7 +1,7 @@
 """Reads the journal of all events in RabbitMQ, which is a stream."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from threading import Event as Flag
 from threading import Thread
 from time import monotonic
@@ -9,6 +9,7 @@ from time import monotonic
 import structlog
 from pika import BasicProperties
 from pika.adapters.blocking_connection import BlockingConnection
+from pika.exceptions import AMQPError
 
 from shared.bus.declaring import connected
 from shared.bus.following import Follower, Place, Said
@@ -97,7 +98,7 @@ def read_journal(
     again = True
     while again:
         again = False
-        with connected(settings, "journal") as connection:
+        with _reading(settings) as connection:
             for batch in _batches(connection, Names(settings.prefix).journal, after, until=until):
                 if not batch or (after is not None and any(said.contradicts(after) for said in batch)):
                     log.error("journal_was_made_anew", consequence="it is read from its beginning")
@@ -114,13 +115,15 @@ def read_journal(
 def end_of_journal(settings: RabbitSettings) -> int | None:
     """Return the place of the last event in the journal; None if it holds none.
 
+    Where events go on to come it is one of the last second.
+
     Raises
     ------
     DependencyAwayError
         If the broker does not answer or does not give the last event, or the journal is not declared yet.
     """
     journal, last = Names(settings.prefix).journal, None
-    with connected(settings, "journal") as connection:
+    with _reading(settings) as connection:
         channel = connection.channel()
         # The count of a stream lags seconds behind: one that says 0 may hold events nevertheless.
         counted = channel.queue_declare(journal, passive=True).method.message_count
@@ -137,9 +140,25 @@ def end_of_journal(settings: RabbitSettings) -> int | None:
                 if monotonic() > until:
                     raise DependencyAwayError(f"RabbitMQ does not give the last event of {journal}; try again")
                 continue
+            if last is None:
+                until = monotonic() + 2 * _QUIET
             last = _offset(properties)
             channel.basic_ack(method.delivery_tag or 0)
+            if monotonic() > until:  # it may never be quiet
+                return last
     return last
+
+
+@contextmanager
+def _reading(settings: RabbitSettings) -> Iterator[BlockingConnection]:
+    """Hold a connection that reads the journal, and end it whatever the broker says to its end."""
+    with connected(settings, "journal") as connection:
+        try:
+            yield connection
+        finally:
+            # What came and was not taken pika rejects, which no stream understands: the broker ends the connection.
+            with suppress(AMQPError):
+                connection.close()
 
 
 def _batches(
