@@ -15,7 +15,7 @@ from shared.bus.patience import consumer_arguments, numbers
 from shared.bus.policies import overrides, sentences
 from shared.bus.retry import RetryPolicy
 from shared.bus.settings import RabbitSettings
-from shared.bus.topology import Names, Topology, hold_limit, topology
+from shared.bus.topology import Topology, hold_limit, topology
 from shared.errors import MisconfiguredError
 from shared.findings import Findings
 
