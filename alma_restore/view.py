@@ -33,14 +33,18 @@ def drawn_live(console: Console) -> Iterator[Live]:
 
 
 def requests_table(requests: Sequence[tuple[str, RequestProgress]]) -> RenderableType:
-    """Lay out requests, each with a title, and below it its blocks while they are on their way."""
+    """Lay out requests, each with a title, and below it its blocks while they are on their way.
+
+    What became of a request is one line as long as others are under way, so that they stay on the screen.
+    """
     table = Table(expand=True, pad_edge=False, box=None)
     table.add_column("request", ratio=4, overflow="fold")
     # As wide as what is in it: on a terminal of 80 columns reason codes and UIDs stay whole.
     table.add_column("state", max_width=28)
     table.add_column("", ratio=3)
+    whole = all(progress.state.is_end for _, progress in requests)
     for title, progress in requests:
-        table.add_row(title, state_text(progress), _note(progress))
+        table.add_row(title, state_text(progress), _note(progress, whole=whole))
         if not progress.state.is_end:
             for block in progress.blocks.values():
                 table.add_row(f"  {block.eb_uid}", _block_text(block), _bar(block))
@@ -53,16 +57,21 @@ def state_text(progress: RequestProgress) -> Text:
     return Text(f"{progress.state.value}{reason}", style=_STATE_STYLE.get(progress.state, "cyan"))
 
 
-def _note(progress: RequestProgress) -> Text:
+def counted(count: int, noun: str) -> str:
+    """Say how many there are of something."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _note(progress: RequestProgress, *, whole: bool) -> Text:
     if progress.waiting:
         return Text(f"waits: {progress.waiting}", style="yellow", overflow="ellipsis", no_wrap=True)
     if progress.delivery is not None:
-        note = f"{len(progress.delivery.files)} files"
+        note = counted(len(progress.delivery.files), "file")
         return Text(f"{note}, found pre-existing" if progress.delivery.reused else note, style="green")
     if progress.detail:
-        return Text(progress.detail, overflow="ellipsis", no_wrap=True)
+        return Text(progress.detail) if whole else Text(progress.detail, overflow="ellipsis", no_wrap=True)
     done = sum(block.state.is_end for block in progress.blocks.values())
-    blocks = f"{done} of {len(progress.blocks)} execution blocks" if progress.blocks else ""
+    blocks = f"{done} of {counted(len(progress.blocks), 'execution block')}" if progress.blocks else ""
     return Text("; ".join(filter(None, (blocks, *progress.notes))))
 
 

@@ -20,7 +20,7 @@ from alma_restore.demo.mails import SentMail
 from alma_restore.demo.results import Results
 from alma_restore.demo.scenario import CONTACT, Asked, scenario
 from alma_restore.embedded import Embedded
-from alma_restore.view import requests_table, state_text
+from alma_restore.view import counted, drawn_live, requests_table, state_text
 from observatory.blocks import BlockProgress
 from observatory.miniature import MiniatureAlma
 from shared.casa_paths import fit_for_casa
@@ -89,7 +89,7 @@ def run_demo(*, console: Console, directory: Path, cache: Path, runners: int, de
 
 def _ask(console: Console, follower: Follower, embedded: Embedded) -> None:
     """Send all requests, and draw what becomes of them."""
-    with Live(console=console, refresh_per_second=8, vertical_overflow="visible") as live:
+    with drawn_live(console) as live:
 
         def draw() -> None:
             shown = [(entry.title, follower.of(entry.title)) for entry in follower.asked]
@@ -167,7 +167,7 @@ def _show_results(console: Console, house: House, follower: Follower) -> bool:
         wrong[entry.title] = results.differences(entry, progress)
         came_out = state_text(progress)
         if progress.delivery is not None:
-            came_out.append(f": {len(progress.delivery.files)} tars")
+            came_out.append(f": {counted(len(progress.delivery.files), 'tar')}")
             came_out.append(", found pre-existing" if progress.delivery.reused else "")
         verdict = "[red]no" if wrong[entry.title] else "[green]yes"
         table.add_row(entry.title, came_out, _recipients(entry, results.mails_of(entry)), verdict)

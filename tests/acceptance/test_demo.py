@@ -49,9 +49,10 @@ def test_the_demonstration_ends_well_when_all_came_out_as_expected_and_says_wher
 ) -> None:
     shown = run(ONE_BLOCK, REFUSED)
     assert shown.exit_code == 0, shown.output
-    assert "delivered: 1 tars" in row(shown.stdout, ONE_BLOCK)
+    assert "delivered: 1 tar " in row(shown.stdout, ONE_BLOCK)
     assert "refused (cycle_0)" in row(shown.stdout, REFUSED)
     assert all(row(shown.stdout, asked).endswith("yes") for asked in (ONE_BLOCK, REFUSED))
+    assert all(len(line) <= 200 for line in shown.stdout.splitlines())
     assert f"Deliveries: {tmp_path / 'out' / 'deliveries'}" in shown.stdout
     assert len(list(tmp_path.glob("out/deliveries/*/*.tar"))) == 1
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from alma_restore.progress import BlockState, RequestProgress, RequestState
-from alma_restore.view import event_line, requests_table
+from alma_restore.view import drawn_live, event_line, requests_table
 from contracts.envelope import Event
 from contracts.messages import RestoreProgressed
 from contracts.reasons import ReasonCode
@@ -73,7 +73,7 @@ def test_what_is_special_of_the_calibration_and_of_the_casa_that_restores_is_sho
     console = Console(width=400, record=True, file=StringIO())
     console.print(requests_table([("a request", progress)]))
     assert (
-        "0 of 1 execution blocks; 2 calibrations are in the archive: the newest one is used; "
+        "0 of 1 execution block; 2 calibrations are in the archive: the newest one is used; "
         "Old project, using RHEL5 build of CASA."
     ) in console.export_text()
 
@@ -88,6 +88,35 @@ def test_reason_codes_and_uids_are_whole_on_a_terminal_of_80_columns(reason: Rea
     text = console.export_text()
     assert f"({reason})" in text
     assert EB in text
+
+
+def test_what_a_request_met_is_cut_while_others_are_under_way_and_whole_once_all_have_ended() -> None:
+    refused, other = fold("request.refused"), fold("structure.resolved")
+    detail = refused.detail
+    assert len(detail) > 20
+
+    def shown(width: int) -> str:
+        console = Console(width=width, record=True, file=StringIO())
+        console.print(requests_table([("not entitled", refused), ("another", other)]))
+        return console.export_text()
+
+    assert "…" in shown(80)
+    other.apply(BY_TOPIC["request.refused"])
+    assert "…" not in shown(80)
+    assert detail.split()[-1] in shown(80)
+
+
+def test_what_is_drawn_live_keeps_to_the_screen_and_is_whole_at_the_end() -> None:
+    rows = [(f"request {number}", fold("request.refused")) for number in range(30)]
+    out = StringIO()
+    console = Console(width=80, height=10, file=out, force_terminal=True, color_system=None)
+    with drawn_live(console) as live:
+        for _ in range(5):
+            live.update(requests_table(rows), refresh=True)
+        console.file.flush()
+        assert out.getvalue().count("request 0") == 5
+        assert "request 29" not in out.getvalue()
+    assert out.getvalue().count("request 29") == 1
 
 
 def test_progress_of_a_later_step_replaces_that_of_an_earlier() -> None:
