@@ -1,9 +1,11 @@
 """Servers' addresses: ``host:port`` or ``https://host:port``, in one spelling wherever they are compared."""
 
+import re
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[\w.:-]+")
 
 
 @lru_cache
@@ -26,3 +28,12 @@ def host_of(scheme: str, netloc: str) -> str:
 def host_of_server(server: str) -> str:
     """Return ``host:port`` of a server in one spelling."""
     return host_of(*base(server)[:2])
+
+
+def is_server(server: str) -> bool:
+    """Whether this is an address that a server can have."""
+    try:
+        url = base(server)
+    except ValueError:
+        return False
+    return url.scheme in PORTS and bool(_HOST.fullmatch(url.hostname or "")) and bool(host_of(*url[:2]))

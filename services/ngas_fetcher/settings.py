@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from services.ngas_fetcher.addresses import is_server
 from services.ngas_fetcher.pool import LARGE_TRANSFER
 
 Servers = Annotated[tuple[str, ...], NoDecode]
@@ -102,6 +103,14 @@ class NgasFetcherSettings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("hosts", "allowed_hosts", "direct_copy_hosts")
+    @classmethod
+    def _are_servers(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for server in value:
+            if not is_server(server):
+                raise ValueError(f"{server!r} is no server: host:7777,host2:7777 or https://host:7778 is wanted")
+        return value
 
     @field_validator("memory")
     @classmethod
