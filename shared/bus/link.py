@@ -137,8 +137,10 @@ class Link:
                 self._hold_connection()
             except (AMQPError, OSError, RestoreError) as error:
                 self._note(error)
-            except Exception:  # the thread must outlive anything, or the service would wait for ever
-                log.exception("bus_link_failed", link=self._name)
+            except Exception as error:  # the thread must outlive anything, or the service would wait for ever
+                # Pika asserts that a connection is not closed before it stands.
+                if not (self._closing.is_set() and isinstance(error, AssertionError)):
+                    log.exception("bus_link_failed", link=self._name)
             self._closing.wait(self._delay())
 
     def _hold_connection(self) -> None:
@@ -200,8 +202,7 @@ class Link:
         self._stop_loop()
 
     def _on_close(self, _connection: Connection, reason: BaseException) -> None:
-        if not self._closing.is_set():
-            self._note(reason)
+        self._note(reason)
         self._stop_loop()
 
     def _stop_loop(self) -> None:
@@ -209,6 +210,9 @@ class Link:
             self._loop.stop()
 
     def _note(self, error: BaseException | str) -> None:
+        """Tell why there is no connection; one that is to end is missed by nobody."""
+        if self._closing.is_set():
+            return
         self._failures += 1
         if (reason := in_words(error)) != self._told:
             self._told = reason

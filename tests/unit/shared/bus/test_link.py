@@ -1,5 +1,6 @@
 """A link whose broker is away asks again and again, ever less often, up to a limit, and lives as long as it asks."""
 
+import socket
 from itertools import pairwise
 from threading import Event as Flag
 from time import monotonic
@@ -62,6 +63,21 @@ def test_that_the_broker_is_away_is_told_once_for_each_reason_in_words_for_peopl
     assert told[1].startswith("RabbitMQ cannot be reached at")
     assert told[1].endswith(": Connection refused")
     assert len(told) == 2
+
+
+def test_a_link_that_is_closed_before_its_connection_stands_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, capture_logs() as logs:
+        url = f"amqp://127.0.0.1:{server.getsockname()[1]}"
+        settings = RabbitSettings(url=SecretStr(url), reconnect_delay=FIRST)
+        link = Link(name="hasty", settings=settings, owner=Mock(spec=LinkOwner), prepare=lambda: None)
+        link.start()
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.recv(8)  # the client's greeting, which is never answered
+            began = monotonic()
+            link.close()
+    assert monotonic() - began < 5.0
+    assert logs == []
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
