@@ -161,11 +161,12 @@ def _explained(settings: RabbitSettings) -> Iterator[None]:
         # pika says so, too, of a connection that was only cut while it was being made.
         if isinstance(error, AuthenticationError) or ConnectionClosedByBroker.__name__ in str(error):
             raise MisconfiguredError(
-                "RabbitMQ does not let us in: check user, password and virtual host of the bus's URL"
+                f"RabbitMQ at {settings.address()} does not let us in: {in_words(error)}; "
+                "check user, password and virtual host"
             ) from error
         raise DependencyAwayError(
             f"RabbitMQ cannot be reached at {settings.address()}: the connection was cut while it was made; "
-            f"if it always is, check user, password and virtual host of the bus's URL ({error!r})"
+            f"if it always is, check user, password and virtual host ({error!r})"
         ) from error
     except ChannelClosedByBroker as error:
         if error.reply_code == _FORBIDDEN:

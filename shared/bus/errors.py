@@ -1,5 +1,7 @@
 """Errors that a bus raises besides `shared.errors.DependencyAwayError`."""
 
+import re
+
 from shared.errors import DependencyAwayError, RestoreError
 
 
@@ -39,4 +41,10 @@ def in_words(error: BaseException | str) -> str:
     for inner in reversed(behind):
         if isinstance(inner, BaseException):
             return in_words(inner)
+    if said := _SAID.search(str(error)):
+        return said[2]
     return (isinstance(error, OSError) and error.strerror) or repr(error)
+
+
+_SAID = re.compile(r"""ConnectionClosedByBroker: \(\d+\) (['"])(.*)\1""")
+"""How pika tells, within another error, what the broker said when it closed a connection."""

@@ -178,7 +178,7 @@ def test_a_management_plugin_that_lets_nobody_in_or_is_away_is_told_without_its_
     for address, complaint in (
         (f"http://guest:hush-hush@{place}", "rabbitmqctl set_user_tags guest management"),
         (f"http://{place}/elsewhere", "not as RabbitMQ's management plugin does"),
-        (f"http://127.0.0.1:{dead_port()}", "rabbitmq-plugins enable rabbitmq_management"),
+        (f"http://127.0.0.1:{dead_port()}", ": Connection refused; enable it (rabbitmq-plugins enable"),
     ):
         site.environment["ALMA_RESTORE_BUS__MANAGEMENT_URL"] = address
         code, told = site.run("topology", "check")
@@ -237,3 +237,18 @@ def test_a_broker_that_is_away_or_lets_nobody_in_fails_and_the_rest_is_examined(
         site.environment["ALMA_RESTORE_BUS__URL"] = broken
         code, found = site.examine("ppr-builder")
         assert (code, found["broker: reachable"][0], found["object store: reachable"][0]) == (1, "fail", "ok")
+
+
+def test_who_is_not_let_in_is_told_where_and_what_the_broker_said(site: Site, managed_rabbit: RabbitServer) -> None:
+    place = f"127.0.0.1:{managed_rabbit.port}"
+    for address, said in (
+        (f"guest:hush-hush@{place}/%2F", "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN."),
+        (f"guest:guest@{place}/nothing", "NOT_ALLOWED - vhost nothing not found"),
+    ):
+        site.environment["ALMA_RESTORE_BUS__URL"] = f"amqp://{address}"
+        code, told = site.run("topology", "check")
+        assert (code, "hush-hush" in told) == (2, False)
+        begins = f"alma-restore: RabbitMQ at {place} (ALMA_RESTORE_BUS__URL) does not let us in: {said}"
+        assert begins in told
+        assert "; check user, password and virtual host\n" in told
+        assert "ConnectionClosedByBroker" not in told
