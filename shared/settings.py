@@ -1,5 +1,6 @@
 """Settings of every process, from the environment: ``ALMA_RESTORE_BUS__URL`` and so on."""
 
+from collections.abc import Sequence
 from typing import TypeGuard, get_args
 
 from pydantic import BaseModel, Field, ValidationError
@@ -83,7 +84,16 @@ def explain(error: ValidationError | SettingsError) -> str:
     if isinstance(error, SettingsError):
         return _explain_unparsed(error)
     settings = next((cls for cls in _all_settings() if cls.__name__ == error.title), None)
-    return "; ".join(_explain_one(item, settings) for item in error.errors(include_url=False, include_input=False))
+    items = error.errors(include_url=False, include_input=False)
+    return "; ".join(_explain_one(item, settings) for item in items if not _follows_from_another(item, items))
+
+
+def _follows_from_another(item: ErrorDetails, items: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is said to be too short only because what it holds is wrong."""
+    depth = len(item["loc"])
+    return item["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == item["loc"] for other in items
+    )
 
 
 def _explain_unparsed(error: SettingsError) -> str:
@@ -96,11 +106,16 @@ def _explain_unparsed(error: SettingsError) -> str:
 
 def _explain_one(item: ErrorDetails, settings: type[BaseSettings] | None) -> str:
     if settings is None:
-        return f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+        return f"{'.'.join(str(part) for part in item['loc'])}: {_said(item)}"
     if not item["loc"]:
-        return item["msg"]
+        return _said(item)
     names, variable = _trail(settings, item)
-    return f"{'.'.join(names)}: {item['msg']} (environment: {variable})"
+    return f"{'.'.join(names)}: {_said(item)} (environment: {variable})"
+
+
+def _said(item: ErrorDetails) -> str:
+    """Say what is wrong; pydantic begins with what kind of error it was."""
+    return item["msg"].removeprefix("Value error, ")
 
 
 def _trail(settings: type[BaseSettings], item: ErrorDetails) -> tuple[list[str], str]:

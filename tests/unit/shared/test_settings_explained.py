@@ -1,9 +1,12 @@
 """What is wrong with a setting is said with the variable of the environment that it comes from."""
 
+from uuid import uuid4
+
 import pytest
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
+from contracts.messages.parts import RestoreTicket
 from services.casa_runner.settings import CasaRunnerSettings
 from services.ngas_fetcher.settings import NgasFetcherSettings
 from services.notifier.settings import NotifierSettings
@@ -51,4 +54,15 @@ def test_the_variable_that_is_named_is_the_one_to_set(
 def test_what_several_settings_have_to_agree_on_names_no_variable_that_does_not_exist() -> None:
     with pytest.raises(ValidationError) as caught:
         NgasFetcherSettings(hosts=("ngas:7777",))
-    assert explain(caught.value) == "Value error, location_directory must be set: it holds the location reports"
+    assert explain(caught.value) == "location_directory must be set: it holds the location reports"
+
+
+def test_a_list_whose_only_member_is_wrong_is_not_called_too_short_as_well() -> None:
+    given = {"request_id": uuid4(), "project_code": "2017.1.00886.L", "ticket": "16140", "user_name": "Vera Rubin"}
+    with pytest.raises(ValidationError) as caught:
+        RestoreTicket.model_validate(given | {"user_email": "vera@example.org", "mous_uids": ["uid:/A001/X1/X2"]})
+    assert explain(caught.value).startswith("mous_uids.0: 'uid:/A001/X1/X2' is not an ALMA UID: ")
+    assert "at least" not in explain(caught.value)
+    with pytest.raises(ValidationError) as caught:
+        RestoreTicket.model_validate(given | {"user_email": "vera@example.org", "mous_uids": []})
+    assert "at least 1" in explain(caught.value)

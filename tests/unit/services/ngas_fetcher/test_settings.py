@@ -48,7 +48,7 @@ def test_less_memory_than_one_large_file_takes_is_refused_with_how_much_that_is(
     with pytest.raises(ValidationError) as refused:
         NgasFetcherSettings(hosts=("ngas:7777",), location_directory=Path("/locations"), memory=LARGE_TRANSFER - 1)
     assert explain(refused.value).startswith(
-        "memory: Value error, must be at least 100663296: so many bytes the transfer of one large file holds"
+        "memory: must be at least 100663296: so many bytes the transfer of one large file holds"
     )
     enough = NgasFetcherSettings(hosts=("ngas:7777",), location_directory=Path("/locations"), memory=LARGE_TRANSFER)
     assert enough.memory == LARGE_TRANSFER == memory_of(10 << 30)
