@@ -34,6 +34,12 @@ _IN_WORDS = {
 }
 """What people and programs are told where no route answers, which the framework has two words for."""
 
+_NOBODY = {
+    "local": "open the address with the key that was shown when the desk started",
+    "oidc": "you are not signed in, or no longer: sign in, and do it again",
+}
+"""What a person is told who is not signed in; a token is for programs."""
+
 
 def add_handlers(app: FastAPI) -> None:
     """Let an application answer faults as this module does."""
@@ -59,7 +65,7 @@ def problem(request: Request, *, status: int, code: str, title: str, detail: str
 def _is_browser(request: Request) -> bool:
     """Whether a person looks at the answer: browsers ask for HTML first, programs rarely at all."""
     accepted = request.headers.get("accept", "")
-    return not request.url.path.startswith("/api") and "text/html" in accepted
+    return not request.url.path.startswith(("/api", "/uws")) and "text/html" in accepted
 
 
 async def call_error(request: Request, error: Exception) -> Response:
@@ -70,7 +76,9 @@ async def call_error(request: Request, error: Exception) -> Response:
     if isinstance(error, UnknownCallerError) and _wants_to_sign_in(request):
         back = quote(f"{request.url.path}?{request.url.query}".rstrip("?"), safe="")
         return RedirectResponse(f"/sign-in?back={back}", status_code=303)
-    answer = problem(request, status=error.status, code=error.code, title=error.title, detail=error.detail)
+    is_nobody = error.reason == "nobody" and _is_browser(request)
+    detail = _NOBODY[request.app.state.door.sign_in.kind] if is_nobody else error.detail
+    answer = problem(request, status=error.status, code=error.code, title=error.title, detail=detail)
     answer.headers.update(error.headers)
     return answer
 
@@ -104,8 +112,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
     faults = [
         {"where": ".".join(str(part) for part in item["loc"]), "what": str(item["msg"])} for item in error.errors()
     ]
+    if _is_browser(request) and any(fault["where"].startswith("path.") for fault in faults):
+        return await _http_error(request, HTTPException(HTTPStatus.NOT_FOUND))
     log.info("call_refused", reason="unusable", code="unusable", status=422, faults=len(faults))
-    text = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults[:10])
+    # People know the field's name, but not by what part of the call it came.
+    name = (lambda where: where.rpartition(".")[2]) if _is_browser(request) else str
+    text = "; ".join(f"{name(fault['where'])}: {fault['what']}" for fault in faults[:10])
     return problem(
         request,
         status=422,

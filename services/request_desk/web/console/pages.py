@@ -2,6 +2,7 @@
 
 from functools import cache
 from hashlib import sha256
+from http import HTTPStatus
 from importlib.resources import files
 
 from fastapi import Request
@@ -41,6 +42,7 @@ def environment() -> Environment:
         duration=words.duration,
         moment=words.moment,
         pretty=words.pretty,
+        sentence=words.sentence,
         tone=words.tone,
         state_words=words.state_words,
         step_words=words.STEPS.__getitem__,
@@ -74,4 +76,6 @@ def page(
 
 def error_page(request: Request, *, status: int, title: str, detail: str) -> HTMLResponse:
     """Say to a person what went wrong, with the ways on that who is signed in has."""
-    return page(request, "error.html", user=signed_in(request), status=status, title=title, detail=detail)
+    can_sign_in = status == HTTPStatus.UNAUTHORIZED and request.app.state.door.sign_in.kind != "local"
+    told = {"title": title, "detail": detail, "can_sign_in": can_sign_in}
+    return page(request, "error.html", user=signed_in(request), status=status, **told)

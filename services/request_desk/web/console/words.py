@@ -1,6 +1,7 @@
 """Words for people: sizes, times, states and steps as the pages show them."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
@@ -84,6 +85,12 @@ def moment(time: datetime | None) -> Markup:
 def pretty(document: str) -> str:
     """Lay a JSON document out for reading."""
     return json.dumps(json.loads(document), indent=2, ensure_ascii=False)
+
+
+def sentence(remark: str) -> str:
+    """Say a remark, which programs are told as it is, as a sentence; a name that it begins with stays as it is."""
+    text = remark[:1].upper() + remark[1:] if re.match(r"[a-z]+[ ,;]", remark) else remark
+    return text if text.endswith((".", "!", "?", ":")) else f"{text}."
 
 
 def tone(state: RequestState | BlockState) -> str:

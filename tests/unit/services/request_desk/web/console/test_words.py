@@ -27,6 +27,21 @@ def test_a_moment_is_in_utc_and_programs_can_read_it() -> None:
     assert words.moment(datetime(2026, 3, 1, tzinfo=UTC)).endswith("00:00 UTC</time>")
 
 
+@pytest.mark.parametrize(
+    ("remark", "text"),
+    [
+        ("there is no such request", "There is no such request."),
+        ("a system does not answer; nothing is lost", "A system does not answer; nothing is lost."),
+        ("Nothing has this address.", "Nothing has this address."),
+        ("uid://A001/X1/X2 is no MOUS", "uid://A001/X1/X2 is no MOUS."),
+        ("cursor: it is too long", "cursor: it is too long."),
+        ("this may be done (by operators)", "This may be done (by operators)."),
+    ],
+)
+def test_a_remark_is_said_as_a_sentence_and_a_name_stays_as_it_is(remark: str, text: str) -> None:
+    assert words.sentence(remark) == text
+
+
 def test_every_state_and_step_has_words() -> None:
     assert all(words.state_words(state) for state in (*RequestState, *BlockState))
     assert set(words.STEPS) == set(Step)
