@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -26,6 +27,7 @@ dead_letters = typer.Typer(
     "Set ALMA_RESTORE_BUS__URL, and the store's settings to see tracebacks.",
 )
 console = Console()
+_NONE = "no dead letters"
 
 Keys = Annotated[list[str] | None, typer.Argument(metavar="[KEY]...", help="Keys from `list`, or their beginnings")]
 Queue = Annotated[str | None, typer.Option("--queue", help=f"Only this service's: {', '.join(QUEUES)}")]
@@ -43,15 +45,10 @@ def show_list(queue: Queue = None) -> None:
     with clear_errors(), undeclared_bus() as bus:
         found = _found(bus, queue)
     if not found:
-        console.print("no dead letters")
+        console.print(_NONE)
         return
-    table = Table("key", "service", "event", "request", "first failure (UTC)", "tries", "reason")
     for each in found:
-        topic, request = _about(each)
-        since = f"{each.first_failure.astimezone(UTC):%Y-%m-%d %H:%M:%S}" if each.first_failure else ""
-        reason = Text(f"{each.code}: {each.reason}", overflow="ellipsis", no_wrap=True)
-        table.add_row(each.key, each.queue, topic, request, since, str(each.attempt), reason)
-    console.print(table)
+        _print_short(each)
 
 
 @dead_letters.command()
@@ -69,9 +66,12 @@ def replay(wanted: Keys = None, every: Every = False, queue: Queue = None) -> No
     What was already done for them is found and not done twice.
     """
     with clear_errors(), undeclared_bus() as bus:
-        for each in _by_queue(_chosen(_found(bus, queue), wanted or [], every=every)):
+        groups = _by_queue(_chosen(_found(bus, queue), wanted or [], every=every))
+        for each in groups:
             count = bus.replay(each[0].queue, [letter.key for letter in each])
             console.print(f"{each[0].queue}: {count} replayed")
+    if not groups:
+        console.print(_NONE)
 
 
 @dead_letters.command()
@@ -94,6 +94,8 @@ def drop(
         for group in _by_queue(chosen):
             count = bus.drop(group[0].queue, [letter.key for letter in group])
             console.print(f"{group[0].queue}: {count} dropped")
+    if not chosen:
+        console.print(_NONE)
 
 
 def _found(bus: Bus, queue: str | None) -> list[DeadEvent]:
@@ -129,6 +131,19 @@ def _by_queue(chosen: Sequence[DeadEvent]) -> list[list[DeadEvent]]:
 def _about(letter: DeadEvent) -> tuple[str, str]:
     event = event_in(letter)
     return (event.topic, str(event.correlationid)) if event else ("unreadable", "")
+
+
+def _print_short(letter: DeadEvent) -> None:
+    """Show one in lines of its own: in a table on 80 columns keys, services and requests would be cut off."""
+    topic, request = _about(letter)
+    since = (
+        f"first failure {letter.first_failure.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, " if letter.first_failure else ""
+    )
+    tries = "1 try" if letter.attempt == 1 else f"{letter.attempt} tries"
+    console.print(Text(f"{letter.key}  {letter.queue}  {topic}", style="bold"), soft_wrap=True)
+    about = f"request {request}\n" if request else ""
+    for line in f"{about}{since}{tries}\n{letter.code}: {letter.reason}".splitlines():
+        console.print(Padding(Text(line), (0, 0, 0, 4), expand=False))
 
 
 def _print_whole(letter: DeadEvent) -> None:

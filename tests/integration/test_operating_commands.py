@@ -128,6 +128,26 @@ def test_a_dead_letter_is_listed_and_shown_with_its_traceback(site: Site) -> Non
     assert f'"id": "{event.id}"' in shown
 
 
+def test_a_dead_letter_is_told_whole_on_a_terminal_of_80_columns(site: Site) -> None:
+    site.run("topology", "apply")
+    event = site.bury()
+    site.environment["COLUMNS"] = "80"
+    lines = site.run("dead-letters", "list").output.splitlines()
+    assert lines[0] == f"{event.id}  {QUEUE}  request.accepted"
+    assert lines[1] == f"    request {event.correlationid}"
+    assert lines[2].startswith("    first failure 20")
+    assert lines[2].endswith(" UTC, 1 try")
+    assert lines[3].endswith(": the tables disagree")
+    assert max(map(len, lines)) <= 80
+
+
+def test_that_there_is_nothing_to_replay_or_drop_is_said(site: Site) -> None:
+    site.run("topology", "apply")
+    for command in (("replay", "--all"), ("drop", "--all", "--note", "noise")):
+        done = site.run("dead-letters", *command)
+        assert (done.exit_code, done.output.strip()) == (0, "no dead letters")
+
+
 def test_a_dead_letter_is_replayed_with_its_own_id(site: Site) -> None:
     site.run("topology", "apply")
     event, other = site.bury(), site.bury()
