@@ -1,6 +1,7 @@
 """The command ``alma-restore ledger``: brings the ledger's tables to this release, and makes the ledger anew."""
 
 import getpass
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,7 @@ from rich.table import Table
 
 from alma_restore.surroundings import BadArgumentsError, clear_errors, deployment_bus
 from shared.errors import MisconfiguredError
+from shared.logs import configure_logs
 from shared.settings import BusAccess
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ def send_on(request: RequestId, reason: Reason) -> None:
         if not reason.strip():
             raise BadArgumentsError("say in --reason why: whoever looks at the request later wants to know")
         sent = try_now(request, by=getpass.getuser(), reason=reason.strip(), ledger=opened, publish=bus.publish)
-    console.print(f"{len(sent)} events sent on again")
+    console.print("1 event sent on again" if len(sent) == 1 else f"{len(sent)} events sent on again")
 
 
 @contextmanager
@@ -123,7 +125,8 @@ def _opened() -> "Iterator[SqlLedger]":
 
 @contextmanager
 def _installed() -> Iterator[None]:
-    """Say which extra is needed if the ledger's libraries are not there."""
+    """Say which extra is needed if the ledger's libraries are not there; logs do not mix with the answers."""
+    configure_logs(form="text", level="WARNING", stream=sys.stderr)
     try:
         yield
     except ModuleNotFoundError as error:

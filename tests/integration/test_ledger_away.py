@@ -1,18 +1,23 @@
 """A ledger whose PostgreSQL is away loses nothing: it goes on where it was."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event as Flag
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
+from alma_restore.cli import app
 from services.request_desk.ledger import database
 from services.request_desk.ledger.keeping import Keeping, open_ledger
+from services.request_desk.ledger.migrating import migrate
 from services.request_desk.ledger.settings import LedgerSettings
 from services.request_desk.ledger.store import SqlLedger
 from shared.bus.memory import MemoryBus
-from shared.errors import DependencyAwayError
+from shared.errors import DependencyAwayError, MisconfiguredError
 from tests.contract.ledger_harness import postgresql_url
 from tests.support.postgresql import PostgresServer
 from tests.support.stories import Story
@@ -72,3 +77,21 @@ def test_one_that_was_used_just_before_is_found_dead_once(
     with pytest.raises(DependencyAwayError, match="database is away"):
         ledger.last_change()
     ledger.last_change()
+
+
+def test_a_database_that_is_not_there_is_not_called_one_that_has_to_be_migrated(
+    postgres_server: PostgresServer,
+) -> None:
+    url = postgres_server.url("nothing").render_as_string(hide_password=False)
+    with pytest.raises(MisconfiguredError) as refused:
+        migrate(url)
+    assert 'database "nothing" does not exist; check ALMA_RESTORE_REQUEST_DESK_LEDGER_URL' in str(refused.value)
+    with pytest.raises(MisconfiguredError, match="run `alma-restore ledger migrate`"):
+        SqlLedger(url=postgresql_url(postgres_server)).last_change()
+
+
+def test_what_is_logged_while_a_command_reads_the_ledger_is_not_in_its_answer(tmp_path: Path) -> None:
+    environment = {"ALMA_RESTORE_REQUEST_DESK_LEDGER_URL": f"sqlite:///{tmp_path / 'ledger.db'}"}
+    done = CliRunner(env=environment).invoke(app, ["ledger", "stuck"])
+    structlog.reset_defaults()
+    assert (done.exit_code, done.stdout) == (0, "no request is stuck\n")

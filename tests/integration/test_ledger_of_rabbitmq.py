@@ -239,7 +239,7 @@ def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     bus.listen(hear)
     arguments = ["ledger", "try-now", str(story.request.request_id)]
     assert run(app, [*arguments, "--reason", " "]).exit_code == 2
-    assert "1 events sent on again" in run(app, [*arguments, "--reason", "the runner is back"]).output
+    assert "1 event sent on again" in run(app, [*arguments, "--reason", "the runner is back"]).output
     assert came.wait(15)
     run(app, ["ledger", "rebuild"])
     ledger = SqlLedger(url=url)

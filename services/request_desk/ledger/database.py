@@ -1,5 +1,6 @@
 """Open the ledger's database, SQLite or PostgreSQL, and say its errors as ours."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -160,16 +161,19 @@ def explained() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError, ProgrammingError, DBAPIError) as error:
         said = str(error.orig if isinstance(error, DBAPIError) else error).strip().splitlines()[0]
+        if any(sign in said for sign in _NOT_LET_IN) or _NO_DATABASE.search(said):
+            raise MisconfiguredError(
+                f"the ledger's database does not let us in: {said}; check ALMA_RESTORE_REQUEST_DESK_LEDGER_URL"
+            ) from error
         if any(sign in said for sign in _NOT_MIGRATED):
             raise MisconfiguredError(
                 f"the ledger's tables are not those of this release: {said}; run `alma-restore ledger migrate`"
             ) from error
-        if any(sign in said for sign in _NOT_LET_IN):
-            raise MisconfiguredError(f"the ledger's database does not let us in: {said}; check its URL") from error
         if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
             raise DependencyAwayError(f"the ledger's database is away: {said}") from error
         raise
 
 
 _NOT_MIGRATED = ("no such table", "no such column", "UndefinedTable", "does not exist")
+_NO_DATABASE = re.compile(r'(database|role) "[^"]*" does not exist')
 _NOT_LET_IN = ("password authentication", "no pg_hba.conf entry", "not a database", "unable to open database file")
