@@ -43,7 +43,7 @@ def _of_request(fact: Fact) -> str | None:
         case "mail.sent":
             mail = fact.mail.value if fact.mail else "?"
             refused = f", {fact.refused_recipients} will never have it" if fact.refused_recipients else ""
-            return f"Mail: {mail}, to {fact.recipients}{refused}"
+            return f"Mail ({mail}) to {_counted(fact.recipients or 0, 'recipient')}{refused}"
         case _:
             return _of_delivery(fact)
 
@@ -77,7 +77,7 @@ def _of_delivery(fact: Fact) -> str | None:
 def _of_block(fact: Fact) -> str | None:
     match fact.topic:
         case "fetch.progressed":
-            return f"Fetched {fact.bytes_done} of {fact.bytes_total} bytes"
+            return f"Fetched {size_text(fact.bytes_done or 0)} of {size_text(fact.bytes_total or 0)}"
         case "artefacts.staged":
             return "Staged, all was there before" if fact.reused else "Staged"
         case "restore.ordered":
@@ -89,7 +89,7 @@ def _of_block(fact: Fact) -> str | None:
             return f"{fact.activity}: {fact.percent:.0f} %{written}"
         case "restore.completed" if fact.restored is not None:
             how = "found pre-existing" if fact.restored.reused else fact.restored.method
-            return f"Restored ({how}): {fact.restored.tar.size} bytes"
+            return f"Restored ({how}): {size_text(fact.restored.tar.size)}"
         case "restore.failed" if fact.failure is not None:
             return _joined(f"Failed at {fact.failure.stage.value}", fact.failure.reason.value, fact.failure.detail)
         case _:

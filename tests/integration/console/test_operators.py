@@ -68,6 +68,16 @@ def test_operators_find_requests_and_see_each_event_whole(site: DeskSite, window
     expect(page.get_by_text('"not_entitled"')).to_be_visible()
 
 
+def test_the_filters_stand_in_one_line_and_say_whole_what_can_be_looked_for(window: Callable[..., Window]) -> None:
+    page = window(viewport={"width": 1280, "height": 800}).sign_in(OPERATOR, "/operations/requests")
+    fields = page.locator(".filters input:not([type=checkbox]), .filters select, .filters button")
+    boxes = [field.bounding_box() for field in fields.all()]
+    assert len(boxes) == 6
+    assert len({(box["y"], box["height"]) for box in boxes if box is not None}) == 1
+    hint = page.get_by_placeholder("project, MOUS, ticket, user")
+    assert hint.evaluate("it => { it.value = it.placeholder; return it.scrollWidth - it.clientWidth; }") <= 0
+
+
 def test_a_request_is_live_with_its_logs_and_what_its_reader_has_opened_and_written_stays(
     site: DeskSite, window: Callable[..., Window]
 ) -> None:

@@ -9,9 +9,11 @@ from playwright.sync_api import Page, expect
 from contracts.messages import (
     FetchProgressed,
     RequestCancelled,
+    RequestRefused,
     RequestSubmitted,
     RestoreProgressed,
 )
+from contracts.reasons import ReasonCode
 from tests.support import samples
 from tests.support.chromium import obstacles
 from tests.support.console_window import Window, resolved
@@ -143,6 +145,28 @@ def test_a_delivery_opens_by_its_address_and_is_renewed_by_its_owner_alone(
     renewed = site.deliveries.of_request(asked.request_id) if site.deliveries else None
     assert renewed is not None
     assert renewed.expires > made.expires
+
+
+def test_who_was_refused_reads_why_in_the_list_and_goes_on_from_there(
+    site: DeskSite, window: Callable[..., Window]
+) -> None:
+    asked = site.request()
+    site.say(RequestRefused(request=asked, reason=ReasonCode.NOT_ENTITLED, detail="neither PI nor delegee"))
+    page = window().sign_in(VERA, "/requests")
+    expect(page.get_by_text("You presently do not have access permission")).to_be_visible()
+    page.get_by_role("link", name=asked.mous_uid).click()
+    expect(page.get_by_text("Calibrators are for everybody")).to_be_visible()
+    page.get_by_role("link", name="Ask again").click()
+    expect(page.get_by_label("MOUS UIDs")).to_have_value(asked.mous_uid)
+    expect(page.get_by_label("Project code")).to_have_value(asked.project_code)
+
+
+def test_what_can_never_be_had_is_not_offered_again(site: DeskSite, window: Callable[..., Window]) -> None:
+    asked = site.request()
+    site.say(RequestRefused(request=asked, reason=ReasonCode.NO_QA0_PASS))
+    page = window().sign_in(VERA, f"/requests/{asked.request_id}")
+    expect(page.get_by_text("ALMA cannot offer calibrated data")).to_be_visible()
+    expect(page.get_by_role("link", name="Ask again")).to_have_count(0)
 
 
 def test_nobody_sees_other_peoples_requests_nor_the_operators_pages(

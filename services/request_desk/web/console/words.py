@@ -56,8 +56,8 @@ _BADLY = frozenset({RequestState.REFUSED, RequestState.FAILED, RequestState.WITH
 
 
 def size(count: float | None) -> str:
-    """Say how much bytes are, if it is known."""
-    return "–" if count is None else size_text(count)
+    """Say how much bytes are, if it is known; a line never ends between the number and its unit."""
+    return "–" if count is None else size_text(count).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def duration(seconds: float | None) -> str:

@@ -124,9 +124,9 @@ function foretell(form) {
       const told = await answer.json();
       if (told.project_code && !project.value) project.value = told.project_code;
       if (!told.entitled) return {text: `${uid}: ${told.text}`, tone: "bad"};
-      const parts = [`${told.execution_blocks} execution blocks`];
+      const parts = [`${told.execution_blocks} execution block${told.execution_blocks === 1 ? "" : "s"}`];
       if (told.size) parts.push(`about ${size(told.size)}`);
-      if (told.seconds) parts.push(`about ${duration(told.seconds)}`);
+      if (told.seconds) parts.push(duration(told.seconds));
       return {text: `${uid}: you may have it; ${parts.join(", ")}`, tone: "good"};
     } catch {
       return {text: `${uid}: nothing can be foretold just now`, tone: "over"};
@@ -148,9 +148,9 @@ function size(bytes) {
 }
 
 function duration(seconds) {
-  if (seconds < 60) return `${Math.round(seconds)} s`;
-  if (seconds < 3600) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
+  if (seconds < 60) return "less than a minute";
+  if (seconds < 3600) return `about ${Math.round(seconds / 60)} min`;
+  return `about ${(seconds / 3600).toFixed(1)} h`;
 }
 
 for (const element of document.querySelectorAll("[data-refresh]")) live(element);

@@ -9,7 +9,7 @@ from services.request_desk.web.console import words
 
 
 def test_a_size_that_is_not_known_has_no_words() -> None:
-    assert (words.size(None), words.size(1_234_567)) == ("–", "1.2 MB")
+    assert (words.size(None), words.size(1_234_567)) == ("–", "1.2\N{NO-BREAK SPACE}MB")
 
 
 @pytest.mark.parametrize(
