@@ -47,3 +47,10 @@ class BlockFailedError(RestoreError):
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
         self.detail = detail
+
+
+def behind(error: BaseException) -> str:
+    """Say what is behind an error of urllib3's, which name pools and one another at length."""
+    while isinstance(inner := getattr(error, "reason", None) or error.__cause__, BaseException):
+        error = inner
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -115,6 +115,8 @@ def _explain_one(item: ErrorDetails, settings: type[BaseSettings] | None) -> str
 
 def _said(item: ErrorDetails) -> str:
     """Say what is wrong; pydantic begins with what kind of error it was."""
+    if item["type"] == "extra_forbidden":
+        return "is not known, or not together with what else is set: take it away"
     return item["msg"].removeprefix("Value error, ")
 
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from shared.bus.policies import Policy
 from shared.bus.settings import RabbitSettings
 from shared.bus.topology import Binding
-from shared.errors import DependencyAwayError, MisconfiguredError
+from shared.errors import DependencyAwayError, MisconfiguredError, behind
 
 _SETTING = "ALMA_RESTORE_BUS__MANAGEMENT_URL"
 _COLUMNS = "source,destination,destination_type,routing_key,arguments"
@@ -151,18 +151,11 @@ def _ask(settings: RabbitSettings, what: str, query: str = "") -> tuple[bytes, s
             )
     except urllib3.exceptions.HTTPError as error:
         raise DependencyAwayError(
-            f"RabbitMQ's management plugin does not answer at {shown}: {_behind(error)}; "
+            f"RabbitMQ's management plugin does not answer at {shown}: {behind(error)}; "
             f"enable it (rabbitmq-plugins enable rabbitmq_management), and check {_SETTING}"
         ) from error
     _check(answer, shown=shown, user=user)
     return answer.data, shown
-
-
-def _behind(error: BaseException) -> str:
-    """Say what is behind urllib3's errors, which name pools and one another at length."""
-    while (inner := getattr(error, "reason", None) or error.__cause__) is not None and isinstance(inner, Exception):
-        error = inner
-    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def _check(answer: urllib3.BaseHTTPResponse, *, shown: str, user: str) -> None:

@@ -19,7 +19,7 @@ _CHUNK = b"alma-restore doctor\n" * 52_429
 _CHUNKS = 18
 """About 18 MiB: more than one part of a multipart upload, and little enough for any store."""
 _SECONDS = 10.0
-_START = "start it, and check ALMA_RESTORE_STORE__…"
+_START = "start it, make its bucket, and check ALMA_RESTORE_STORE__…"
 _WHAT = "use a store that has conditional writes: SeaweedFS, MinIO, Ceph, AWS S3 of today"
 
 
@@ -31,8 +31,23 @@ def examine_store(settings: StoreSettings) -> Findings:
             findings.ok("reachable", settings.endpoint if isinstance(settings, S3Settings) else str(settings.root))
             _examine(findings, objects, settings)
         else:
-            findings.fail("reachable", "it does not answer, or its bucket is missing", _START)
+            findings.fail("reachable", _why_not(settings), _START)
     return findings
+
+
+def _why_not(settings: StoreSettings) -> str:
+    """Say why a store is not ready, as somebody hears who uses it."""
+    if not isinstance(settings, S3Settings):
+        return f"{settings.root} cannot be written"
+    from shared.objects.s3_client import S3Client, in_our_terms
+
+    with closing(S3Client(settings, connect_timeout=_SECONDS, read_timeout=_SECONDS, retries=0)) as client:
+        try:
+            with in_our_terms(client, "bucket"):
+                is_there = client.bucket_exists(settings.bucket)
+        except RestoreError as error:
+            return str(error)
+    return "it answers now, and did not before" if is_there else f"{settings.endpoint} has no bucket {settings.bucket}"
 
 
 def _examine(findings: Findings, objects: ObjectStore, settings: StoreSettings) -> None:

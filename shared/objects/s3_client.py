@@ -14,7 +14,7 @@ from minio.error import InvalidResponseError, MinioException, S3Error, ServerErr
 from urllib3.exceptions import HTTPError, MaxRetryError
 from urllib3.exceptions import SSLError as TlsError
 
-from shared.errors import DependencyAwayError, MisconfiguredError, RestoreError
+from shared.errors import DependencyAwayError, MisconfiguredError, RestoreError, behind
 from shared.objects.base import ObjectMissingError
 from shared.objects.settings import S3Settings
 
@@ -153,7 +153,7 @@ def _no_answer(error: Exception) -> str:
             f"the S3 server's certificate cannot be verified ({cause}); set ca_file to a readable file with its "
             "authority's certificates, and the endpoint to a name that the certificate has"
         )
-    return f"the S3 server does not answer ({error}); is it running there?"
+    return f"the S3 server does not answer ({behind(error)}); is it running there?"
 
 
 def _refusal(error: S3Error, where: str) -> RestoreError:

@@ -52,6 +52,25 @@ def test_an_s3_server_has_all_that_is_needed_and_its_clock_is_compared(site_on_s
 
 
 @pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("ACCESS_KEY", "nobody", "set access_key and secret_key to ones that may use this bucket"),
+        ("SECRET_KEY", "wrong", "set access_key and secret_key to ones that may use this bucket"),
+        ("BUCKET", "another", " has no bucket another"),
+        ("ENDPOINT", "http://127.0.0.1:1", "the S3 server does not answer (Connection refused); is it running there?"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_told_with_what_is_wrong(
+    site_on_s3: Site, variable: str, value: str, said: str
+) -> None:
+    site_on_s3.environment |= {"ALMA_RESTORE_STORE__CREATE_BUCKET": "false", f"ALMA_RESTORE_STORE__{variable}": value}
+    code, found = site_on_s3.examine("ppr-builder")
+    verdict, what, _ = found["object store: reachable"]
+    assert (code, verdict, said in what) == (1, "fail", True), what
+    assert "HTTPConnectionPool" not in what
+
+
+@pytest.mark.parametrize(
     ("forgets", "check", "ahead", "clock"),
     [
         ("if-none-match", "object store: conditional create", 30, "warn"),

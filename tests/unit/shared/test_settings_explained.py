@@ -33,6 +33,12 @@ from shared.settings import BusAccess, RuntimeSettings, explain
             {"CASA_RUNNER_LAUNCHER__KIND": "ship"},
             "(environment: ALMA_RESTORE_CASA_RUNNER_LAUNCHER__KIND)",
         ),
+        (
+            RuntimeSettings,
+            {"STORE__KIND": "directory", "STORE__ROOT": "/objects", "STORE__ENDPOINT": "http://objects"},
+            "is not known, or not together with what else is set: take it away "
+            "(environment: ALMA_RESTORE_STORE__ENDPOINT)",
+        ),
         (BusAccess, {"RETRY_DELAYS": '[1, "x"]'}, "(environment: ALMA_RESTORE_RETRY_DELAYS)"),
         (BusAccess, {"RETRY_DELAYS": "1, 10"}, "(environment: ALMA_RESTORE_RETRY_DELAYS)"),
         (BusAccess, {"BUS__HEARTBEAT": "often"}, "(environment: ALMA_RESTORE_BUS__HEARTBEAT)"),
