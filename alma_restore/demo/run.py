@@ -1,7 +1,9 @@
 """Run the demonstration: make the observatory, ask, watch, and show what came out."""
 
+import os
 import secrets
 import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -56,7 +58,7 @@ def run_demo(*, console: Console, directory: Path, cache: Path, runners: int, de
     Raises
     ------
     MisconfiguredError
-        If the directory holds files that no demonstration made, or CASA cannot work there.
+        If the directory holds files that no demonstration made, CASA cannot work there, or the port is taken.
     """
     started = time.monotonic()
     try:
@@ -64,6 +66,8 @@ def run_demo(*, console: Console, directory: Path, cache: Path, runners: int, de
         fit_for_casa(cache)
     except ValueError as error:
         raise MisconfiguredError(str(error)) from error
+    if desk_port is not None:
+        _check_free(desk_port)
     house = House(_emptied(directory))
     follower = Follower(scenario())
     door = None if desk_port is None else DeskDoor(desk_port, SecretStr(secrets.token_urlsafe(16)))
@@ -121,6 +125,15 @@ def _say_where(console: Console, house: House, log_file: Path, took: str) -> Non
         soft_wrap=True,
         highlight=False,
     )
+
+
+def _check_free(port: int) -> None:
+    """Find out that a port is taken before minutes are spent, and before the run that has it loses its files."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise MisconfiguredError(f"port {port} cannot be used: name another one by --desk ({reason})") from error
 
 
 def _emptied(directory: Path) -> Path:
