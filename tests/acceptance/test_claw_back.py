@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, create_engine
@@ -12,11 +11,12 @@ from sqlalchemy import Connection, create_engine
 from alma_restore.demo.house import House
 from contracts.envelope import Event
 from contracts.messages import MailSent, ReleaseGranted, ReleaseWithheld, RestoreCompleted, RestoreStarted
-from contracts.messages.parts import MailKind, RestoreRequest
+from contracts.messages.parts import MailKind
 from contracts.reasons import ReasonCode
 from observatory.metadata import set_release_date, set_state
 from observatory.metadata_demo import EMPTY_FIRST_SESSION, PROPRIETARY, PUBLIC, STRANGER
 from observatory.miniature import MiniatureAlma
+from tests.support.demo_requests import request_of
 
 MOUS = EMPTY_FIRST_SESSION
 SECONDS = 240.0
@@ -68,15 +68,7 @@ def test_what_is_taken_back_while_casa_works_is_not_delivered(
     action: Callable[[Connection], object], reason: ReasonCode, alma: MiniatureAlma, tmp_path: Path
 ) -> None:
     house, onlooker = House(tmp_path / "house"), Onlooker()
-    request = RestoreRequest(
-        request_id=uuid4(),
-        project_code=MOUS.project.code,
-        mous_uid=MOUS.uid,
-        user_name=STRANGER.name,
-        user_email=STRANGER.email,
-        ticket="16140",
-        contact_email="contact@example.org",
-    )
+    request = request_of(STRANGER, MOUS, contact_email="contact@example.org")
     with house.running(alma, runners=1) as embedded:
         embedded.listen(onlooker)
         embedded.submit(request)

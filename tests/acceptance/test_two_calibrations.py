@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from threading import Event as Flag
-from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner
@@ -14,10 +13,10 @@ from alma_restore.demo.results import Results
 from alma_restore.demo.scenario import ALL_FIELDS, CONTACT, Asked, Expected
 from alma_restore.progress import RequestState
 from contracts.messages import MailSent
-from contracts.messages.parts import RestoreRequest
 from contracts.reasons import ReasonCode
 from observatory.metadata_demo import EMPTY_FIRST_SESSION, PI
 from observatory.miniature import MiniatureAlma
+from tests.support.demo_requests import request_of
 from tests.support.measurement_sets import differences, unpack
 from tests.support.two_calibrations import add_second_calibration
 
@@ -33,7 +32,7 @@ def test_the_delivery_is_made_by_the_tables_that_the_newest_manifest_lists(
     newest_lists: str, archived: bool, observatory_cache: Path, tmp_path: Path
 ) -> None:
     expected = DELIVERED if archived or newest_lists == "first" else MISSING
-    asked = Asked(title="calibrated twice", request=request(), expected=expected)
+    asked = Asked(title="calibrated twice", request=request_of(PI, MOUS, contact_email=CONTACT), expected=expected)
     house, follower, root = House(tmp_path / "house"), Follower([asked]), tmp_path / "observatory"
     mailed = Flag()
     with MiniatureAlma(root=root, cache=observatory_cache, mouss=[MOUS]) as alma:
@@ -70,15 +69,3 @@ def test_a_tree_is_not_laid_out_without_a_file_that_the_newest_manifest_lists(
 
     assert result.exit_code != 0
     assert "session_2.caltables.tar.gz: not on" in result.stderr
-
-
-def request() -> RestoreRequest:
-    return RestoreRequest(
-        request_id=uuid4(),
-        project_code=MOUS.project.code,
-        mous_uid=MOUS.uid,
-        user_name=PI.name,
-        user_email=PI.email,
-        ticket="16140",
-        contact_email=CONTACT,
-    )

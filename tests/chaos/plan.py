@@ -16,15 +16,6 @@ from shared.tickets import requests_of
 from tests.chaos.tiny_alma import CALIBRATORS, tiny_mous
 from tests.support.casa_standin import FIELDS
 
-QUEUES_OF_POISON = (
-    "request-desk",
-    "entitlement-checker",
-    "metadata-resolver",
-    "ngas-fetcher",
-    "ppr-builder",
-    "casa-runner",
-    "notifier",
-)
 BROKER, STORE, CUT_BROKER, CUT_STORE, REPEAT, POISON = (
     "kill broker",
     "kill store",

@@ -13,6 +13,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from contracts.envelope import Event
+from contracts.flow import QUEUES
 from contracts.messages import RestoreStarted
 from shared.bus.topology import Names
 from tests.chaos import plan as plans
@@ -129,7 +130,7 @@ class Troublemaker:
 
     def _poison(self) -> int:
         """Put into a queue what no service can handle; what the broker did not confirm may be there or not."""
-        queue = self._random.choice(plans.QUEUES_OF_POISON)
+        queue = self._random.choice(tuple(QUEUES))
         body = self._random.choice((_no_json, _unknown_version, _broken, _misplaced))()
         self.perhaps_poisoned.add((queue, body))
         try:

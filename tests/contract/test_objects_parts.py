@@ -1,24 +1,11 @@
 """What every adapter promises of parts of objects and of folders."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from shared.objects import IntegrityError, ObjectMissingError
-from tests.contract.objects_harness import DirectoryHarness, S3Harness, StoreHarness
+from tests.contract.objects_harness import StoreHarness
 
 MIB = 1024 * 1024
-
-
-@pytest.fixture(params=["directory", "s3"])
-def harness(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreHarness]:
-    harness = (
-        DirectoryHarness(tmp_path_factory.mktemp("store") / "root")
-        if request.param == "directory"
-        else S3Harness(request.getfixturevalue("s3_settings"))
-    )
-    yield harness
-    harness.close()
 
 
 @pytest.mark.parametrize(

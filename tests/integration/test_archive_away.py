@@ -19,7 +19,6 @@ from contracts.messages import (
     RequestWaiting,
     StructureResolved,
 )
-from contracts.messages.parts import RestoreRequest
 from observatory import metadata_demo as demo
 from services.entitlement_checker import service as entitlement_checker
 from services.entitlement_checker.settings import EntitlementCheckerSettings
@@ -31,19 +30,12 @@ from shared.objects import DirectorySettings, open_store
 from shared.runtime import Runtime
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.conversation import Conversation
+from tests.support.demo_requests import request_of
 from tests.support.postgresql import PostgresServer, PostgresTables
 from tests.support.rabbitmq import RabbitServer
 
 RETRY = RetryPolicy(delays=(0.2, 0.4, 0.8), spread=(1.0,))
 REQUESTS = 5
-
-
-@pytest.fixture
-def tables(postgres_server: PostgresServer) -> Iterator[PostgresTables]:
-    tables = PostgresTables(postgres_server)
-    tables.fill()
-    yield tables
-    tables.close()
 
 
 @pytest.fixture
@@ -54,23 +46,15 @@ def rabbit(rabbit_server: RabbitServer) -> Iterator[RabbitHarness]:
 
 
 def submitted(number: int) -> Event:
-    request = RestoreRequest(
-        request_id=UUID(int=number, version=4),
-        project_code=demo.PROJECT.code,
-        mous_uid=demo.MOUS.uid,
-        user_name=demo.PI.name,
-        user_email=demo.PI.email,
-        ticket=f"1614{number}",
-        force=True,
-    )
+    request = request_of(demo.PI, request_id=UUID(int=number, version=4), ticket=f"1614{number}", force=True)
     return Event.first(RequestSubmitted(request=request), source="/test", event_id=uuid4())
 
 
 def test_requests_wait_while_the_database_is_away_and_go_on_within_seconds(
-    tables: PostgresTables, postgres_server: PostgresServer, rabbit: RabbitHarness, tmp_path: Path
+    postgres_tables: PostgresTables, postgres_server: PostgresServer, rabbit: RabbitHarness, tmp_path: Path
 ) -> None:
     objects = open_store(DirectorySettings(root=tmp_path / "objects"))
-    database = tables.settings(pause_away=0.1)
+    database = postgres_tables.settings(pause_away=0.1)
     checker = entitlement_checker.build(objects=objects, settings=EntitlementCheckerSettings(database=database))
     resolver = metadata_resolver.build(objects=objects, settings=MetadataResolverSettings(database=database))
     bus = rabbit.bus(RETRY)

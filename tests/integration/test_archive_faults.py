@@ -14,14 +14,6 @@ from tests.support.oracle_listener import OracleListener
 from tests.support.postgresql import PostgresServer, PostgresTables
 
 
-@pytest.fixture(scope="module")
-def postgresql(postgres_server: PostgresServer) -> Iterator[PostgresTables]:
-    tables = PostgresTables(postgres_server)
-    tables.fill()
-    yield tables
-    tables.close()
-
-
 def oracle_at(port: int) -> ArchiveDatabase:
     url = f"oracle+oracledb://reader@127.0.0.1:{port}/?service_name=ALMA"
     return ArchiveDatabase(settings=ArchiveDbSettings.model_validate({"url": url, "password": "wrong"}))
@@ -84,16 +76,16 @@ def test_a_listener_that_refuses_means_try_later(code: int) -> None:
         database.close()
 
 
-def test_a_password_that_postgresql_refuses_is_an_operators_matter(postgresql: PostgresTables) -> None:
-    database = ArchiveDatabase(settings=postgresql.settings(password="wrong"))
+def test_a_password_that_postgresql_refuses_is_an_operators_matter(postgres_tables: PostgresTables) -> None:
+    database = ArchiveDatabase(settings=postgres_tables.settings(password="wrong"))
     error = error_of(database)
     assert isinstance(error, MisconfiguredError)
     assert "asked again in" in str(error_of(database))
     database.close()
 
 
-def test_a_statement_that_takes_too_long_means_try_later(postgresql: PostgresTables) -> None:
-    database = ArchiveDatabase(settings=postgresql.settings(statement_timeout=0.2))
+def test_a_statement_that_takes_too_long_means_try_later(postgres_tables: PostgresTables) -> None:
+    database = ArchiveDatabase(settings=postgres_tables.settings(statement_timeout=0.2))
     started = time.monotonic()
     with pytest.raises(DependencyAwayError, match="statement timeout"), database.reading() as connection:
         connection.execute(text("SELECT pg_sleep(30)"))
@@ -113,8 +105,8 @@ def reading_beside(database: ArchiveDatabase) -> Iterator[None]:
             thread.submit(reading.__exit__, None, None, None).result()
 
 
-def test_no_more_connections_are_opened_than_the_pool_may_hold(postgresql: PostgresTables) -> None:
-    database = ArchiveDatabase(settings=postgresql.settings(pool_size=2, connect_timeout=2))
+def test_no_more_connections_are_opened_than_the_pool_may_hold(postgres_tables: PostgresTables) -> None:
+    database = ArchiveDatabase(settings=postgres_tables.settings(pool_size=2, connect_timeout=2))
     opened = text("SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND datname = current_database()")
     with database.reading() as first, reading_beside(database):
         assert first.execute(opened).scalar() == 2
@@ -126,9 +118,9 @@ def test_no_more_connections_are_opened_than_the_pool_may_hold(postgresql: Postg
 
 
 def test_a_database_that_ends_and_comes_back_is_used_again(
-    postgresql: PostgresTables, postgres_server: PostgresServer
+    postgres_tables: PostgresTables, postgres_server: PostgresServer
 ) -> None:
-    database = ArchiveDatabase(settings=postgresql.settings(pause_away=0.1))
+    database = ArchiveDatabase(settings=postgres_tables.settings(pause_away=0.1))
     assert database.is_ready()
     postgres_server.stop()
     try:
@@ -143,11 +135,11 @@ def test_a_database_that_ends_and_comes_back_is_used_again(
     database.close()
 
 
-def test_a_pooled_connection_that_the_database_ended_is_replaced_unnoticed(postgresql: PostgresTables) -> None:
-    database = ArchiveDatabase(settings=postgresql.settings())
+def test_a_pooled_connection_that_the_database_ended_is_replaced_unnoticed(postgres_tables: PostgresTables) -> None:
+    database = ArchiveDatabase(settings=postgres_tables.settings())
 
     with database.reading() as connection:
         end_it = text(f"SELECT pg_terminate_backend({connection.execute(text('SELECT pg_backend_pid()')).scalar()})")
-    postgresql.change(lambda connection: connection.execute(end_it))
+    postgres_tables.change(lambda connection: connection.execute(end_it))
     assert database.is_ready()
     database.close()

@@ -18,7 +18,6 @@ from sqlalchemy import text
 from contracts.envelope import Event
 from contracts.flow import QUEUES
 from contracts.messages import RequestAccepted, RequestRefused, RequestSubmitted, RequestWaiting
-from contracts.messages.parts import RestoreRequest
 from observatory import metadata_demo as demo
 from services.entitlement_checker import service as entitlement_checker
 from services.entitlement_checker.settings import EntitlementCheckerSettings
@@ -30,6 +29,7 @@ from shared.objects import DirectorySettings, open_store
 from shared.runtime import Runtime
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.conversation import Conversation
+from tests.support.demo_requests import request_of
 from tests.support.postgresql import PostgresServer, PostgresTables
 from tests.support.rabbitmq import RabbitServer
 from tests.support.samples import REQUEST_ID
@@ -40,16 +40,8 @@ MOST = 4.0
 
 
 @pytest.fixture
-def tables(postgres_server: PostgresServer) -> Iterator[PostgresTables]:
-    tables = PostgresTables(postgres_server)
-    tables.fill()
-    yield tables
-    tables.close()
-
-
-@pytest.fixture
-def database(tables: PostgresTables) -> Iterator[ArchiveDatabase]:
-    database = ArchiveDatabase(settings=tables.settings(**LIMITS))
+def database(postgres_tables: PostgresTables) -> Iterator[ArchiveDatabase]:
+    database = ArchiveDatabase(settings=postgres_tables.settings(**LIMITS))
     yield database
     database.close()
 
@@ -172,26 +164,18 @@ def test_nothing_is_said_to_the_server_without_a_deadline(
 
 
 def submitted() -> Event:
-    request = RestoreRequest(
-        request_id=REQUEST_ID,
-        project_code=demo.PROJECT.code,
-        mous_uid=demo.MOUS.uid,
-        user_name=demo.PI.name,
-        user_email=demo.PI.email,
-        ticket="16140",
-    )
-    return Event.first(RequestSubmitted(request=request), source="/test")
+    return Event.first(RequestSubmitted(request=request_of(demo.PI, request_id=REQUEST_ID)), source="/test")
 
 
 def test_a_request_waits_for_a_frozen_database_and_goes_on_when_it_answers(
-    tables: PostgresTables, postgres_server: PostgresServer, rabbit_server: RabbitServer, tmp_path: Path
+    postgres_tables: PostgresTables, postgres_server: PostgresServer, rabbit_server: RabbitServer, tmp_path: Path
 ) -> None:
     rabbit = RabbitHarness(rabbit_server.url)
     bus = rabbit.bus(RetryPolicy(delays=(0.2, 0.4, 0.8), spread=(1.0,)))
     bus.declare(QUEUES)
     talk = Conversation(bus)
     objects = open_store(DirectorySettings(root=tmp_path / "objects"))
-    settings = EntitlementCheckerSettings(database=tables.settings(**LIMITS))
+    settings = EntitlementCheckerSettings(database=postgres_tables.settings(**LIMITS))
     checker = entitlement_checker.build(objects=objects, settings=settings)
     Runtime(bus=bus, metrics=ServiceMetrics(CollectorRegistry())).add(checker)
     try:

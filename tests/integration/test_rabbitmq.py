@@ -34,13 +34,6 @@ def fragile_server() -> Iterator[RabbitServer]:
 
 
 @pytest.fixture
-def world(rabbit_server: RabbitServer) -> Iterator[World]:
-    world = World(rabbit_server)
-    yield world
-    world.close()
-
-
-@pytest.fixture
 def fragile(fragile_server: RabbitServer) -> Iterator[World]:
     world = World(fragile_server)
     yield world

@@ -1,6 +1,5 @@
 """A broker, or a way to it, that falls silent: connections that stay open and on which nothing comes any more."""
 
-from collections.abc import Iterator
 from time import monotonic
 
 import pytest
@@ -12,15 +11,7 @@ from shared.bus.rabbitmq import RabbitBus
 from shared.errors import DependencyAwayError
 from tests.contract.bus_harness import Reader, progressed, started
 from tests.support.rabbit_world import PATIENCE, PROGRESSED, STARTED, Interrupted, World
-from tests.support.rabbitmq import RabbitServer
 from tests.support.tcp_proxy import TcpProxy
-
-
-@pytest.fixture
-def world(rabbit_server: RabbitServer) -> Iterator[World]:
-    world = World(rabbit_server)
-    yield world
-    world.close()
 
 
 def test_a_broker_that_falls_silent_holds_nobody_for_ever_and_work_goes_on_once_it_speaks(world: World) -> None:

@@ -1,6 +1,6 @@
 """What RabbitMQ makes of a topology that is incomplete, or another; what it keeps; how a start fails."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import monotonic, sleep
 from traceback import format_exception
 from typing import Any
@@ -23,16 +23,8 @@ from tests.support.rabbit_world import (
     World,
     assert_repeated_with_the_same_ids,
 )
-from tests.support.rabbitmq import RabbitServer
 from tests.support.relay import Relay
 from tests.support.tcp_proxy import TcpProxy
-
-
-@pytest.fixture
-def world(rabbit_server: RabbitServer) -> Iterator[World]:
-    world = World(rabbit_server)
-    yield world
-    world.close()
 
 
 def test_an_event_whose_queue_is_gone_is_an_error_although_onlookers_see_it(world: World) -> None:

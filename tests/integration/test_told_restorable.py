@@ -12,7 +12,6 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -38,6 +37,7 @@ from shared.runtime import Runtime
 from tests.contract.bus_rabbit import RabbitHarness
 from tests.support.archive_tables import ArchiveTables, caltables_of
 from tests.support.conversation import Conversation
+from tests.support.demo_requests import request_of
 from tests.support.kustomized import container_of
 from tests.support.rabbitmq import RabbitServer
 from tests.unit.services.notifier.samples import settings as notifier_settings
@@ -78,15 +78,7 @@ class Site:
 
     def ask_too_early(self) -> RestoreRequest:
         """Have a request refused as not restorable yet, and wait until the mail that says so is out."""
-        request = RestoreRequest(
-            request_id=uuid4(),
-            project_code=demo.PROJECT.code,
-            mous_uid=demo.MOUS.uid,
-            user_name=demo.PI.name,
-            user_email=demo.PI.email,
-            ticket="16140",
-            contact_email="contact@example.org",
-        )
+        request = request_of(demo.PI, contact_email="contact@example.org")
         accepted = RequestAccepted(request=request, entitlement=Entitlement.PI)
         self.bus.publish([Event.first(accepted, source="/test")])
         (refused,) = self.talk.until(1, RequestRefused, timeout=SECONDS)

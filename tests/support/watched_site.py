@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import Queue
 from typing import Any
-from uuid import uuid4
 
 import yaml
 
@@ -20,6 +19,7 @@ from shared.service import source_of
 from shared.tickets import requests_of
 from tests.chaos.standin_casa import write_standin
 from tests.chaos.tiny_alma import TinyAlma, tiny_mous
+from tests.support.demo_requests import request_of
 from tests.support.deployment import REPOSITORY, Deployment
 from tests.support.ports import free_ports
 from tests.support.prometheus import PrometheusServer
@@ -127,15 +127,7 @@ def _hear(event: Event, told: Queue[MailSent]) -> None:
 
 
 def _request(mous: DemoMous, person: DemoAccount) -> RestoreRequest:
-    return RestoreRequest(
-        request_id=uuid4(),
-        project_code=metadata_demo.PROJECT.code,
-        mous_uid=mous.uid,
-        user_name=person.name,
-        user_email=person.email,
-        ticket="ALMA-1",
-        force=True,
-    )
+    return request_of(person, mous, project_code=metadata_demo.PROJECT.code, ticket="ALMA-1", force=True)
 
 
 def _ticket(mous: DemoMous) -> RestoreTicket:

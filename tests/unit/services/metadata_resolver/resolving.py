@@ -1,25 +1,17 @@
 """Ask the resolver for a MOUS, and take its answer apart."""
 
-from uuid import uuid4
-
 from contracts.envelope import Event
 from contracts.messages import RequestAccepted, RequestRefused, StructureResolved
-from contracts.messages.parts import Entitlement, MousStructure, RestoreRequest
+from contracts.messages.parts import Entitlement, MousStructure
 from observatory.metadata_demo import PI
 from observatory.metadata_entities import DemoMous
 from services.metadata_resolver.service import MetadataResolver
 from tests.support.delivery import RecordingDelivery
+from tests.support.demo_requests import request_of
 
 
 def accepted(mous: DemoMous) -> Event:
-    request = RestoreRequest(
-        request_id=uuid4(),
-        project_code=mous.project.code,
-        mous_uid=mous.uid,
-        user_name=PI.name,
-        user_email=PI.email,
-        ticket="16140",
-    )
+    request = request_of(PI, mous)
     return Event.first(RequestAccepted(request=request, entitlement=Entitlement.PI), source="/test")
 
 

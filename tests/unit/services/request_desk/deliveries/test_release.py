@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 
@@ -10,13 +9,13 @@ from contracts.messages.parts import RestoreRequest, Selection
 from contracts.reasons import ReasonCode
 from observatory.metadata import set_release_date, set_state
 from observatory.metadata_demo import CALIBRATOR_FIELDS, CORRUPTED, MOUS, PI, PROPRIETARY, STRANGER
-from observatory.metadata_entities import DemoAccount, DemoMous
 from services.request_desk.deliveries.base import DeliveryWithheldError
 from services.request_desk.deliveries.release import ArchiveRelease
 from shared.entitlement.records import ArchiveRecords
 from shared.errors import DependencyAwayError
 from tests.support.archive_tables import ArchiveTables
 from tests.support.deliveries import START
+from tests.support.demo_requests import request_of
 
 
 class Site:
@@ -49,22 +48,10 @@ def site(tables: ArchiveTables) -> Iterator[Site]:
     site.records.close()
 
 
-def request_of(account: DemoAccount, mous: DemoMous, *fields: str) -> RestoreRequest:
-    return RestoreRequest(
-        request_id=uuid4(),
-        project_code=mous.project.code,
-        mous_uid=mous.uid,
-        user_name=account.name,
-        user_email=account.email,
-        ticket="16140",
-        selection=Selection(calibrator_fields=fields),
-    )
-
-
 def test_whoever_may_have_it_still_gets_it(site: Site) -> None:
     assert site.reason(request_of(PI, MOUS)) is None
     assert site.reason(request_of(STRANGER, CORRUPTED)) is None
-    assert site.reason(request_of(STRANGER, MOUS, *CALIBRATOR_FIELDS)) is None
+    assert site.reason(request_of(STRANGER, MOUS, selection=Selection(calibrator_fields=CALIBRATOR_FIELDS))) is None
     assert site.reason(request_of(STRANGER, MOUS)) is ReasonCode.NOT_ENTITLED
 
 
