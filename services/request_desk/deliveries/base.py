@@ -283,4 +283,10 @@ class Deliveries(Protocol):
         """
 
     def keep(self, token: str, *, by: str, kept: bool) -> DeliveryView:
-        """Set or take away ``.donotremove``: a kept delivery does not expire; for operators."""
+        """Set or take away ``.donotremove``: a kept delivery does not expire; for operators.
+
+        Raises
+        ------
+        RenewalRefusedError
+            If it is to be kept and has ended.
+        """

@@ -23,7 +23,7 @@ from services.request_desk.deliveries.base import (
     Offer,
 )
 from services.request_desk.deliveries.commands import commands_for
-from services.request_desk.deliveries.life import DeliveryState, Terms, latest_end, phase_of, renewed
+from services.request_desk.deliveries.life import DeliveryState, Terms, check_not_ended, latest_end, phase_of, renewed
 from services.request_desk.deliveries.register import Entry, Register
 from services.request_desk.deliveries.release import Release
 from services.request_desk.deliveries.saying import person, renewal, with_word
@@ -148,6 +148,8 @@ class StoreDeliveries:
         def decide(entry: Entry) -> DeliveryState:
             if (entry.state.kept is not None) == kept:
                 return entry.state
+            if kept:
+                check_not_ended(entry.state)
             state = entry.state.model_copy(update={"kept": person(by) if kept else None})
             return _told(entry.manifest, state, by)
 

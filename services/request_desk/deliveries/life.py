@@ -83,8 +83,7 @@ def renewed(
     RenewalRefusedError
         If the delivery is over for good, or it would be kept for too long.
     """
-    if state.closed is not None:
-        raise RenewalRefusedError("this delivery has ended and its data are being removed; request them again")
+    check_not_ended(state)
     latest = latest_end(manifest, terms)
     if until is not None and until > latest:
         raise RenewalRefusedError(f"this delivery can be kept until {latest:%Y-%m-%d %H:%M} UTC at most")
@@ -96,6 +95,18 @@ def renewed(
     if wanted <= state.expires:
         return state
     return state.model_copy(update={"expires": wanted, "renewals": state.renewals + 1})
+
+
+def check_not_ended(state: DeliveryState) -> None:
+    """Make sure that a delivery can still be kept for longer.
+
+    Raises
+    ------
+    RenewalRefusedError
+        If it is over for good.
+    """
+    if state.closed is not None:
+        raise RenewalRefusedError("this delivery has ended and its data are being removed; request them again")
 
 
 def is_reminder_due(manifest: DeliveryManifest, state: DeliveryState, terms: Terms, now: datetime) -> bool:

@@ -98,6 +98,15 @@ def test_a_kept_delivery_stays_until_that_is_taken_back(site: DeliverySite) -> N
     assert not site.has(file)
 
 
+def test_a_delivery_that_has_ended_is_not_kept_any_more(site: DeliverySite) -> None:
+    manifest = site.deliver(1, [site.product(1)])
+    site.later(days=28)
+    site.rounds(1)
+    with pytest.raises(RenewalRefusedError, match="request them again"):
+        site.desk.keep(manifest.token, by="operator", kept=True)
+    assert not [message for message in site.messages() if isinstance(message, DeliveryRenewed)]
+
+
 def test_a_file_donotremove_in_the_delivery_area_keeps_a_delivery(objects: ObjectStore, tmp_path: Path) -> None:
     site = DeliverySite(objects, area=tmp_path / "area")
     file = site.product(1)
