@@ -87,8 +87,8 @@ class Holding(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilesHolding:
-    """An ASDM that lies in NGAS file by file."""
+class Located:
+    """An ASDM whose place in NGAS is known, be it many files or one."""
 
     location: AsdmLocation
 
@@ -104,13 +104,18 @@ class FilesHolding:
 
     @property
     def files_total(self) -> int:
-        """Files of the ASDM."""
+        """Files as they lie there."""
         return len(self.location.files)
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
         return self.location.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilesHolding(Located):
+    """An ASDM that lies in NGAS file by file."""
 
     def bring(self, bringing: Bringing) -> tuple[StagedFile, ...]:
         """Bring all files that are not there yet."""

@@ -16,7 +16,7 @@ from contracts.identifiers import ExecBlockUid
 from contracts.manifests import StagedFile
 from contracts.reasons import ReasonCode
 from services.ngas_fetcher.completeness import MAIN_TABLE, check_complete
-from services.ngas_fetcher.holding import Bringing, fetch_job, staged_file
+from services.ngas_fetcher.holding import Bringing, Located, fetch_job, staged_file
 from services.ngas_fetcher.location import ArchiveFile, AsdmLocation
 from services.ngas_fetcher.multipart_stream import multipart_parts
 from services.ngas_fetcher.parts import PackageError, Part
@@ -35,30 +35,8 @@ def is_package(location: AsdmLocation) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PackedHolding:
+class PackedHolding(Located):
     """An ASDM in one file of NGAS."""
-
-    location: AsdmLocation
-
-    @property
-    def eb_uid(self) -> ExecBlockUid:
-        """The execution block."""
-        return self.location.eb_uid
-
-    @property
-    def content(self) -> str:
-        """A digest of version, checksum and size of the package."""
-        return self.location.content
-
-    @property
-    def files_total(self) -> int:
-        """The one file."""
-        return 1
-
-    @property
-    def size(self) -> int:
-        """Bytes of the package."""
-        return self.location.size
 
     def bring(self, bringing: Bringing) -> tuple[StagedFile, ...]:
         """Get the package in one pass, and store what is in it."""
