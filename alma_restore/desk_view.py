@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, timedelta
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.filesize import decimal
 from rich.progress_bar import ProgressBar
@@ -28,11 +29,12 @@ def requests_table(requests: Sequence[Request]) -> RenderableType:
 
 def requests_list(requests: Sequence[Request]) -> Table:
     """Lay out requests, each with its id whole: other commands want it."""
-    ticket, state = Column("ticket", overflow="fold"), Column("state", overflow="fold")
-    table = Table(Column("id, MOUS", no_wrap=True), ticket, state, "submitted (UTC)")
+    whole = (Column("id, MOUS, ticket", overflow="fold"), Column("state", no_wrap=True), Column("submitted\n(UTC)"))
+    table = Table(*whole, box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for request in requests:
-        since = f"{request.submitted:%Y-%m-%d %H:%M}" if request.submitted else ""
-        table.add_row(f"{request.id}\n{request.mous or ''}", request.ticket or "", _state(request), since)
+        about = " ".join(filter(None, (request.mous, request.ticket)))
+        since = f"{request.submitted:%Y-%m-%d\n%H:%M}" if request.submitted else ""
+        table.add_row(f"{request.id}\n{about}", _state(request, "\n"), since)
     return table
 
 
