@@ -4,13 +4,13 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from alma_restore.surroundings import BadArgumentsError, clear_errors, deployment_bus
 from shared.errors import MisconfiguredError
@@ -18,6 +18,7 @@ from shared.logs import configure_logs
 from shared.settings import BusAccess
 
 if TYPE_CHECKING:
+    from services.request_desk.ledger.records import StuckRequest
     from services.request_desk.ledger.store import SqlLedger
 
 ledger = typer.Typer(
@@ -86,15 +87,8 @@ def stuck() -> None:
     if not found:
         console.print("no request is stuck")
         return
-    table = Table("request", "MOUS", "step", "execution block", "hours since", "limit (h)", "sent on again")
     for each in found:
-        hours = f"{(now - each.since).total_seconds() / 3600:.1f}"
-        again = each.request.resent[-1].by if each.request.resent else ""
-        request = each.request
-        table.add_row(
-            str(request.id), request.mous, each.step, each.eb_uid or "", hours, f"{each.limit / 3600:.1f}", again
-        )
-    console.print(table)
+        _print_stuck(each, now)
     raise typer.Exit(1)
 
 
@@ -108,6 +102,16 @@ def send_on(request: RequestId, reason: Reason) -> None:
             raise BadArgumentsError("say in --reason why: whoever looks at the request later wants to know")
         sent = try_now(request, by=getpass.getuser(), reason=reason.strip(), ledger=opened, publish=bus.publish)
     console.print("1 event sent on again" if len(sent) == 1 else f"{len(sent)} events sent on again")
+
+
+def _print_stuck(stuck: "StuckRequest", now: datetime) -> None:
+    """Show one in two lines: in a table on 80 columns the id would be cut off, by which it is sent on."""
+    request, hours = stuck.request, (now - stuck.since).total_seconds() / 3600
+    block = f" of {stuck.eb_uid}" if stuck.eb_uid else ""
+    again = f", sent on again by {request.resent[-1].by}" if request.resent else ""
+    console.print(f"{request.id}  {request.mous}", style="bold", highlight=False, soft_wrap=True)
+    told = f"    {stuck.step}{block}: for {hours:.1f} h, limit {stuck.limit / 3600:.1f} h{again}"
+    console.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def in_words(error: BaseException | str) -> str:
         if isinstance(inner, BaseException):
             return in_words(inner)
     if said := _SAID.search(str(error)):
-        return said[2]
+        return said[2].rstrip(".")
     return (isinstance(error, OSError) and error.strerror) or repr(error)
 
 

@@ -1,5 +1,6 @@
 """The ledger over RabbitMQ: what was missed while the desk was off, and a rebuild that equals what was there."""
 
+import getpass
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -206,7 +207,7 @@ def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     rabbit: RabbitHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = sqlite_url(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "80")
     run = CliRunner().invoke
     # As the Job of Kubernetes does, with what it is given and no more.
     job = container_of("migrate-ledger.yaml")
@@ -228,7 +229,10 @@ def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     assert f"{len(story.events)} events read; 1 requests" in run(app, ["ledger", "rebuild"]).output
     shown = run(app, ["ledger", "stuck"])
     assert shown.exit_code == 1
-    assert str(story.request.request_id) in shown.output
+    request, step = shown.stdout.splitlines()
+    assert request == f"{story.request.request_id}  {story.request.mous_uid}"
+    assert step.startswith(f"    queue of {BLOCKS[0]}: for ")
+    assert step.endswith(" h, limit 24.0 h")
     heard, came = list[UUID](), Flag()
 
     def hear(event: Event) -> None:
@@ -245,6 +249,7 @@ def test_the_command_migrates_rebuilds_shows_what_is_stuck_and_sends_it_on(
     ledger = SqlLedger(url=url)
     record = ledger.request(story.request.request_id)
     ledger.close()
+    assert run(app, ["ledger", "stuck"]).stdout.endswith(f" limit 24.0 h, sent on again by {getpass.getuser()}\n")
     assert record is not None
     assert [each.reason for each in record.resent] == ["the runner is back"]
     assert record.resent[0].events == (order.id,)
