@@ -60,6 +60,7 @@ reference: $(VENV)/.dev  ## Write docs/reference and the tables of settings in t
 
 docs: $(VENV)/.dev  ## Build the documents as a site, into build/site
 	$(BIN)/properdocs --quiet build --strict
+	@echo "To read it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/site 8001"
 
 chaos: programs $(VENV)/.dev  ## Ten minutes of killed services, broker and store; every request must end right (SEED=…)
 	$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

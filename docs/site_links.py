@@ -1,7 +1,8 @@
 """Make one set of links serve twice: in the repository's own view, and in the site that ProperDocs builds of docs/.
 
 A page may link to any file of the repository, as it stands there. What lies outside docs/ becomes part of the site,
-below ``repository/``; a link to a folder becomes its words, since the site lists none.
+below ``repository/``; a link to a folder becomes its words, since the site lists none. A bar in the code of a table's
+cell is escaped for the repository's view; the site would show the escape.
 """
 
 import os.path
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 OUTSIDE = "repository"
 
 _FENCE = re.compile(r"(^ *```.*?^ *```)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`[^`\n]+`")
 _LINK = re.compile(r"\[(?P<words>[^\]]*)\]\((?!\w+:|#)(?P<target>[^)#\s]+)(?P<part>#[^)\s]*)?\)")
 
 
@@ -46,7 +48,7 @@ def on_files(files: Files, config: ProperDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: ProperDocsConfig, files: Files) -> str:  # noqa: ARG001  # ProperDocs passes it by name
-    """Turn the links of a page to where the site has their targets."""
+    """Turn the links of a page to where the site has their targets, and write bars in code as they are."""
     source, docs = Path(str(page.file.abs_src_path)), Path(config.docs_dir)
 
     def turned(found: re.Match[str]) -> str:
@@ -57,8 +59,11 @@ def on_page_markdown(markdown: str, page: Page, config: ProperDocsConfig, files:
         uri = str(target.relative_to(docs)) if inside else f"{OUTSIDE}/{os.path.relpath(target, ROOT)}"
         return f"[{found['words']}]({os.path.relpath(uri, Path(page.file.src_uri).parent)}{found['part'] or ''})"
 
+    def made(prose: str) -> str:
+        return _CODE.sub(lambda found: found[0].replace("\\|", "|"), _LINK.sub(turned, prose))
+
     pieces = _FENCE.split(markdown)
-    return "".join(piece if piece.lstrip(" ").startswith("```") else _LINK.sub(turned, piece) for piece in pieces)
+    return "".join(piece if piece.lstrip(" ").startswith("```") else made(piece) for piece in pieces)
 
 
 def _expanded(entry: object, docs: Path) -> object:

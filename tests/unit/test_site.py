@@ -62,6 +62,12 @@ def test_a_link_to_a_folder_becomes_its_words(site: Path) -> None:
     assert "<code>contracts/</code>" in page
 
 
+def test_a_bar_in_the_code_of_a_table_is_shown_as_it_is_to_be_typed(site: Path) -> None:
+    page = (site / "reference" / "messages" / "index.html").read_text()
+    assert "<code>^uid(://A[0-9a-fA-F]{3}/X[0-9a-fA-F]+/|___A[0-9a-fA-F]{3}_X[0-9a-fA-F]+_)" in page
+    assert "UIDs separated by <code>|</code>" in (site / "ppr" / "index.html").read_text()
+
+
 def test_no_page_loads_anything_from_elsewhere(site: Path) -> None:
     loaded = {first or second for page in site.rglob("*.html") for first, second in _LOADED.findall(page.read_text())}
     assert any(address.endswith(".js") for address in loaded)
@@ -91,6 +97,14 @@ def test_a_page_that_the_navigation_leaves_out_fails_the_build(tmp_path: Path) -
     built = build(config, tmp_path / "site")
     assert built.returncode == 1
     assert "left-out.md" in built.stderr
+
+
+def test_nothing_of_how_the_site_is_made_is_in_it(tmp_path: Path) -> None:
+    config = small(tmp_path, "words", "nav: [index.md]")
+    (tmp_path / "docs" / "__pycache__").mkdir()
+    (tmp_path / "docs" / "__pycache__" / "site_links.pyc").write_bytes(b"compiled")
+    assert build(config, tmp_path / "site").returncode == 0
+    assert list((tmp_path / "site").rglob("*.py*")) == []
 
 
 def small(folder: Path, text: str, nav: str) -> Path:
