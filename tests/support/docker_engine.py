@@ -10,12 +10,13 @@ import tarfile
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from time import monotonic, sleep
 from types import TracebackType
 from typing import Self
 
 import docker
 from docker.errors import DockerException
+
+from tests.support.private_server import PrivateServer, wait_until
 
 IMAGE = "alma-restore-test/casa:6.7"
 OTHER_IMAGE = "alma-restore-test/casa-4.7.2-el7:latest"
@@ -23,7 +24,7 @@ _LINKS = ("bin", "lib", "lib64", "lib32", "sbin")
 _FOLDERS = ("dev", "etc", "proc", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
 
-class DockerEngine:
+class DockerEngine(PrivateServer):
     """Runs ``dockerd`` with folders and a socket of its own; its containers end with the context.
 
     Containers outlive `stop`. It needs root: other users start it by sudo.
@@ -50,22 +51,13 @@ class DockerEngine:
         """Where it listens."""
         return f"unix://{self._folder}/docker.sock"
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-            with self.client() as client:
-                for name in self._images:
-                    repository, _, tag = name.partition(":")
-                    client.api.import_image_from_data(_bare_image(tag), repository=repository, tag=tag)
-        except BaseException:  # no server outlives a start that failed; raised again
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def begin(self) -> None:
+        """Start the engine, and give it its images."""
+        self.start()
+        with self.client() as client:
+            for name in self._images:
+                repository, _, tag = name.partition(":")
+                client.api.import_image_from_data(_bare_image(tag), repository=repository, tag=tag)
 
     def client(self) -> "_Client":
         """Connect to it; a context manager."""
@@ -75,11 +67,8 @@ class DockerEngine:
         """Start the engine on its folder and wait until it answers."""
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command(), stdout=log, stderr=log, start_new_session=True)
-        until = monotonic() + timeout
-        while not self._answers():
-            if self._process.poll() is not None or monotonic() > until:
-                raise RuntimeError(f"dockerd did not start: {(self._folder / 'log').read_text()[-2000:]}")
-            sleep(0.05)
+        log_file = self._folder / "log"
+        wait_until(self._answers, name="dockerd", process=self._process, log=log_file, timeout=timeout)
 
     def stop(self) -> None:
         """End the engine, as its upgrade does; containers work on."""

@@ -10,9 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from time import monotonic, sleep
-from types import TracebackType
-from typing import Self
 
 import psycopg
 from psycopg import sql
@@ -22,13 +19,14 @@ from observatory.metadata import create_tables_in
 from shared.archive_db import ArchiveDbSettings
 from tests.support.archive_tables import FilledTables
 from tests.support.ports import free_ports
+from tests.support.private_server import PrivateServer, wait_until
 from tests.support.standing_still import children_of, standing_still
 
 _PASSWORD = "test"
 READER = "reader"
 
 
-class PostgresServer:
+class PostgresServer(PrivateServer):
     """Runs a PostgreSQL server with its own data folder and port, on loopback; the data ends with the context.
 
     The server refuses to run as root: there it runs as the user ``postgres`` or ``nobody``.
@@ -48,23 +46,12 @@ class PostgresServer:
         self._names = count(1)
         self.port = free_ports(1)[0]
 
-    def __enter__(self) -> Self:
-        try:
-            self._make()
-            self.start()
-            with self._admin() as connection:
-                connection.execute(
-                    sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(READER), _PASSWORD)
-                )
-        except BaseException:  # no server outlives a start that failed; raised again
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def begin(self) -> None:
+        """Make the data, start the server on them, and let the reader in."""
+        self._make()
+        self.start()
+        with self._admin() as connection:
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(READER), _PASSWORD))
 
     def start(self, *, timeout: float = 30.0) -> None:
         """Start the server on its data and wait until it lets clients in."""
@@ -85,11 +72,8 @@ class PostgresServer:
                 stdout=log,
                 stderr=log,
             )
-        until = monotonic() + timeout
-        while not self._lets_in():
-            if self._server.poll() is not None or monotonic() > until:
-                raise RuntimeError(f"PostgreSQL did not start: {(self._folder / 'log').read_text()[-2000:]}")
-            sleep(0.02)
+        log_file = self._folder / "log"
+        wait_until(self._lets_in, name="PostgreSQL", process=self._server, log=log_file, timeout=timeout)
 
     def stop(self) -> None:
         """End the server and every connection, as an administrator does."""

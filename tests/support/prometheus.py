@@ -7,8 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -16,13 +15,14 @@ from urllib.request import urlopen
 import yaml
 
 from tests.support.ports import free_ports
+from tests.support.private_server import PrivateServer, wait_until
 
 
 class InvalidQueryError(Exception):
     """Prometheus does not understand an expression."""
 
 
-class PrometheusServer:
+class PrometheusServer(PrivateServer):
     """Runs ``prometheus`` with a folder and a port of its own; a context manager.
 
     Parameters
@@ -42,7 +42,8 @@ class PrometheusServer:
         self._address = f"127.0.0.1:{port}"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
+        """Start it and wait until it is ready."""
         (self._folder / "prometheus.yml").write_text(yaml.safe_dump(dict(self._config)))
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -55,12 +56,10 @@ class PrometheusServer:
                 stdout=log,
                 stderr=log,
             )
-        self._wait_until_ready()
-        return self
+        wait_until(self._is_ready, name="Prometheus", process=self._process, log=self._folder / "log", timeout=30.0)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """End it and remove its folder."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -99,15 +98,9 @@ class PrometheusServer:
         except HTTPError as error:
             raise InvalidQueryError(error.read().decode()) from error
 
-    def _wait_until_ready(self, timeout: float = 30.0) -> None:
-        until = time.monotonic() + timeout
-        while True:
-            assert self._process is not None
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            try:
-                urlopen(f"http://{self._address}/-/ready", timeout=5).close()
-            except OSError:
-                assert time.monotonic() < until, (self._folder / "log").read_text()
-                time.sleep(0.05)
-            else:
-                return
+    def _is_ready(self) -> bool:
+        try:
+            urlopen(f"http://{self._address}/-/ready", timeout=5).close()
+        except OSError:
+            return False
+        return True

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
-from typing import Self
 from uuid import uuid4
 
 import pika
@@ -19,6 +17,7 @@ from pika.exceptions import AMQPError
 
 from tests.support.certificates import Certificate
 from tests.support.ports import free_ports
+from tests.support.private_server import PrivateServer, wait_until
 from tests.support.standing_still import group_of, standing_still
 
 _SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -28,7 +27,7 @@ LONG_JOBS = 1_000_000
 """Seconds that an event may be held: a broker for restores of days has it in its configuration file."""
 
 
-class RabbitServer:
+class RabbitServer(PrivateServer):
     """Runs a RabbitMQ server with its own folder, node name, port mapper and ports, all on loopback.
 
     Use it as a context manager. The data outlives `stop` and `kill`, and ends with the context.
@@ -80,18 +79,9 @@ class RabbitServer:
         """Where the broker listens."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/%2F"
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:  # no server outlives a start that failed; raised again
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def begin(self) -> None:
+        """Start the broker."""
+        self.start()
 
     def start(self, *, timeout: float = 60.0) -> None:
         """Start the broker on its data and wait until it lets clients in."""
@@ -106,11 +96,8 @@ class RabbitServer:
                 stderr=console,
                 start_new_session=True,
             )
-        until = monotonic() + timeout
-        while not self._lets_in():
-            if self._server.poll() is not None or monotonic() > until:
-                raise RuntimeError(f"RabbitMQ did not start: {self._console()}")
-            sleep(0.05)
+        log = self.folder / "console.log"
+        wait_until(self._lets_in, name="RabbitMQ", process=self._server, log=log, timeout=timeout)
 
     def stop(self) -> None:
         """End the broker in peace."""
@@ -234,9 +221,6 @@ class RabbitServer:
         except (AMQPError, OSError):
             return False
         return True
-
-    def _console(self) -> str:
-        return (self.folder / "console.log").read_text(errors="replace")[-2000:]
 
 
 def _wait_for_port(port: int, timeout: float = 10.0) -> None:

@@ -11,8 +11,6 @@ import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import urllib3
 from pydantic import SecretStr
@@ -20,12 +18,13 @@ from pydantic import SecretStr
 from shared.objects.settings import S3Settings
 from tests.support.certificates import Certificate
 from tests.support.ports import free_ports
+from tests.support.private_server import PrivateServer
 
 PARTS = ("master", "volume", "filer", "s3")
 PORTS = (*(f"{part}.{port}" for part in PARTS for port in ("port", "port.grpc")), "s3.port.https")
 
 
-class S3Server:
+class S3Server(PrivateServer):
     """Runs ``weed server -s3`` on loopback, with keys, ports and a directory of its own.
 
     Use as a context manager, or call `start` and `stop`. `kill` is a power cut;
@@ -48,13 +47,12 @@ class S3Server:
         self._ports: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
+    def begin(self) -> None:
+        """Start the server."""
         self.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Kill the server and remove its data."""
         self.kill()
         self.remove()
 

@@ -11,11 +11,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
-from typing import Self
 
 from tests.support.docker_engine import as_root
 from tests.support.ports import free_ports
+from tests.support.private_server import PrivateServer
 
 ENOUGH = 180.0
 """Seconds that a job may take to begin: whatever Slurm puts off, it puts off by two minutes."""
@@ -25,7 +24,7 @@ _PROGRAMS = ("munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd")
 _PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 
-class SlurmCluster:
+class SlurmCluster(PrivateServer):
     """Runs a cluster on loopback, with folders, ports, keys and an accounting database of its own.
 
     Only slurmd needs root: other users start it by sudo.
@@ -47,26 +46,17 @@ class SlurmCluster:
         """The cluster's ``slurm.conf``."""
         return self._folder / "slurm.conf"
 
-    def __enter__(self) -> Self:
-        try:
-            self._prepare()
-            self._start("munged", "--foreground", "--force", *self._munge_options())
-            self._start("mariadbd", *self._database_options())
-            self._wait_for("a database", (self._folder / "mysql.sock").exists)
-            self._start("slurmdbd", "-D")
-            self._wait_for("accounting", lambda: self._listens("slurmdbd"))
-            self.start_controller()
-            self._start("slurmd", "-D", "-N", self._host)
-            self._wait_for("an idle node", lambda: self.ask("sinfo", "-h", "-o", "%t") == "idle")
-        except BaseException:  # no server outlives a start that failed; raised again
-            self.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def begin(self) -> None:
+        """Start one program after the other, and wait until the node is idle."""
+        self._prepare()
+        self._start("munged", "--foreground", "--force", *self._munge_options())
+        self._start("mariadbd", *self._database_options())
+        self._wait_for("a database", (self._folder / "mysql.sock").exists)
+        self._start("slurmdbd", "-D")
+        self._wait_for("accounting", lambda: self._listens("slurmdbd"))
+        self.start_controller()
+        self._start("slurmd", "-D", "-N", self._host)
+        self._wait_for("an idle node", lambda: self.ask("sinfo", "-h", "-o", "%t") == "idle")
 
     def start_controller(self) -> None:
         """Start slurmctld on its state and wait until it listens."""
