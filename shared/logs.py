@@ -54,6 +54,7 @@ def configure_logs(*, form: LogFormat, level: str, stream: TextIO | None = None)
     root.setLevel(level)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # the bus says what follows from each; pika's own are noise
     logging.getLogger("urllib3").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # `ledger_migrated` says what was done
 
 
 def _with_span(_logger: object, _method: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:

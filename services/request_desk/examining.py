@@ -5,11 +5,12 @@ import tempfile
 from pathlib import Path
 
 from services.request_desk.intake.directory import REJECTED, TriggerDirectory
-from services.request_desk.ledger.migrating import newest, revision_of
+from services.request_desk.ledger.migrating import is_newer, newest, revision_of
 from services.request_desk.ledger.settings import LedgerSettings
 from shared.findings import Findings
 
 _MIGRATE = "run `alma-restore ledger migrate`"
+_AS_THEY_ARE = "ALMA_RESTORE_REQUEST_DESK_LEDGER_MIGRATE=false"
 
 
 def examine_ledger(settings: LedgerSettings, *, is_shown: bool) -> Findings:
@@ -32,6 +33,12 @@ def examine_ledger(settings: LedgerSettings, *, is_shown: bool) -> Findings:
         findings.ok("database", "it answers")
         if found == newest():
             findings.ok("tables", f"of this release ({found})")
+        elif is_newer(found):
+            of_later = f"of a later release ({found}; this one knows {newest()})"
+            if settings.migrate:
+                findings.fail("tables", of_later, f"run the later release, or this one with {_AS_THEY_ARE}")
+            else:
+                findings.warn("tables", of_later, "they are used as they are; run the later release in the end")
         elif settings.migrate:
             findings.warn(
                 "tables", f"of {found or 'no release'}, not {newest()}", f"the desk brings them; or {_MIGRATE}"

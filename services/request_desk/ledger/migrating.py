@@ -36,6 +36,13 @@ def newest() -> str:
     return head
 
 
+def is_newer(revision: str | None) -> bool:
+    """Whether tables of this revision were made by a later release than this one."""
+    return revision is not None and revision not in {
+        script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()
+    }
+
+
 def revision_of(url: str) -> str | None:
     """Return the revision of the tables; None if there are none yet.
 
@@ -62,11 +69,11 @@ def migrate(url: str) -> Migration:
     """
     with _alone(url) as connection:
         before = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory(str(FOLDER)).walk_revisions()}
-        if before is not None and before not in known:
+        if is_newer(before):
             raise MisconfiguredError(
                 f"the ledger's tables are of revision {before}, which this release does not know: "
-                f"it knows up to {newest()}. Run the newer release, or name another ledger"
+                f"it knows up to {newest()}. Run the newer release, or this one with "
+                "ALMA_RESTORE_REQUEST_DESK_LEDGER_MIGRATE=false"
             )
         config = Config()
         config.set_main_option("script_location", str(FOLDER))

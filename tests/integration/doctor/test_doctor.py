@@ -9,6 +9,7 @@ from threading import Thread
 import pytest
 from sqlalchemy import text
 
+from services.request_desk.ledger.database import open_engine, writing
 from services.request_desk.ledger.migrating import migrate
 from shared.objects.settings import S3Settings
 from tests.support.archive_tables import ArchiveTables
@@ -148,6 +149,15 @@ def test_a_ledger_that_was_not_migrated_is_told_of(site: Site, tmp_path: Path) -
     migrate(url)
     _, found = site.examine("request-desk")
     assert found["ledger: tables"][0] == "ok"
+    engine = open_engine(url)
+    with writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    _, found = site.examine("request-desk")
+    assert (found["ledger: tables"][0], "later release (9999;" in found["ledger: tables"][1]) == ("warn", True)
+    site.environment["ALMA_RESTORE_REQUEST_DESK_LEDGER_MIGRATE"] = "true"
+    _, found = site.examine("request-desk")
+    assert (found["ledger: tables"][0], "LEDGER_MIGRATE=false" in found["ledger: tables"][2]) == ("fail", True)
 
 
 def test_a_desk_has_all_examined_that_it_is_given(site: Site, tmp_path: Path) -> None:

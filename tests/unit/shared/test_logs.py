@@ -3,10 +3,12 @@
 import io
 import json
 import logging
+from pathlib import Path
 
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from services.request_desk.ledger.migrating import migrate
 from shared.logs import configure_logs
 
 
@@ -29,6 +31,13 @@ def test_text_logs_are_for_people() -> None:
     structlog.get_logger().info("mail_sent", recipients=2)
     assert "mail_sent" in stream.getvalue()
     assert "recipients=2" in stream.getvalue()
+
+
+def test_what_the_library_of_migrations_does_inside_is_not_logged(tmp_path: Path) -> None:
+    stream = io.StringIO()
+    configure_logs(form="json", level="INFO", stream=stream)
+    migrate(f"sqlite:///{tmp_path / 'ledger.db'}")
+    assert stream.getvalue() == ""
 
 
 def test_an_exception_is_logged_with_its_traceback_in_one_line() -> None:
