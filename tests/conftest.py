@@ -10,6 +10,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 
 from services.casa_runner.job import CasaFiles
+from tests.support.archive_tables import ArchiveTables
 from tests.support.casa_jobs import Jobs
 from tests.support.docker_engine import DockerEngine
 from tests.support.postgresql import PostgresServer
@@ -43,6 +44,15 @@ def observatory_cache() -> Path:
     folder = Path(__file__).parents[1] / ".cache" / "observatory"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
+    """The demo's metadata database, in a file of the test's own."""
+    tables = ArchiveTables(tmp_path)
+    tables.fill()
+    yield tables
+    tables.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Entitlement is asked again just before the release: dates and states move while the work goes on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -54,14 +54,6 @@ class RestOfTheWay:
 
     def close(self) -> None:
         self.may_end.set()
-
-
-@pytest.fixture
-def tables(tmp_path: Path) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
-    yield tables
-    tables.close()
 
 
 def verdict_after(

@@ -18,9 +18,7 @@ from tests.support.oidc_provider import Person
 
 
 @pytest.fixture
-def window(tmp_path: Path, browser: Browser) -> Iterator[Window]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
+def window(tables: ArchiveTables, tmp_path: Path, browser: Browser) -> Iterator[Window]:
     records = ArchiveRecords(database=tables.open())
 
     def foreteller(site: DeskSite) -> ArchiveForeteller:
@@ -29,7 +27,6 @@ def window(tmp_path: Path, browser: Browser) -> Iterator[Window]:
     with DeskSite(tmp_path / "desk", foreteller=foreteller) as site, browser.new_context() as context:
         yield Window(site, context)
     records.close()
-    tables.close()
 
 
 def person(account: DemoAccount) -> Person:

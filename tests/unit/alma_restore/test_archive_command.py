@@ -1,7 +1,6 @@
 """The commands for operators, as a process sees them: words and exit codes."""
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -22,16 +21,13 @@ from tests.support.samples import REQUEST, WHEN
 
 
 @pytest.fixture
-def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
+def tables(tables: ArchiveTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ArchiveTables:
     monkeypatch.setenv("ALMA_RESTORE_ARCHIVE_DB_URL", f"sqlite:///{tables.path}")
     monkeypatch.setenv("ALMA_RESTORE_CALIBRATION_STATUS_PATH", str(tmp_path / "status.db"))
     monkeypatch.setenv("ALMA_RESTORE_STORE__KIND", "directory")
     monkeypatch.setenv("ALMA_RESTORE_STORE__ROOT", str(tmp_path / "objects"))
     monkeypatch.setattr(archive_command.console, "_width", 300)
-    yield tables
-    tables.close()
+    return tables
 
 
 def run(*arguments: str) -> Result:

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,9 @@ def ppr(*args: object) -> Result:
 
 
 @pytest.fixture
-def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArchiveTables]:
-    tables = ArchiveTables(tmp_path)
-    tables.fill()
+def tables(tables: ArchiveTables, monkeypatch: pytest.MonkeyPatch) -> ArchiveTables:
     monkeypatch.setenv("ALMA_RESTORE_ARCHIVE_DB_URL", tables.settings().url.get_secret_value())
-    yield tables
-    tables.close()
+    return tables
 
 
 def made(out: Path) -> Path:
