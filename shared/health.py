@@ -9,6 +9,8 @@ from typing import Self
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from shared.errors import MisconfiguredError
+
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
@@ -32,6 +34,11 @@ class HealthServer:
         Whether it can take work right now.
     registry
         The metrics to show.
+
+    Raises
+    ------
+    MisconfiguredError
+        If it cannot be listened on.
     """
 
     def __init__(
@@ -66,7 +73,13 @@ class HealthServer:
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
                 """Say nothing: probes come every few seconds."""
 
-        self._server = _Server((host, port), Handler)
+        try:
+            self._server = _Server((host, port), Handler)
+        except OSError as error:
+            raise MisconfiguredError(
+                f"cannot listen on {host} port {port}: {error.strerror}; "
+                "set ALMA_RESTORE_HTTP_HOST and ALMA_RESTORE_HTTP_PORT"
+            ) from error
         self._thread = Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property

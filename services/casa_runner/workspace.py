@@ -15,6 +15,7 @@ from uuid import uuid4
 import structlog
 
 from services.casa_runner.errors import RestoreInterruptedError, ScratchFullError
+from shared.errors import MisconfiguredError
 
 log = structlog.get_logger()
 
@@ -76,14 +77,25 @@ class Workspace:
         On a local disk; created if missing.
     failed_quota
         Bytes that the working directories of failed attempts may have; with 0 none is kept.
+
+    Raises
+    ------
+    MisconfiguredError
+        If the scratch directory cannot be made or written.
     """
 
     def __init__(self, *, scratch: Path, failed_quota: int) -> None:
         self._attempts = scratch.absolute() / "attempts"
         self._failed = scratch.absolute() / "failed"
         self._failed_quota = failed_quota
-        for folder in (self._attempts, self._failed):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # for proprietary data
+        try:
+            for folder in (self._attempts, self._failed):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # for proprietary data
+        except OSError as error:
+            raise MisconfiguredError(
+                f"the scratch directory {scratch} cannot be written: {error.strerror} ({error.filename}); "
+                "set ALMA_RESTORE_CASA_RUNNER_SCRATCH to one of a local disk that can be"
+            ) from error
 
     @property
     def attempts(self) -> Path:

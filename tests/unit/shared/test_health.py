@@ -11,6 +11,7 @@ from threading import Thread, current_thread
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from shared.errors import MisconfiguredError
 from shared.health import HealthServer
 
 
@@ -87,3 +88,11 @@ def test_who_goes_away_without_the_answer_leaves_no_traceback_in_the_log_and_an_
         handler.join(10)
     said = capsys.readouterr().err
     assert (told in said, "Traceback" in said) == (True, bool(told))
+
+
+def test_an_address_that_cannot_be_listened_on_is_told_with_the_settings_to_change(server: HealthServer) -> None:
+    for host, port, why in (("127.0.0.1", server.port, "Address already in use"), ("192.0.2.1", 0, "Cannot assign")):
+        with pytest.raises(MisconfiguredError, match=f"{host} port {port}: {why}.*; set ALMA_RESTORE_HTTP_HOST and"):
+            HealthServer(
+                host=host, port=port, is_live=lambda: True, is_ready=lambda: True, registry=CollectorRegistry()
+            )

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from services.casa_runner.errors import ScratchFullError
 from services.casa_runner.workspace import Workspace
+from shared.errors import MisconfiguredError
 
 HOLDER = """
 import sys, pathlib
@@ -120,3 +121,9 @@ def test_too_little_room_is_a_matter_of_time(workspace: Workspace) -> None:
     with pytest.raises(ScratchFullError, match="make room") as raised:
         workspace.require_space(2**62)
     assert raised.value.transient
+
+
+def test_a_scratch_that_cannot_be_written_is_told_with_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MisconfiguredError, match=r"/file cannot be written: .*; set ALMA_RESTORE_CASA_RUNNER_SCRATCH"):
+        Workspace(scratch=tmp_path / "file", failed_quota=0)
