@@ -211,15 +211,18 @@ def test_nothing_stands_in_the_way_of_people_who_do_not_see_or_use_no_mouse(
         assert obstacles(one.page) == [], path
 
 
-def test_a_page_fits_a_phone(site: DeskSite, window: Callable[..., Window]) -> None:
-    going = site.request()
+@pytest.mark.parametrize("width", [380, 768, 900])
+def test_a_page_fits_a_phone_and_a_tablet(site: DeskSite, window: Callable[..., Window], width: int) -> None:
+    going, refused = site.request(), site.request()
     resolved(site, going)
-    one = window(viewport=PHONE, is_mobile=True)
+    site.say(RequestRefused(request=refused, reason=ReasonCode.MOUS_OF_OTHER_PROJECT))
+    one = window(viewport={"width": width, "height": 700}, is_mobile=True)
     one.sign_in(OPERATOR)
-    for path in ("/requests", f"/requests/{going.request_id}", "/operations", "/operations/requests"):
+    paths = ("/requests", f"/requests/{going.request_id}", "/operations", "/operations/requests", "/operations/casa")
+    for path in paths:
         assert one.open(path) == 200
         wide = one.page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= PHONE["width"], path
+        assert wide <= width, path
 
 
 def test_the_keyboard_alone_leads_through_the_form(site: DeskSite, window: Callable[..., Window]) -> None:
