@@ -114,7 +114,8 @@ def compare(wanted: Topology, connection: BlockingConnection) -> tuple[Differenc
             for each in wanted.queues
         ),
     ]
-    return tuple(each for each in found if each is not None)
+    # What waits has an exchange and a queue of one name: both missing is one thing to a person.
+    return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
 def unbind(bindings: Iterable[Binding], connection: BlockingConnection) -> None:

@@ -93,9 +93,13 @@ def test_topology_is_checked_made_and_found_whole(site: Site) -> None:
     assert before.exit_code == 1
     assert f"{site.names.queue('casa-runner')} " in before.output
     assert "missing" in before.output
+    assert before.output.count(f" {site.names.wait(1.0)} ") == 1
     assert site.run("topology", "check").exit_code == 1
     applied = site.run("topology", "apply")
     assert (applied.exit_code, f"made {site.names.dead('notifier')}" in applied.output) == (0, True)
+    made = [line for line in applied.output.splitlines() if line.startswith("made ")]
+    assert len(made) == len(set(made))
+    assert f"; {len(made)} were made or removed" in applied.output
     after = site.run("topology", "check")
     assert (after.exit_code, after.output.splitlines()) == (
         0,
