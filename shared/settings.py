@@ -143,6 +143,8 @@ def _trail(settings: type[BaseSettings], item: ErrorDetails) -> tuple[list[str],
                 variable.append(field.discriminator)
         elif kinds:
             model = kinds[0]
+    if model not in (None, settings):
+        variable.append("…")  # what several members have to agree on
     return names + parts, f"{settings.model_config.get('env_prefix', '')}{'__'.join(variable)}".upper()
 
 

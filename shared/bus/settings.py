@@ -144,5 +144,8 @@ class RabbitSettings(BaseModel):
                 context.load_cert_chain(self.client_certificate, self.client_key)
         except OSError as error:
             files = ", ".join(str(file) for file in (self.ca_file, self.client_certificate, self.client_key) if file)
-            raise MisconfiguredError(f"certificates of the bus cannot be read ({files}): {error}") from error
+            raise MisconfiguredError(
+                f"certificates of the bus cannot be read ({files}): {error.strerror or error}; "
+                "check ALMA_RESTORE_BUS__CA_FILE, …__CLIENT_CERTIFICATE and …__CLIENT_KEY"
+            ) from error
         return context

@@ -42,6 +42,7 @@ from shared.settings import BusAccess, RuntimeSettings, explain
         (BusAccess, {"RETRY_DELAYS": '[1, "x"]'}, "(environment: ALMA_RESTORE_RETRY_DELAYS)"),
         (BusAccess, {"RETRY_DELAYS": "1, 10"}, "(environment: ALMA_RESTORE_RETRY_DELAYS)"),
         (BusAccess, {"BUS__HEARTBEAT": "often"}, "(environment: ALMA_RESTORE_BUS__HEARTBEAT)"),
+        (BusAccess, {"BUS__CA_FILE": "/ca.pem"}, "(environment: ALMA_RESTORE_BUS__…)"),
         (BusAccess, {"BUS__URL": "broker"}, "(environment: ALMA_RESTORE_BUS__URL)"),
         (BusAccess, {"BUS__URL": "broker:5672"}, "(environment: ALMA_RESTORE_BUS__URL)"),
     ],

@@ -51,6 +51,17 @@ def test_a_prefix_is_a_plain_name(prefix: str) -> None:
         RabbitSettings(prefix=prefix)
 
 
+def test_a_certificate_that_cannot_be_read_is_told_with_file_cause_and_variables(tmp_path: Path) -> None:
+    missing = tmp_path / "ca.pem"
+    settings = RabbitSettings.model_validate({"url": "amqps://broker", "ca_file": missing})
+    with pytest.raises(MisconfiguredError) as refused:
+        settings.tls_context()
+    assert f"({missing}): No such file or directory; check ALMA_RESTORE_BUS__CA_FILE" in str(refused.value)
+    missing.write_text("none")
+    with pytest.raises(MisconfiguredError, match=r"ca\.pem"):
+        settings.tls_context()
+
+
 def test_certificates_without_tls_are_refused() -> None:
     with pytest.raises(ValidationError, match="amqps"):
         RabbitSettings.model_validate({"url": "amqp://broker/", "ca_file": "/ca.pem"})
