@@ -14,7 +14,7 @@ KINDS = ("restore", "deliver", "calimage", "cal", "image", "sd-restore", "sd-cal
 class _MakeByDefault(TyperGroup):
     """Takes ``ppr MOUS …`` for ``ppr make MOUS …``."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer's context
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer's context, which the base class calls click's
         if args and args[0] not in {*self.commands, "--help"}:
             args = ["make", *args]
         return super().parse_args(ctx, args)

@@ -19,12 +19,12 @@ from services.casa_runner.asdm import rows_in
 from services.casa_runner.halves import cut
 from services.casa_runner.job import keywords
 from services.casa_runner.observed import Observed, read_observed
-from services.casa_runner.selection import Chosen
 from services.casa_runner.single_pass import make_library
 from shared.pipeline_files import ApplyCall
 from tests.support import casa_matrix
 from tests.support.casa_correlator import add_autocorrelations, add_flags
 from tests.support.casa_fixtures import block
+from tests.support.casa_orders import ALL
 
 __all__ = ["block"]
 # Forty seconds of CPU time in one fixture; a busy machine takes its time over it.
@@ -34,7 +34,6 @@ FIELDS = ("J0510+1800", "J0423-0120", "J0321+1234", "HLX_Target")
 INTENTS = ("BANDPASS", "AMPLITUDE", "PHASE,AMPLITUDE", "TARGET")
 TABLES = {"tsys": "tsyscal", "bandpass": "bcal", "phase": "solintint.gpcal", "scan": "solintinf.gpcal", "flux": "gacal"}
 
-ALL = Chosen(fields=(), spws=(), averaged=False, in_time=False, transform={})
 
 Case = tuple[tuple[ApplyCall, ...], dict[str, object]]
 

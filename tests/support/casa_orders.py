@@ -19,11 +19,14 @@ from contracts.messages.parts import (
     Selection,
     Session,
 )
+from services.casa_runner.selection import Chosen
 from services.ppr_builder.build import processing_request
 from shared.objects import ObjectStore
 from shared.pipeline_files.ppr import Kind, find_recipe, write_ppr
 from tests.support.samples import REQUEST, STRUCTURE, WHEN
 
+ALL = Chosen(fields=(), spws=(), averaged=False, in_time=False, transform={})
+"""The whole of a block, as it is."""
 _SESSION = SessionName("session_1")
 
 

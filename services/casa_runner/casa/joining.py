@@ -114,12 +114,12 @@ class _Room:
             for manager in table.getdminfo().values():
                 if list(manager["COLUMNS"]) == ["DATA"] and manager["TYPE"] == "TiledShapeStMan":
                     for name, cube in manager["SPEC"]["HYPERCUBES"].items():
-                        file = f"{path}/table.f{manager['SPEC']['SEQNR']}_TSM{name.strip('*')}"
+                        file = Path(path, f"table.f{manager['SPEC']['SEQNR']}_TSM{name.strip('*')}")
                         self._know(file, cube, shapes)
         finally:
             table.close()
 
-    def _know(self, file: str, cube: "dict[str, Any]", shapes: Any) -> None:
+    def _know(self, file: Path, cube: "dict[str, Any]", shapes: Any) -> None:
         """Keep a file of visibilities if it is just as long as its tiles are together."""
         numpy = importlib.import_module("numpy")
         *cell, rows = (int(length) for length in cube["CubeShape"])
@@ -128,8 +128,8 @@ class _Room:
         for length, part in zip(cell, tile):  # noqa: B905 (not every CASA's Python has strict)
             layer *= -(-length // part)
         its = numpy.flatnonzero((shapes == cell).all(axis=1))
-        if len(its) == rows and os.path.isfile(file) and os.path.getsize(file) == layer * -(-rows // height):  # noqa: PTH113, PTH202 (texts)
-            self._files.append((os.open(file, os.O_RDWR), its, height, layer))
+        if len(its) == rows and file.is_file() and file.stat().st_size == layer * -(-rows // height):
+            self._files.append((os.open(str(file), os.O_RDWR), its, height, layer))
 
     def give_back(self, read: int) -> None:
         """Give back the whole tiles that hold none but the first rows; where a disk cannot do that, they stay."""

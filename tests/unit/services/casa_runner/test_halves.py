@@ -9,9 +9,9 @@ from lxml import etree
 
 from services.casa_runner.halves import cut
 from services.casa_runner.selection import Chosen
+from tests.support.casa_orders import ALL
 
 FIELDS = ("J0510+1800", "HLX_Target")
-ALL = Chosen(fields=(), spws=(), averaged=False, in_time=False, transform={})
 FIRST = 5_045_097_601_500_000_256
 HEAD = f"<schedulePeriodTime>\n<time>{FIRST}</time>\n<interval>3000000000</interval>".encode()
 MINUTE = 60 * 10**9
