@@ -20,7 +20,7 @@ from shared.objects.streams import CHUNK_BYTES
 RESUMES = 3
 """How often in a row a broken download is resumed without having got a byte in between."""
 
-PART_BYTES = 32 * 1024 * 1024
+PART_BYTES = 16 * 1024 * 1024
 """Bytes of a large object that one request asks for."""
 
 PARTS_AHEAD = 2

@@ -1,6 +1,7 @@
 """Bytes on their way: counted, hashed, checked against what was promised."""
 
 import hashlib
+import os
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -57,7 +58,13 @@ def measured(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, 
 
 
 def measured_aside(chunks: Iterable[bytes], digest: Digest) -> Generator[bytes, None, None]:
-    """Pass chunks on while a thread lets the digest see them; at their end it has seen all."""
+    """Pass chunks on while a thread lets the digest see them; at their end it has seen all.
+
+    On a single core a thread would only take turns with the reading, so there is none.
+    """
+    if len(os.sched_getaffinity(0)) < 2:
+        yield from measured(chunks, digest)
+        return
     waiting = deque[Future[None]]()
     with ThreadPoolExecutor(1, thread_name_prefix="digest") as thread:
         for chunk in chunks:

@@ -1,6 +1,7 @@
 """Bytes counted, hashed and checked on their way."""
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator
 
@@ -63,7 +64,19 @@ def test_a_long_stream_is_checked_as_a_short_one() -> None:
     assert threads_that_hash() == []
 
 
-def test_who_stops_reading_a_long_stream_leaves_no_thread() -> None:
+def test_on_a_single_core_no_thread_takes_turns_with_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
+    chunks = long_stream(b"end")
+    reading = verified(chunks, ref_of(b"".join(chunks)))
+    assert next(reading) == chunks[0]
+    assert threads_that_hash() == []
+    assert list(reading) == chunks[1:]
+    with pytest.raises(IntegrityError, match="a/key"):
+        list(verified(long_stream(b"eNd"), ref_of(b"".join(chunks))))
+
+
+def test_who_stops_reading_a_long_stream_leaves_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1})
     chunks = long_stream()
     reading = verified(chunks, ref_of(b"".join(chunks)))
     assert next(reading) == chunks[0]
