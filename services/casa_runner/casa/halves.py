@@ -72,8 +72,8 @@ def prepare(half: "dict[str, Any]", progress: Any, tasks: Any, tables: Any) -> N
     imported = tables.rows_by_field(half["vis"], after=half["after"])
     Path(half["vis"] + ".imported").write_text(json.dumps(imported))
     reference.check_rows(half, {"imported_rows_by_field": imported})
-    importlib.import_module("joining").cut_flags(half)
-    reference.restore_flags(half, progress, tasks)
+    progress.say("flagmanager", 45)
+    importlib.import_module("joining").restore_flags(half)
 
 
 def _imported(half: "dict[str, Any]") -> "dict[str, int]":

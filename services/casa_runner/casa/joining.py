@@ -17,19 +17,14 @@ _KEYS = ("TIME", "ANTENNA1", "ANTENNA2", "DATA_DESC_ID", "FIELD_ID", "UVW")
 _KEEP_SIZE, _PUNCH_HOLE = 1, 2
 
 
-def cut_flags(half: "dict[str, Any]") -> None:
-    """Lay the final flags of a half's rows beside its MeasurementSet, as a version of their own."""
-    whole, own = Path(half["all_flags"] + ".flagversions"), Path(half["vis"] + ".flagversions")
-    shutil.rmtree(str(own), ignore_errors=True)
-    own.mkdir()
-    shutil.copy(str(whole / "FLAG_VERSION_LIST"), str(own))
+def restore_flags(half: "dict[str, Any]") -> None:
+    """Restore the final flags of a half's rows, as ``flagmanager`` does those of a whole; `check_seam` counts them."""
     rows, table = _rows(half["vis"]), _table()
-    table.open(str(whole / _final_flags()))
+    table.open(f"{half['all_flags']}.flagversions/{_final_flags()}")
     try:
-        first = 0 if half["after"] is None else int(table.nrows()) - rows
-        part = table.query(f"rownumber() > {first} && rownumber() <= {first + rows}")
-        part.copy(str(own / _final_flags()), deep=True).close()
-        part.close()
+        all_rows = int(table.nrows())
+        first = 0 if half["after"] is None else max(0, all_rows - rows)
+        table.copyrows(half["vis"], startrowin=first, startrowout=0, nrow=min(rows, all_rows))
     finally:
         table.close()
 
