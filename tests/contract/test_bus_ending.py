@@ -89,6 +89,24 @@ def test_drain_stops_every_subscription_before_it_waits_for_one(bus_harness: Har
     assert drained.wait_for(1) == [True]
 
 
+def test_what_a_queue_has_not_begun_does_not_wait_for_the_handler_of_another(bus_harness: Harness) -> None:
+    bus, other, slow, quicker = bus_harness.bus(), bus_harness.bus(), Slow(), Slow()
+    bus.subscribe(Subscription(queue="casa-runner", topics=(STARTED,), handler=slow))
+    bus.subscribe(Subscription(queue="request-desk", topics=(PROGRESSED,), handler=quicker, prefetch=2))
+    other.publish([started(), progressed(started()), second := progressed(started())])
+    slow.deliveries.wait_for(1)
+    quicker.deliveries.wait_for(1)
+    bus.stop()
+    drained = Collector[bool]()
+    Thread(target=lambda: drained(bus.drain(PATIENCE))).start()
+    there = collect(other, "request-desk", PROGRESSED)
+    quicker.go_on.set()
+    assert there.wait_for(1) == [second]
+    assert drained.items == []
+    slow.go_on.set()
+    assert drained.wait_for(1) == [True]
+
+
 def test_what_is_unfinished_when_a_bus_closes_comes_again_to_another(bus_harness: Harness) -> None:
     bus, slow = bus_harness.bus(), Slow()
     answers = collect(bus_harness.bus(), "request-desk", PROGRESSED)
